@@ -1,0 +1,1 @@
+//! The engine layer: one small face over SQLite and PostgreSQL.

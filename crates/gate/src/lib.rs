@@ -1,0 +1,1 @@
+//! Load, soak, comparison, verdict and reports for any HTTP service.

@@ -1,0 +1,1 @@
+//! Black-box detection of cross-user leaks in any HTTP service.

@@ -1,0 +1,1 @@
+//! Hurl files: reading and executing them asynchronously.
