@@ -1,0 +1,11 @@
+drop table admin_actions;
+drop table credit_entries;
+drop table usage_counters;
+drop table deployment;
+drop table password_resets;
+drop table api_keys;
+drop table refresh_tokens;
+drop table sessions;
+drop table members;
+drop table users;
+drop table workspaces;
