@@ -1,1 +1,25 @@
 //! What the words mean: ids, items, circuits, events, errors. Rules as pure functions: no I/O, no async, no clock.
+//!
+//! Time and randomness are arguments ([`ids::Clock`], [`ids::IdSource`], bytes). Nothing here knows a database, a
+//! request or a task; nothing here is decided twice elsewhere.
+
+mod words;
+
+pub mod canonical;
+pub mod circuit;
+pub mod credits;
+pub mod dfid;
+//E pub mod event;
+pub mod identifier;
+//E pub mod identity;
+pub mod ids;
+//E pub mod item;
+//E pub mod leaf;
+pub mod namespace;
+pub mod operation;
+pub mod page;
+pub mod problem;
+pub mod push;
+pub mod registry;
+pub mod tier;
+pub mod time;
