@@ -5,6 +5,7 @@
 
 mod words;
 
+pub mod caller;
 pub mod canonical;
 pub mod circuit;
 pub mod credits;

@@ -1,0 +1,10 @@
+//! One module per resource: its SQL, once, for both engines, and rows as domain types.
+//!
+//! No rule lives here and no HTTP. Functions that write return a [`Step`], so that a use case can send all the steps of
+//! its unit of work in one round trip; functions that read take any [`db::Read`].
+
+#[macro_use]
+pub mod bind;
+pub mod migrations;
+
+pub use db::{DbError as StoreError, Step};
