@@ -225,7 +225,7 @@ fn an_item_waits_for_the_gravest_reason() {
         new("lot", " ", None),
         new("cpf", "1", Some("CPF")),
     );
-    assert_eq!(assess(&[good.clone()], &none), None);
+    assert_eq!(assess(std::slice::from_ref(&good), &none), None);
     assert_eq!(assess(&[], &none), Some(PendingReason::NoIdentifiers));
     assert_eq!(
         assess(&[good.clone(), blank.clone()], &none),
