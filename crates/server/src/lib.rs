@@ -1,0 +1,25 @@
+//! The HTTP edge: connections, contexts, policies, limits, errors, metrics, health, documents.
+//!
+//! A resource's routes are written against [`routes::Routes`], the extractors in [`extract`] and the answers in
+//! [`answer`]. No rule of a resource lives here, and no SQL.
+
+pub mod answer;
+mod body;
+pub mod caller;
+pub mod context;
+pub mod error;
+pub mod extract;
+pub mod operation;
+pub mod policy;
+pub mod routes;
+mod scope;
+pub mod trace;
+
+pub use answer::{Created, Listing, NoContent, Tagged};
+pub use caller::{Caller, Credential};
+pub use context::{Ctx, RequestContext};
+pub use error::ApiError;
+pub use extract::{Auth, IfMatch, Json, List, Path, Path2, Query};
+pub use operation::Operation;
+pub use policy::Policy;
+pub use routes::Routes;
