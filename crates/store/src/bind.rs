@@ -51,7 +51,7 @@ macro_rules! bind_values {
     )+ };
 }
 
-bind_values!(bool, i64, u32, f64, String, &str, Vec<u8>, Uuid, JsonText, Vec<String>, Vec<Uuid>);
+bind_values!(bool, i64, u32, f64, String, &str, Vec<u8>, Uuid, JsonText, Vec<String>, Vec<Uuid>, Vec<i64>);
 
 impl Bind for &String {
     fn bind(self) -> Value {
@@ -117,8 +117,12 @@ pub trait Columns {
     fn maybe_time(&self, column: &'static str) -> Result<Option<Timestamp>, DbError>;
     /// A text.
     fn text(&self, column: &'static str) -> Result<String, DbError>;
+    /// A count or version: never negative.
+    fn version(&self, column: &'static str) -> Result<u64, DbError>;
     /// A JSON document, read into a type.
     fn document<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, DbError>;
+    /// A JSON document that may be absent.
+    fn maybe_document<T: DeserializeOwned>(&self, column: &'static str) -> Result<Option<T>, DbError>;
 }
 
 fn corrupt(column: &str, reason: &impl Display) -> DbError {
@@ -154,6 +158,15 @@ impl Columns for Row {
 
     fn text(&self, column: &'static str) -> Result<String, DbError> {
         self.get(column)
+    }
+
+    fn version(&self, column: &'static str) -> Result<u64, DbError> {
+        self.get::<i64>(column)?.try_into().map_err(|error| corrupt(column, &error))
+    }
+
+    fn maybe_document<T: DeserializeOwned>(&self, column: &'static str) -> Result<Option<T>, DbError> {
+        let text = self.get::<Option<JsonText>>(column)?;
+        text.map(|text| serde_json::from_str(&text.0).map_err(|error| corrupt(column, &error))).transpose()
     }
 
     fn document<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, DbError> {

@@ -5,7 +5,16 @@
 
 #[macro_use]
 pub mod bind;
+pub mod circuit_entry;
+pub mod circuit_items;
+pub mod circuits;
+pub mod events;
+pub mod items;
+pub mod local_items;
 pub mod migrations;
+pub mod pending_items;
+pub mod records;
+pub mod tenancy;
 
 pub mod admin;
 pub mod api_keys;
