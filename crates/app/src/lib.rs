@@ -2,8 +2,12 @@
 //!
 //! No SQL and no HTTP here: SQL is `store`'s, answers are `server`'s. Time, ids and randomness come from the [`App`].
 
+pub mod admin;
+pub mod credits;
 mod ctx;
 mod error;
+pub mod identity;
+pub mod limits;
 mod record;
 
 use std::sync::Arc;
@@ -28,6 +32,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Ids and randomness.
     pub ids: Arc<dyn IdSource>,
+    /// What identity keeps between requests.
+    pub identity: Arc<identity::Services>,
     /// Signalled after a commit that left work in the outbox.
     pub outbox_wake: Arc<tokio::sync::Notify>,
 }

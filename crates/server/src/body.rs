@@ -1,6 +1,7 @@
 //! The request's body under guard: how many bytes, and how slowly they may come.
 
 use std::{
+    future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -85,8 +86,6 @@ impl GuardedBody {
     }
 }
 
-use std::future::Future;
-
 impl HttpBody for GuardedBody {
     type Data = Bytes;
     type Error = axum::Error;
@@ -112,6 +111,45 @@ impl HttpBody for GuardedBody {
             }
             None => Poll::Ready(Some(Err(axum::Error::new(BodyError::TooLarge(this.limit))))),
         }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// A body that keeps something alive until it ends or is dropped: a slot, an open context.
+pub(crate) struct Holding<T> {
+    inner: Body,
+    held: Option<T>,
+}
+
+impl<T> Holding<T> {
+    pub(crate) const fn new(inner: Body, held: T) -> Self {
+        Self {
+            inner,
+            held: Some(held),
+        }
+    }
+}
+
+impl<T: Unpin> HttpBody for Holding<T> {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        if frame.is_none() {
+            self.held = None;
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

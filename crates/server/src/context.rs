@@ -81,6 +81,11 @@ impl RequestContext {
     pub fn cancelled(&self) -> &CancellationToken {
         self.cancelled.get_or_init(CancellationToken::new)
     }
+
+    /// Tells whoever listens that nobody waits for the answer any more.
+    pub(crate) fn cancel(&self) {
+        self.cancelled().cancel();
+    }
 }
 
 /// What one request used of the database; shared with whoever runs its queries.

@@ -3,14 +3,21 @@
 //! A resource's routes are written against [`routes::Routes`], the extractors in [`extract`] and the answers in
 //! [`answer`]. No rule of a resource lives here, and no SQL.
 
+mod admission;
 pub mod answer;
 mod body;
 pub mod caller;
 pub mod context;
+pub mod csrf;
+pub mod edge;
 pub mod error;
 pub mod extract;
+pub mod fair;
+mod headers;
+pub mod metrics;
 pub mod operation;
 pub mod policy;
+pub mod rate;
 pub mod routes;
 mod scope;
 pub mod trace;

@@ -167,9 +167,9 @@ impl Policy {
         };
         self.admit_key(caller)?;
         match self.access {
-            Access::Role(least) if caller.role < least => Err(ApiError::forbidden(
-                format!("needs the workspace role `{least:?}` or higher").to_lowercase(),
-            )),
+            Access::Role(least) if caller.role < least => Err(ApiError::forbidden(format!(
+                "needs the workspace role `{least}` or higher"
+            ))),
             Access::PlatformAdmin if !caller.platform_admin => Err(ApiError::forbidden(
                 "only the people who run the platform may do this",
             )),

@@ -2,6 +2,7 @@ drop table admin_actions;
 drop table credit_entries;
 drop table usage_counters;
 drop table deployment;
+drop table sign_in_failures;
 drop table password_resets;
 drop table api_keys;
 drop table refresh_tokens;

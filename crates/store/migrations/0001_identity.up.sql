@@ -29,11 +29,13 @@ create table members (
     workspace_id {uuid} not null references workspaces (id),
     user_id {uuid} not null references users (id),
     role {text} not null,
+    version {bigint} not null,
     created_at {timestamp} not null,
     primary key (workspace_id, user_id)
 ) {strict};
 create index members_by_user on members (user_id);
 
+-- The cookie and the bearer token both name the session's id, so the secret's hash needs no index.
 create table sessions (
     id {uuid} primary key,
     user_id {uuid} not null references users (id),
@@ -46,8 +48,7 @@ create table sessions (
     expires_at {timestamp} not null,
     ended_at {timestamp}
 ) {strict};
-create index sessions_by_user on sessions (user_id, created_at);
-create unique index sessions_by_token on sessions (token_hash);
+create index sessions_by_user on sessions (user_id, id);
 
 -- One row per refresh token; a family is one session. Using a used token ends the family.
 create table refresh_tokens (
@@ -85,6 +86,14 @@ create table password_resets (
     expires_at {timestamp} not null,
     used_at {timestamp}
 ) {strict};
+create index password_resets_by_user on password_resets (user_id);
+
+-- Failed sign-ins by the hash of a name or of an address, whether it exists or not.
+create table sign_in_failures (
+    counter {bytes} primary key,
+    failures {bigint} not null,
+    since {timestamp} not null
+) {strict};
 
 -- Facts of the deployment itself: the set-up token's hash, signing keys' ids, the schema's birthday.
 create table deployment (
@@ -94,28 +103,36 @@ create table deployment (
 ) {strict};
 
 -- Used so far by tenants whose tier has a limit; a row is locked by its update, so unlimited tiers never write here.
+-- The check makes going over the limit fail the unit of work that counts, in the same round trip.
 create table usage_counters (
     workspace_id {uuid} not null,
     limit_name {text} not null,
     period {text} not null,
     used {bigint} not null,
-    primary key (workspace_id, limit_name, period)
+    allowed {bigint} not null,
+    primary key (workspace_id, limit_name, period),
+    constraint usage_within_limit check (used <= allowed)
 ) {strict};
 {rls:usage_counters}
 
--- Double entry: the rows of one movement sum to zero; a balance is a sum.
+-- Double entry: the rows of one movement sum to zero; a balance is a sum. A debit that the balance does not cover
+-- tries to write an amount of zero, and the check ends its unit of work.
 create table credit_entries (
     workspace_id {uuid} not null,
     movement_id {uuid} not null,
     account {text} not null,
     amount {bigint} not null,
+    kind {text} not null,
     operation {text} not null,
     reference {text} not null,
     created_by {uuid},
     created_at {timestamp} not null,
-    primary key (workspace_id, movement_id, account)
+    primary key (workspace_id, movement_id, account),
+    constraint credit_covered check (amount <> 0)
 ) {strict};
-create index credit_entries_by_account on credit_entries (workspace_id, account, created_at);
+create index credit_entries_by_account on credit_entries (workspace_id, account, movement_id, amount);
+-- A debit is refunded at most once.
+create unique index credit_entries_refund on credit_entries (workspace_id, reference, account) where kind = 'refund';
 {rls:credit_entries}
 
 create table admin_actions (
@@ -128,7 +145,7 @@ create table admin_actions (
 ) {strict};
 
 -- only: postgres
-grant select, insert, update, delete on workspaces, users, members, sessions, refresh_tokens, api_keys, password_resets, deployment, admin_actions to {system_role};
+grant select, insert, update, delete on workspaces, users, members, sessions, refresh_tokens, api_keys, password_resets, sign_in_failures, deployment, admin_actions to {system_role};
 grant select on workspaces, members to {app_role};
 grant select (id, username, status) on users to {app_role};
 -- end

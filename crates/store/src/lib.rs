@@ -16,4 +16,16 @@ pub mod pending_items;
 pub mod records;
 pub mod tenancy;
 
+pub mod admin;
+pub mod api_keys;
+pub mod credits;
+pub mod deployment;
+pub mod members;
+pub mod password_resets;
+pub mod sessions;
+pub mod sign_in_failures;
+pub mod usage;
+pub mod users;
+pub mod workspaces;
+
 pub use db::{DbError as StoreError, Step};
