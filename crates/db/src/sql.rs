@@ -201,7 +201,7 @@ pub(crate) fn type_name(token: &str, engine: Engine) -> Option<&'static str> {
 /// ```
 #[macro_export]
 macro_rules! statements {
-    ($($(#[$meta:meta])* $vis:vis $id:ident = $name:literal, $(sqlite: $sqlite:expr, postgres: $postgres:expr)? $(,)? $($text:literal)?;)*) => {
+    ($($(#[$meta:meta])* $vis:vis $id:ident = $name:literal, $(sqlite: $sqlite:literal, postgres: $postgres:literal)? $($text:literal)?;)*) => {
         $(
             $(#[$meta])*
             $vis const $id: &$crate::Sql = {
@@ -214,7 +214,7 @@ macro_rules! statements {
         pub const STATEMENTS: &[&$crate::Sql] = &[$($id),*];
     };
     (@sql $name:literal, $text:literal) => { $crate::Sql::new($name, $text) };
-    (@sql $name:literal, sqlite $sqlite:expr, postgres $postgres:expr) => {
+    (@sql $name:literal, sqlite $sqlite:literal, postgres $postgres:literal) => {
         $crate::Sql::two($name, $sqlite, $postgres)
     };
 }

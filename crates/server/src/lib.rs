@@ -16,6 +16,7 @@ pub mod fair;
 mod headers;
 pub mod metrics;
 pub mod operation;
+pub mod platform;
 pub mod policy;
 pub mod rate;
 pub mod routes;
