@@ -1,5 +1,7 @@
 //! The edge's behaviour through its public surface, on sample routes.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
+
 use std::sync::Arc;
 
 use axum::{body::Body, extract::Request};
