@@ -6,7 +6,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A moment: microseconds since 1970-01-01T00:00:00Z, from year 0 to the end of 9999-12-30.
+/// A moment: microseconds since 1970-01-01T00:00:00Z, from year 0 to 9999-12-30T22:00:00Z.
 ///
 /// Displayed and serialised as RFC 3339 with `Z`, with as many fractional digits as are needed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,8 +22,8 @@ pub struct TimestampError {
 impl Timestamp {
     /// The first moment of the year 0.
     pub const MIN: Self = Self(-62_167_219_200_000_000);
-    /// The last moment that can be shown: 9999-12-30T22:00:00.999999Z.
-    pub const MAX: Self = Self(253_402_207_200_999_999);
+    /// The last moment that can be shown: 9999-12-30T22:00:00Z.
+    pub const MAX: Self = Self(253_402_207_200_000_000);
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self(0);
 
@@ -157,12 +157,12 @@ impl FromStr for Timestamp {
             reason: format!(" ({error})"),
         })?;
         let micros = i64::try_from(parsed.as_nanosecond().div_euclid(1_000)).unwrap_or(i64::MAX);
-        if micros < Self::MIN.0 {
-            return Err(TimestampError {
-                reason: " (before the year 0)".to_owned(),
-            });
+        if (Self::MIN.0..=Self::MAX.0).contains(&micros) {
+            return Ok(Self(micros));
         }
-        Ok(Self::from_micros(micros))
+        Err(TimestampError {
+            reason: format!(", from {} to {}", Self::MIN, Self::MAX),
+        })
     }
 }
 
