@@ -14,7 +14,9 @@ use crate::{
     ApiError, Auth, Ctx, Routes,
     caller::{AuthError, AuthRequest, Authenticator, Caller, Credential, Presented, Scopes},
     csrf::Csrf,
-    routes::{admin, api_keys, auth, credits, members, sessions, workspace},
+    routes::{
+        admin, api_keys, auth, circuits, credits, exchange, items, local_items, members, sessions, workspace,
+    },
 };
 
 /// What every route of the platform is given.
@@ -36,6 +38,12 @@ pub fn identity_routes() -> Routes<Platform> {
         .merge(api_keys::routes())
         .merge(credits::routes())
         .merge(admin::routes())
+}
+
+/// The routes of items, circuits and what goes on in them.
+#[must_use]
+pub fn core_routes() -> Routes<Platform> {
+    local_items::routes().merge(items::routes()).merge(circuits::routes()).merge(exchange::routes())
 }
 
 /// The context of a use case: the edge's caller, address and request id.
