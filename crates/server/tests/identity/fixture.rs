@@ -146,6 +146,7 @@ impl Service {
             ids: ids.clone(),
             identity,
             outbox_wake: Arc::default(),
+            item_loader: app::item_loader(&db),
         };
         let app = App::new(parts);
         let csrf = Csrf::new([5; 32]);
