@@ -38,7 +38,8 @@ pub struct TestClock(AtomicI64);
 
 impl TestClock {
     pub fn pass(&self, span: Duration) {
-        self.0.fetch_add(i64::try_from(span.as_micros()).unwrap(), Ordering::SeqCst);
+        self.0
+            .fetch_add(i64::try_from(span.as_micros()).unwrap(), Ordering::SeqCst);
     }
 }
 
@@ -93,13 +94,16 @@ pub struct Person {
     pub token: String,
     pub refresh_token: String,
     pub session_id: String,
-    pub username: String,
 }
 
-#[allow(clippy::disallowed_methods, reason = "the runner of the tests names its PostgreSQL here")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the runner of the tests names its PostgreSQL here"
+)]
 fn postgres_url() -> String {
-    std::env::var("FARMGATE_TEST_PG")
-        .expect("FARMGATE_TEST_PG must name a PostgreSQL server (postgres://user@host:port/postgres) for these tests")
+    std::env::var("FARMGATE_TEST_PG").expect(
+        "FARMGATE_TEST_PG must name a PostgreSQL server (postgres://user@host:port/postgres) for these tests",
+    )
 }
 
 fn target(engine: Engine, folder: &tempfile::TempDir) -> DbConfig {
@@ -107,9 +111,23 @@ fn target(engine: Engine, folder: &tempfile::TempDir) -> DbConfig {
         return DbConfig::sqlite(folder.path().join("farmgate.db"));
     }
     let url = postgres_url();
-    let name = format!("t_{}", folder.path().file_name().unwrap().to_str().unwrap().replace('.', ""));
-    let made = Command::new("psql").args([&url, "-qc", &format!("create database \"{name}\"")]).status();
-    assert!(made.expect("psql is installed").success(), "cannot make the database {name}");
+    let name = format!(
+        "t_{}",
+        folder
+            .path()
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .replace('.', "")
+    );
+    let made = Command::new("psql")
+        .args([&url, "-qc", &format!("create database \"{name}\"")])
+        .status();
+    assert!(
+        made.expect("psql is installed").success(),
+        "cannot make the database {name}"
+    );
     let (server, _) = url.rsplit_once('/').unwrap();
     DbConfig::postgres(format!("{server}/{name}"))
 }
@@ -123,10 +141,18 @@ impl Service {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let target = target(engine, &folder);
         let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000_000_000)));
-        db::migrate::up(&target, store::migrations::ALL, Micros(clock.now().micros())).await.unwrap();
+        db::migrate::up(&target, store::migrations::ALL, Micros(clock.now().micros()))
+            .await
+            .unwrap();
         let db = Db::open(target, Arc::new(NoObserver)).await.unwrap();
         let mut config = IdentityConfig::new([3; 32]);
-        config.passwords = PasswordConfig { memory_kib: 64, passes: 1, lanes: 1, threads: 1, queue: 64 };
+        config.passwords = PasswordConfig {
+            memory_kib: 64,
+            passes: 1,
+            lanes: 1,
+            threads: 1,
+            queue: 64,
+        };
         config.default_tier = Tier::Enterprise;
         change(&mut config);
         Self::over(db, clock, Arc::default(), config, folder).await
@@ -139,7 +165,9 @@ impl Service {
         config: IdentityConfig,
         folder: Arc<tempfile::TempDir>,
     ) -> Self {
-        let identity = Services::start(&db, &*clock, &*ids, config.clone()).await.unwrap();
+        let identity = Services::start(&db, &*clock, &*ids, config.clone())
+            .await
+            .unwrap();
         let parts = Parts {
             db: db.clone(),
             clock: clock.clone(),
@@ -159,9 +187,20 @@ impl Service {
         let mut edge = EdgeConfig::default();
         edge.quotas.login = Quota::per_minute(10_000);
         edge.quotas.reset = Quota::per_minute(10_000);
-        let routes = identity_routes().bind(Platform { app: app.clone(), csrf });
+        let routes = identity_routes().bind(Platform {
+            app: app.clone(),
+            csrf,
+        });
         let edge = Edge::new(routes, edge, outside).unwrap();
-        Self { app, edge, db, clock, ids, config, _folder: folder }
+        Self {
+            app,
+            edge,
+            db,
+            clock,
+            ids,
+            config,
+            _folder: folder,
+        }
     }
 
     /// A second instance over the same database.
@@ -170,8 +209,15 @@ impl Service {
         Self::over(db, clock, ids, self.config.clone(), self._folder.clone()).await
     }
 
-    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<Value>) -> Answer {
-        self.send_from([127, 0, 0, 1].into(), method, path, headers, body).await
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> Answer {
+        self.send_from([127, 0, 0, 1].into(), method, path, headers, body)
+            .await
     }
 
     pub async fn send_from(
@@ -182,19 +228,41 @@ impl Service {
         headers: &[(&str, &str)],
         body: Option<Value>,
     ) -> Answer {
-        let mut request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("content-type", "application/json");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-        let answer = self.edge.handle(request.body(body).unwrap(), Peer { address, https: false }).await;
+        let answer = self
+            .edge
+            .handle(
+                request.body(body).unwrap(),
+                Peer {
+                    address,
+                    https: false,
+                },
+            )
+            .await;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let bytes = answer.into_body().collect().await.unwrap().to_bytes();
-        Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+        Answer {
+            status,
+            headers,
+            body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+        }
     }
 
     pub async fn as_bearer(&self, token: &str, method: &str, path: &str, body: Option<Value>) -> Answer {
-        self.send(method, path, &[("authorization", &format!("Bearer {token}"))], body).await
+        self.send(
+            method,
+            path,
+            &[("authorization", &format!("Bearer {token}"))],
+            body,
+        )
+        .await
     }
 
     pub async fn post(&self, path: &str, body: Value) -> Answer {
@@ -204,13 +272,23 @@ impl Service {
     /// Registers somebody and signs them in.
     pub async fn person(&self, username: &str) -> Person {
         let email = format!("{username}@example.org");
-        let made = self.post("/api/auth/register", json!({"username": username, "email": email, "password": PASSWORD})).await;
+        let made = self
+            .post(
+                "/api/auth/register",
+                json!({"username": username, "email": email, "password": PASSWORD}),
+            )
+            .await;
         assert_eq!(made.status, 201, "{}", made.body);
         self.sign_in(username, PASSWORD).await
     }
 
     pub async fn sign_in(&self, username: &str, password: &str) -> Person {
-        let answer = self.post("/api/auth/login", json!({"username": username, "password": password})).await;
+        let answer = self
+            .post(
+                "/api/auth/login",
+                json!({"username": username, "password": password}),
+            )
+            .await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         let text = |pointer: &str| answer.body.pointer(pointer).unwrap().as_str().unwrap().to_owned();
         Person {
@@ -219,13 +297,18 @@ impl Service {
             token: text("/token"),
             refresh_token: text("/refresh_token"),
             session_id: text("/session_id"),
-            username: username.to_owned(),
         }
     }
 
     /// The platform's first administrator, signed in.
     pub async fn admin(&self) -> Person {
-        let token = self.app.identity().setup_token().await.unwrap().expect("nobody runs the platform yet");
+        let token = self
+            .app
+            .identity()
+            .setup_token()
+            .await
+            .unwrap()
+            .expect("nobody runs the platform yet");
         let body = json!({"token": token.reveal(), "username": "root", "email": "root@example.org", "password": PASSWORD});
         assert_eq!(self.post("/api/setup", body).await.status, 201);
         self.sign_in("root", PASSWORD).await
