@@ -542,7 +542,7 @@ fn batch_entry(result: Result<Pushed, app::AppError>) -> BatchEntry {
     match result {
         Ok(pushed) => BatchEntry { result: Some(pushed.into()), error: None },
         Err(error) => {
-            let mut more = error.details;
+            let mut more = *error.details;
             if !error.fields.is_empty() {
                 let fields = serde_json::to_value(&error.fields).unwrap_or_default();
                 more.insert("errors".to_owned(), fields);
