@@ -30,7 +30,10 @@ impl Baseline {
             file: finding.file.clone(),
             function: finding.function.clone(),
         };
-        let findings = findings.iter().map(|finding| (finding.fingerprint.clone(), entry(finding))).collect();
+        let findings = findings
+            .iter()
+            .map(|finding| (finding.fingerprint.clone(), entry(finding)))
+            .collect();
         Self { version: 1, findings }
     }
 
@@ -39,7 +42,9 @@ impl Baseline {
         let baseline: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
         match baseline.version {
             1 => Ok(baseline),
-            other => Err(format!("version {other} is not known; write it anew with `--write-baseline`")),
+            other => Err(format!(
+                "version {other} is not known; write it anew with `--write-baseline`"
+            )),
         }
     }
 
@@ -51,7 +56,9 @@ impl Baseline {
     /// Leaves the known findings out of a report and counts them.
     pub fn apply(&self, report: &mut Report) {
         let before = report.findings.len();
-        report.findings.retain(|finding| !self.findings.contains_key(&finding.fingerprint));
+        report
+            .findings
+            .retain(|finding| !self.findings.contains_key(&finding.fingerprint));
         report.known = before - report.findings.len();
         report.gone = self.findings.len().saturating_sub(report.known);
     }

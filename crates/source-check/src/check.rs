@@ -49,16 +49,32 @@ const CONFIG_NAME: &str = "farmgate-check.toml";
 
 /// Reads the configuration `given`, or the nearest `farmgate-check.toml` at or above `path`, or takes the defaults.
 pub fn load_config(path: &Path, given: Option<&Path>) -> Result<Config, CheckError> {
-    let absolute = path.canonicalize().map_err(|source| CheckError::Read { path: path.to_owned(), source })?;
-    let nearest = || absolute.ancestors().map(|folder| folder.join(CONFIG_NAME)).find(|file| file.is_file());
-    let Some(file) = given.map(Path::to_path_buf).or_else(nearest) else { return Ok(Config::default()) };
-    let text = std::fs::read_to_string(&file).map_err(|source| CheckError::Read { path: file.clone(), source })?;
+    let absolute = path.canonicalize().map_err(|source| CheckError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let nearest = || {
+        absolute
+            .ancestors()
+            .map(|folder| folder.join(CONFIG_NAME))
+            .find(|file| file.is_file())
+    };
+    let Some(file) = given.map(Path::to_path_buf).or_else(nearest) else {
+        return Ok(Config::default());
+    };
+    let text = std::fs::read_to_string(&file).map_err(|source| CheckError::Read {
+        path: file.clone(),
+        source,
+    })?;
     Config::parse(&text).map_err(|reason| CheckError::Config { path: file, reason })
 }
 
 /// Checks all Rust files under `root`, a folder or one file.
 pub fn check(root: &Path, config: &Config) -> Result<Report, CheckError> {
-    let fail = |path: &Path, source| CheckError::Read { path: path.to_owned(), source };
+    let fail = |path: &Path, source| CheckError::Read {
+        path: path.to_owned(),
+        source,
+    };
     let files = source::find(root, config).map_err(|error| fail(root, error))?;
     let mut crates = Crates::default();
     let (mut sources, mut unread) = (Vec::new(), Vec::new());
@@ -66,8 +82,18 @@ pub fn check(root: &Path, config: &Config) -> Result<Report, CheckError> {
         let file = source::relative(root, &path);
         let (module, edition) = crates.name(&path);
         match read(&path) {
-            Ok(text) => sources.push(Source { file, text, module, edition }),
-            Err(reason) => unread.push(Unread { file, line: 0, column: 0, reason }),
+            Ok(text) => sources.push(Source {
+                file,
+                text,
+                module,
+                edition,
+            }),
+            Err(reason) => unread.push(Unread {
+                file,
+                line: 0,
+                column: 0,
+                reason,
+            }),
         }
     }
     let mut report = check_sources(&sources, config);
@@ -78,27 +104,46 @@ pub fn check(root: &Path, config: &Config) -> Result<Report, CheckError> {
 fn read(path: &Path) -> Result<String, String> {
     let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
     if size > MAX_BYTES {
-        return Err(format!("the file has {size} bytes; files over {MAX_BYTES} are not parsed"));
+        return Err(format!(
+            "the file has {size} bytes; files over {MAX_BYTES} are not parsed"
+        ));
     }
     std::fs::read_to_string(path).map_err(|error| error.to_string())
 }
 
 /// Checks texts. The result does not depend on the order of threads.
 pub fn check_sources(sources: &[Source], config: &Config) -> Report {
+    // What was lowered is as deep as its source, so even dropping it needs the large stack.
+    in_parallel(1, |_| check_here(sources, config))
+        .pop()
+        .unwrap_or_default()
+}
+
+fn check_here(sources: &[Source], config: &Config) -> Report {
     let parsed = in_parallel(sources.len(), |index| parse(&sources[index], config.tests));
-    let mut report =
-        Report { files: sources.len(), lines: sources.iter().map(|source| source.text.lines().count()).sum(), ..Report::default() };
+    let mut report = Report {
+        files: sources.len(),
+        lines: sources.iter().map(|source| source.text.lines().count()).sum(),
+        ..Report::default()
+    };
     let mut files = Vec::new();
     for (source, parsed) in sources.iter().zip(parsed) {
         files.push(parsed.unwrap_or_else(|(pos, reason)| {
-            report.unread.push(Unread { file: source.file.clone(), line: pos.line, column: pos.col, reason });
+            report.unread.push(Unread {
+                file: source.file.clone(),
+                line: pos.line,
+                column: pos.col,
+                reason,
+            });
             Parsed::default()
         }));
     }
     drop_test_modules(&mut files);
     let silences = Silences::new(&files);
     let mut raw = find(sources, files, config, &silences);
-    raw.retain(|raw| config.applies(raw.rule, &sources[raw.file].file) && !silences.silenced(raw.file, raw.pos, raw.rule));
+    raw.retain(|raw| {
+        config.applies(raw.rule, &sources[raw.file].file) && !silences.silenced(raw.file, raw.pos, raw.rule)
+    });
     raw.extend(silences.faults(config, sources));
     report.findings = finish(raw, sources);
     report
@@ -112,7 +157,9 @@ struct Parsed {
 
 /// Runs `work` for every index, on as many threads as there are processors, each with a large stack.
 fn in_parallel<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(count.max(1));
+    let threads = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(count.max(1));
     let next = AtomicUsize::new(0);
     let run = || {
         let mut done = Vec::new();
@@ -126,8 +173,14 @@ fn in_parallel<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T
     };
     let mut all = std::thread::scope(|scope| {
         let builder = || std::thread::Builder::new().stack_size(STACK_BYTES);
-        let started: Vec<_> = (0..threads).filter_map(|_| builder().spawn_scoped(scope, run).ok()).collect();
-        let mut all: Vec<(usize, T)> = started.into_iter().filter_map(|thread| thread.join().ok()).flatten().collect();
+        let started: Vec<_> = (0..threads)
+            .filter_map(|_| builder().spawn_scoped(scope, run).ok())
+            .collect();
+        let mut all: Vec<(usize, T)> = started
+            .into_iter()
+            .filter_map(|thread| thread.join().ok())
+            .flatten()
+            .collect();
         if all.len() < count {
             // No thread could be started: do the rest here.
             all.extend(run());
@@ -141,20 +194,37 @@ fn in_parallel<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T
 fn parse(source: &Source, tests: bool) -> Result<Parsed, (Pos, String)> {
     let at = |span: proc_macro2::Span| {
         let start = span.start();
-        Pos { line: number(start.line), col: number(start.column) + 1 }
+        Pos {
+            line: number(start.line),
+            col: number(start.column) + 1,
+        }
     };
     let text = source.text.strip_prefix('\u{feff}').unwrap_or(&source.text);
-    let text = if text.starts_with("#!") && !text.starts_with("#![") { format!("//{text}") } else { text.to_owned() };
-    let tokens: TokenStream =
-        text.parse().map_err(|error: LexError| (at(error.span()), "cannot be read as Rust tokens".to_owned()))?;
+    let text = if text.starts_with("#!") && !text.starts_with("#![") {
+        format!("//{text}")
+    } else {
+        text.to_owned()
+    };
+    let tokens: TokenStream = text
+        .parse()
+        .map_err(|error: LexError| (at(error.span()), "cannot be read as Rust tokens".to_owned()))?;
     if let Some(span) = nesting::too_deep(tokens.clone()) {
         return Err((at(span), "nests too deeply to be parsed".to_owned()));
     }
-    let literals = if text.contains("farmgate:") { literals(tokens.clone()) } else { Vec::new() };
+    let has_silences = text.contains("farmgate:");
+    let literals = if has_silences {
+        literals(tokens.clone())
+    } else {
+        Vec::new()
+    };
     let file: syn::File = syn::parse2(tokens).map_err(|error| (at(error.span()), error.to_string()))?;
-    let facts = lower(&file, &source.module, tests);
+    let facts = lower(&file, &source.module, tests, has_silences);
     drop(file);
-    let inside = |line, col| literals.iter().any(|(start, end)| *start <= (line, col) && (line, col) < *end);
+    let inside = |line, col| {
+        literals
+            .iter()
+            .any(|(start, end)| *start <= (line, col) && (line, col) < *end)
+    };
     let silences = silence::read(&source.text, &facts.extents, inside);
     proc_macro2::extra::invalidate_current_thread_spans();
     Ok(Parsed { facts, silences })
@@ -174,7 +244,10 @@ fn literals(tokens: TokenStream) -> Vec<((u32, u32), (u32, u32))> {
                 TokenTree::Group(group) => work.push(group.stream()),
                 TokenTree::Literal(literal) => {
                     let (start, end) = (literal.span().start(), literal.span().end());
-                    found.push(((number(start.line), number(start.column)), (number(end.line), number(end.column))));
+                    found.push((
+                        (number(start.line), number(start.column)),
+                        (number(end.line), number(end.column)),
+                    ));
                 }
                 _ => {}
             }
@@ -185,10 +258,23 @@ fn literals(tokens: TokenStream) -> Vec<((u32, u32), (u32, u32))> {
 
 /// Leaves out files that are modules under `#[cfg(test)]`.
 fn drop_test_modules(files: &mut [Parsed]) {
-    let tests: HashSet<String> = files.iter().flat_map(|file| file.facts.test_modules.clone()).collect();
+    let tests: HashSet<String> = files
+        .iter()
+        .flat_map(|file| file.facts.test_modules.clone())
+        .collect();
     for file in files.iter_mut() {
-        let path = file.facts.modules.last().map(|module| module.path.clone()).unwrap_or_default();
-        if tests.iter().any(|test| path == *test || path.strip_prefix(test.as_str()).is_some_and(|rest| rest.starts_with("::"))) {
+        let path = file
+            .facts
+            .modules
+            .last()
+            .map(|module| module.path.clone())
+            .unwrap_or_default();
+        if tests.iter().any(|test| {
+            path == *test
+                || path
+                    .strip_prefix(test.as_str())
+                    .is_some_and(|rest| rest.starts_with("::"))
+        }) {
             *file = Parsed::default();
         }
     }
@@ -200,12 +286,25 @@ fn find(sources: &[Source], files: Vec<Parsed>, config: &Config, silences: &Sile
     for facts in &files {
         facts.modules.iter().for_each(|module| ws.names.add(module));
         let key = |module: &str, name: &str| crate::names::join(module, name);
-        ws.structs.extend(facts.structs.iter().map(|def| (key(&def.module, &def.name), def.clone())));
-        ws.aliases.extend(facts.aliases.iter().map(|def| (key(&def.module, &def.name), def.clone())));
+        ws.structs.extend(
+            facts
+                .structs
+                .iter()
+                .map(|def| (key(&def.module, &def.name), def.clone())),
+        );
+        ws.aliases.extend(
+            facts
+                .aliases
+                .iter()
+                .map(|def| (key(&def.module, &def.name), def.clone())),
+        );
     }
     for facts in &files {
         for def in &facts.statics {
-            let scope = crate::workspace::Scope { module: &def.module, ..Default::default() };
+            let scope = crate::workspace::Scope {
+                module: &def.module,
+                ..Default::default()
+            };
             let ty = ws.ty(&scope, &def.ty);
             ws.statics.insert(crate::names::join(&def.module, &def.name), ty);
         }
@@ -214,15 +313,28 @@ fn find(sources: &[Source], files: Vec<Parsed>, config: &Config, silences: &Sile
     for (file, facts) in files.iter().enumerate() {
         for declared in state::find(&ws, facts) {
             let message = format!("`{}` is one lock around a whole store", declared.what);
-            let function = facts.modules.last().map(|module| module.path.clone()).unwrap_or_default();
-            raw.push(Raw { rule: Rule::SharedStoreLock, file, pos: declared.pos, function, message, notes: Vec::new() });
+            let function = facts
+                .modules
+                .last()
+                .map(|module| module.path.clone())
+                .unwrap_or_default();
+            raw.push(Raw {
+                rule: Rule::SharedStoreLock,
+                file,
+                pos: declared.pos,
+                function,
+                message,
+                notes: Vec::new(),
+            });
         }
     }
     for (file, facts) in files.into_iter().enumerate() {
         facts.fns.into_iter().for_each(|def| ws.add_fn(file, def));
     }
     let facts = bodies(&mut ws, sources);
-    raw.extend(graph::judge(&ws, &facts, &|file, pos, rule| silences.silenced(file, pos, rule)));
+    raw.extend(graph::judge(&ws, &facts, &|file, pos, rule| {
+        silences.silenced(file, pos, rule)
+    }));
     raw
 }
 
@@ -233,8 +345,15 @@ fn bodies(ws: &mut Workspace, sources: &[Source]) -> Vec<Facts> {
         .filter(|id| {
             let scope = ws.scope(*id);
             let def = &ws.fns[*id].def;
-            let gives_guard = def.ret.as_ref().is_some_and(|ret| ws.ty(&scope, ret).name().starts_with("Deref"));
-            gives_guard || def.params.iter().any(|(_, ty)| takes_function(ws.ty(&scope, ty).core().name()))
+            let gives_guard = def
+                .ret
+                .as_ref()
+                .is_some_and(|ret| ws.ty(&scope, ret).name().starts_with("Deref"));
+            gives_guard
+                || def
+                    .params
+                    .iter()
+                    .any(|(_, ty)| takes_function(ws.ty(&scope, ty).core().name()))
         })
         .collect();
     // Twice, so that a function that only hands its closure on is known too.
@@ -245,7 +364,9 @@ fn bodies(ws: &mut Workspace, sources: &[Source]) -> Vec<Facts> {
         }
     }
     let ws = &*ws;
-    in_parallel(ws.fns.len(), |id| flow::run(ws, id, sources[ws.fns[id].file].edition))
+    in_parallel(ws.fns.len(), |id| {
+        flow::run(ws, id, sources[ws.fns[id].file].edition)
+    })
 }
 
 /// The silences of all files, and which of them were of use.
@@ -256,7 +377,10 @@ struct Silences {
 
 impl Silences {
     fn new(files: &[Parsed]) -> Self {
-        Self { files: files.iter().map(|file| file.silences.clone()).collect(), used: RefCell::default() }
+        Self {
+            files: files.iter().map(|file| file.silences.clone()).collect(),
+            used: RefCell::default(),
+        }
     }
 
     fn silenced(&self, file: usize, pos: Pos, rule: Rule) -> bool {
@@ -275,18 +399,34 @@ impl Silences {
         let mut raw = Vec::new();
         for (file, silences) in self.files.iter().enumerate() {
             for silence in silences {
-                let pos = Pos { line: silence.line, col: silence.col };
+                let pos = Pos {
+                    line: silence.line,
+                    col: silence.col,
+                };
                 let mut report = |rule: Rule, message: String| {
                     if config.applies(rule, &sources[file].file) {
                         let function = sources[file].module.clone();
-                        raw.push(Raw { rule, file, pos, function, message, notes: Vec::new() });
+                        raw.push(Raw {
+                            rule,
+                            file,
+                            pos,
+                            function,
+                            message,
+                            notes: Vec::new(),
+                        });
                     }
                 };
                 match &silence.rules {
                     Err(reason) => report(Rule::InvalidSilence, reason.clone()),
                     Ok(rules) => {
-                        for rule in rules.iter().filter(|rule| !self.used.borrow().contains(&(file, silence.line, **rule))) {
-                            report(Rule::UnusedSilence, format!("there is no `{}` here to silence", rule.id()));
+                        for rule in rules
+                            .iter()
+                            .filter(|rule| !self.used.borrow().contains(&(file, silence.line, **rule)))
+                        {
+                            report(
+                                Rule::UnusedSilence,
+                                format!("there is no `{}` here to silence", rule.id()),
+                            );
                         }
                     }
                 }
@@ -300,10 +440,18 @@ impl Silences {
 fn finish(raw: Vec<Raw>, sources: &[Source]) -> Vec<Finding> {
     let mut by_place = BTreeMap::new();
     for raw in raw {
-        by_place.entry((sources[raw.file].file.as_str(), raw.pos.line, raw.rule)).or_insert(raw);
+        by_place
+            .entry((sources[raw.file].file.as_str(), raw.pos.line, raw.rule))
+            .or_insert(raw);
     }
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    let line_of = |file: usize, line: u32| sources[file].text.lines().nth(line.saturating_sub(1) as usize).unwrap_or_default();
+    let line_of = |file: usize, line: u32| {
+        sources[file]
+            .text
+            .lines()
+            .nth(line.saturating_sub(1) as usize)
+            .unwrap_or_default()
+    };
     by_place
         .into_values()
         .map(|raw| {
@@ -313,7 +461,11 @@ fn finish(raw: Vec<Raw>, sources: &[Source]) -> Vec<Finding> {
             let nth = seen.entry(key.clone()).or_default();
             *nth += 1;
             let digest = Sha256::digest(format!("{key}\n{nth}"));
-            let note = |(file, line, text): (usize, u32, String)| Note { file: sources[file].file.clone(), line, text };
+            let note = |(file, line, text): (usize, u32, String)| Note {
+                file: sources[file].file.clone(),
+                line,
+                text,
+            };
             Finding {
                 rule: raw.rule,
                 file,

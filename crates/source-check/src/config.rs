@@ -43,7 +43,13 @@ pub struct RuleConfig {
 
 impl Default for RuleConfig {
     fn default() -> Self {
-        Self { enabled: true, exclude: Vec::new(), except: Vec::new(), also: Vec::new(), because: None }
+        Self {
+            enabled: true,
+            exclude: Vec::new(),
+            except: Vec::new(),
+            also: Vec::new(),
+            because: None,
+        }
     }
 }
 
@@ -53,12 +59,16 @@ impl Config {
         let config: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         for (id, rule) in &config.rules {
             if Rule::from_id(id).is_none() {
-                return Err(format!("[rules.{id}]: there is no rule of this name; see `farmgate check --list-rules`"));
+                return Err(format!(
+                    "[rules.{id}]: there is no rule of this name; see `farmgate check --list-rules`"
+                ));
             }
             let less = !rule.enabled || !rule.exclude.is_empty() || !rule.except.is_empty();
             let reason = rule.because.as_deref().unwrap_or_default().trim();
             if less && reason.is_empty() {
-                return Err(format!("[rules.{id}]: it finds less than by default, so `because = \"..\"` must say why"));
+                return Err(format!(
+                    "[rules.{id}]: it finds less than by default, so `because = \"..\"` must say why"
+                ));
             }
         }
         Ok(config)
@@ -70,7 +80,8 @@ impl Config {
 
     /// The rule applies to this file at all.
     pub(crate) fn applies(&self, rule: Rule, file: &str) -> bool {
-        self.rule(rule).is_none_or(|config| config.enabled && !config.exclude.iter().any(|glob| matches(glob, file)))
+        self.rule(rule)
+            .is_none_or(|config| config.enabled && !config.exclude.iter().any(|glob| matches(glob, file)))
     }
 
     pub(crate) fn excludes(&self, file: &str) -> bool {
@@ -116,7 +127,11 @@ mod tests {
 
     #[test]
     fn unknown_rules_and_keys_are_refused() {
-        assert!(Config::parse("[rules.no-such]\nenabled = true").unwrap_err().contains("no rule"));
+        assert!(
+            Config::parse("[rules.no-such]\nenabled = true")
+                .unwrap_err()
+                .contains("no rule")
+        );
         assert!(Config::parse("speed = 3").unwrap_err().contains("speed"));
     }
 

@@ -11,8 +11,16 @@ pub fn markdown() -> String {
     for rule in Rule::ALL {
         let _ = write!(text, "\n{}", explain(rule));
     }
-    let _ = write!(text, "\n## In CI\n\n`farmgate check --print-ci github` prints this workflow:\n\n```yaml\n{}```\n", ci(Ci::Github));
-    let _ = write!(text, "\n`farmgate check --print-ci pre-commit` prints this hook:\n\n```yaml\n{}```\n", ci(Ci::PreCommit));
+    let _ = write!(
+        text,
+        "\n## In CI\n\n`farmgate check --print-ci github` prints this workflow:\n\n```yaml\n{}```\n",
+        ci(Ci::Github)
+    );
+    let _ = write!(
+        text,
+        "\n`farmgate check --print-ci pre-commit` prints this hook:\n\n```yaml\n{}```\n",
+        ci(Ci::PreCommit)
+    );
     text
 }
 

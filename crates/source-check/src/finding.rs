@@ -96,7 +96,10 @@ pub enum Verdict {
 impl Report {
     /// Findings fail; an empty or incomplete run never passes.
     pub fn verdict(&self) -> Verdict {
-        match (self.findings.is_empty(), self.files == 0 || !self.unread.is_empty()) {
+        match (
+            self.findings.is_empty(),
+            self.files == 0 || !self.unread.is_empty(),
+        ) {
             (false, _) => Verdict::Fail,
             (true, true) => Verdict::Inconclusive,
             (true, false) => Verdict::Pass,

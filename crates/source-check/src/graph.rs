@@ -43,6 +43,7 @@ pub fn judge(ws: &Workspace, facts: &[Facts], silenced: &dyn Fn(usize, Pos, Rule
         in_async: ws.fns.iter().map(|function| function.def.is_async).collect(),
         found: Vec::new(),
     };
+    graph.reach();
     graph.summarise(silenced);
     graph.spread();
     for id in 0..facts.len() {
@@ -55,14 +56,41 @@ pub fn judge(ws: &Workspace, facts: &[Facts], silenced: &dyn Fn(usize, Pos, Rule
 }
 
 impl Graph<'_> {
+    /// Finds the functions that run on an async worker because async code calls them.
+    fn reach(&mut self) {
+        let mut work: Vec<FnId> = (0..self.facts.len()).collect();
+        while let Some(caller) = work.pop() {
+            for call in &self.facts[caller].calls {
+                let runs = call.place == Place::Async || call.place == Place::Caller && self.in_async[caller];
+                for callee in call.callees.iter().filter(|_| runs) {
+                    if !std::mem::replace(&mut self.in_async[*callee], true) {
+                        work.push(*callee);
+                    }
+                }
+            }
+        }
+    }
+
     fn summarise(&mut self, silenced: &dyn Fn(usize, Pos, Rule) -> bool) {
         for id in 0..self.facts.len() {
             let (file, facts) = (self.ws.fns[id].file, &self.facts[id]);
             let mut own = Summary::default();
-            let cause = |pos: Pos, what: &str| Cause { file, line: pos.line, what: what.to_owned() };
-            for operation in facts.operations.iter().filter(|operation| operation.place == Place::Caller) {
-                if !silenced(file, operation.pos, operation.rule) {
-                    own.faults.entry(operation.rule).or_insert_with(|| cause(operation.pos, &operation.what));
+            // Faults count where async code calls, and only there does a silence silence something.
+            let counts = |pos: Pos, rule: Rule| self.in_async[id] && !silenced(file, pos, rule);
+            let cause = |pos: Pos, what: &str| Cause {
+                file,
+                line: pos.line,
+                what: what.to_owned(),
+            };
+            for operation in facts
+                .operations
+                .iter()
+                .filter(|operation| operation.place == Place::Caller)
+            {
+                if counts(operation.pos, operation.rule) {
+                    own.faults
+                        .entry(operation.rule)
+                        .or_insert_with(|| cause(operation.pos, &operation.what));
                 }
             }
             for taken in &facts.taken {
@@ -70,8 +98,10 @@ impl Graph<'_> {
                     own.locks.insert(self.lock(&taken.lock, 0));
                 }
                 let blocks = taken.place == Place::Caller && taken.family == Family::Blocking;
-                if blocks && !silenced(file, taken.pos, Rule::BlockingLock) {
-                    own.faults.entry(Rule::BlockingLock).or_insert_with(|| cause(taken.pos, &taken.what));
+                if blocks && counts(taken.pos, Rule::BlockingLock) {
+                    own.faults
+                        .entry(Rule::BlockingLock)
+                        .or_insert_with(|| cause(taken.pos, &taken.what));
                 }
             }
             let out = facts.calls_out.iter().find(|call| call.place != Place::Elsewhere);
@@ -80,11 +110,15 @@ impl Graph<'_> {
         }
     }
 
-    /// Carries summaries from callees to callers until nothing changes, and `in_async` the other way.
+    /// Carries summaries from callees to callers until nothing changes.
     fn spread(&mut self) {
         let mut callers: HashMap<FnId, Vec<(FnId, Place)>> = HashMap::new();
         for (id, facts) in self.facts.iter().enumerate() {
-            for call in facts.calls.iter().filter(|call| call.runs && call.place != Place::Elsewhere) {
+            for call in facts
+                .calls
+                .iter()
+                .filter(|call| call.runs && call.place != Place::Elsewhere)
+            {
                 for callee in &call.callees {
                     callers.entry(*callee).or_default().push((id, call.place));
                 }
@@ -109,17 +143,6 @@ impl Graph<'_> {
                 }
             }
         }
-        let mut work: Vec<FnId> = (0..self.facts.len()).collect();
-        while let Some(caller) = work.pop() {
-            for call in &self.facts[caller].calls {
-                let runs = call.place == Place::Async || call.place == Place::Caller && self.in_async[caller];
-                for callee in call.callees.iter().filter(|_| runs) {
-                    if !std::mem::replace(&mut self.in_async[*callee], true) {
-                        work.push(*callee);
-                    }
-                }
-            }
-        }
     }
 
     /// The name of a lock; one behind a function is the lock that function returns.
@@ -135,35 +158,81 @@ impl Graph<'_> {
 
     fn report(&mut self, id: FnId, rule: Rule, pos: Pos, message: String, notes: Vec<(usize, u32, String)>) {
         let function = &self.ws.fns[id];
-        self.found.push(Raw { rule, file: function.file, pos, function: function.path.clone(), message, notes });
+        self.found.push(Raw {
+            rule,
+            file: function.file,
+            pos,
+            function: function.path.clone(),
+            message,
+            notes,
+        });
     }
 
     fn guards(&mut self, id: FnId) {
         let file = self.ws.fns[id].file;
         for guard in &self.facts[id].guards {
-            let Some(awaited) = guard.awaited.filter(|_| guard.place == Place::Async) else { continue };
-            let message = format!("the guard of `{}` lives across the `.await` in line {}", show(&self.lock(&guard.lock, 0)), awaited.line);
-            self.report(id, Rule::GuardAcrossAwait, guard.pos, message, vec![(file, awaited.line, "awaited here".into())]);
+            let Some(awaited) = guard.awaited.filter(|_| guard.place == Place::Async) else {
+                continue;
+            };
+            let message = format!(
+                "the guard of `{}` lives across the `.await` in line {}",
+                show(&self.lock(&guard.lock, 0)),
+                awaited.line
+            );
+            self.report(
+                id,
+                Rule::GuardAcrossAwait,
+                guard.pos,
+                message,
+                vec![(file, awaited.line, "awaited here".into())],
+            );
         }
     }
 
     /// Blocking operations on a worker, by this function or by what it calls.
     fn blocking(&mut self, id: FnId) {
         let facts = &self.facts[id];
-        for operation in facts.operations.iter().filter(|operation| operation.place == Place::Async) {
+        for operation in facts
+            .operations
+            .iter()
+            .filter(|operation| operation.place == Place::Async)
+        {
             let message = format!("`{}` blocks the async worker", operation.what);
             self.report(id, operation.rule, operation.pos, message, Vec::new());
         }
-        let taken = facts.taken.iter().filter(|taken| taken.place == Place::Async && taken.family == Family::Blocking);
+        let taken = facts
+            .taken
+            .iter()
+            .filter(|taken| taken.place == Place::Async && taken.family == Family::Blocking);
         for taken in taken {
-            self.report(id, Rule::BlockingLock, taken.pos, format!("`{}` waits for a lock on an async worker", taken.what), Vec::new());
+            self.report(
+                id,
+                Rule::BlockingLock,
+                taken.pos,
+                format!("`{}` waits for a lock on an async worker", taken.what),
+                Vec::new(),
+            );
         }
-        for call in facts.calls.iter().filter(|call| call.runs && call.place == Place::Async) {
-            for callee in call.callees.iter().filter(|callee| !self.ws.fns[**callee].def.is_async) {
+        for call in facts
+            .calls
+            .iter()
+            .filter(|call| call.runs && call.place == Place::Async)
+        {
+            for callee in call
+                .callees
+                .iter()
+                .filter(|callee| !self.ws.fns[**callee].def.is_async)
+            {
                 for (rule, cause) in self.summaries[*callee].faults.clone() {
                     let name = show(&self.ws.fns[*callee].path);
                     let message = format!("`{name}` leads to `{}`, on an async worker", cause.what);
-                    self.report(id, rule, call.pos, message, vec![(cause.file, cause.line, "it happens here".into())]);
+                    self.report(
+                        id,
+                        rule,
+                        call.pos,
+                        message,
+                        vec![(cause.file, cause.line, "it happens here".into())],
+                    );
                 }
             }
         }
@@ -177,7 +246,10 @@ impl Graph<'_> {
             out.push((call.pos, call.held.clone(), call.what.clone()));
         }
         for call in facts.calls.iter().filter(|call| call.runs && runs(call.place)) {
-            let cause = call.callees.iter().find_map(|callee| self.summaries[*callee].calls_out.clone());
+            let cause = call
+                .callees
+                .iter()
+                .find_map(|callee| self.summaries[*callee].calls_out.clone());
             if let Some(cause) = cause {
                 out.push((call.pos, call.held.clone(), cause.what));
             }
@@ -188,7 +260,11 @@ impl Graph<'_> {
             for held in held.iter().filter(|held| seen.insert(held.guard)) {
                 let guard = &facts.guards[held.guard];
                 let lock = self.lock(&held.lock, 0);
-                let message = format!("`{}` is held while `{what}` is called in line {}", show(&lock), pos.line);
+                let message = format!(
+                    "`{}` is held while `{what}` is called in line {}",
+                    show(&lock),
+                    pos.line
+                );
                 let note = (self.ws.fns[id].file, pos.line, "the call".to_owned());
                 self.report(id, Rule::LockAcrossIo, guard.pos, message, vec![note]);
             }
@@ -203,9 +279,16 @@ impl Graph<'_> {
                 let to = self.lock(&taken.lock, 0);
                 self.edges(id, taken.pos, &taken.held, [to], &mut edges);
             }
-            for call in facts.calls.iter().filter(|call| call.runs && !call.held.is_empty()) {
-                let locks: BTreeSet<String> =
-                    call.callees.iter().flat_map(|callee| self.summaries[*callee].locks.iter().cloned()).collect();
+            for call in facts
+                .calls
+                .iter()
+                .filter(|call| call.runs && !call.held.is_empty())
+            {
+                let locks: BTreeSet<String> = call
+                    .callees
+                    .iter()
+                    .flat_map(|callee| self.summaries[*callee].locks.iter().cloned())
+                    .collect();
                 self.edges(id, call.pos, &call.held, locks, &mut edges);
             }
         }
@@ -221,13 +304,24 @@ impl Graph<'_> {
                 continue;
             }
             let back = edges.get(&(to.clone(), from.clone())).or_else(|| {
-                edges.iter().find(|((first, _), _)| first == to).map(|(_, places)| places)
+                edges
+                    .iter()
+                    .find(|((first, _), _)| first == to)
+                    .map(|(_, places)| places)
             });
             let other = back.and_then(|places| places.first()).copied();
-            found.extend(places.iter().map(|(id, pos)| (*id, *pos, from.clone(), to.clone(), other)));
+            found.extend(
+                places
+                    .iter()
+                    .map(|(id, pos)| (*id, *pos, from.clone(), to.clone(), other)),
+            );
         }
         for (id, pos, from, to, other) in found {
-            let message = format!("`{}` is taken while `{}` is held; elsewhere it is the other way round", show(&to), show(&from));
+            let message = format!(
+                "`{}` is taken while `{}` is held; elsewhere it is the other way round",
+                show(&to),
+                show(&from)
+            );
             let note = other.map(|(id, pos)| (self.ws.fns[id].file, pos.line, "the other order".to_owned()));
             self.report(id, Rule::LockOrder, pos, message, note.into_iter().collect());
         }

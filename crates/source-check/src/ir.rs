@@ -14,7 +14,10 @@ pub struct Pos {
 #[derive(Clone, Debug, Default)]
 pub enum TypeRef {
     /// A named type or trait with the type arguments of its last segment.
-    Path { path: String, args: Vec<TypeRef> },
+    Path {
+        path: String,
+        args: Vec<TypeRef>,
+    },
     Tuple(Vec<TypeRef>),
     /// A slice or an array.
     Slice(Box<TypeRef>),
@@ -32,9 +35,19 @@ pub struct Expr {
 pub enum Kind {
     Path(String),
     Field(Box<Expr>, String),
-    Method { receiver: Box<Expr>, name: String, args: Vec<Expr> },
-    Call { callee: Box<Expr>, args: Vec<Expr> },
-    Struct { path: String, fields: Vec<Expr> },
+    Method {
+        receiver: Box<Expr>,
+        name: String,
+        args: Vec<Expr>,
+    },
+    Call {
+        callee: Box<Expr>,
+        args: Vec<Expr>,
+    },
+    Struct {
+        path: String,
+        fields: Vec<Expr>,
+    },
     Await(Box<Expr>),
     Try(Box<Expr>),
     Borrow(Box<Expr>),
@@ -47,13 +60,27 @@ pub enum Kind {
     Block(Block),
     Async(Block),
     Closure(Closure),
-    If { condition: Box<Expr>, then: Block, otherwise: Option<Box<Expr>> },
+    If {
+        condition: Box<Expr>,
+        then: Block,
+        otherwise: Option<Box<Expr>>,
+    },
     /// `let PAT = EXPR` as a condition.
     Let(Box<Pat>, Box<Expr>),
-    Match { on: Box<Expr>, arms: Vec<Arm> },
-    While { condition: Box<Expr>, body: Block },
+    Match {
+        on: Box<Expr>,
+        arms: Vec<Arm>,
+    },
+    While {
+        condition: Box<Expr>,
+        body: Block,
+    },
     Loop(Block),
-    For { pat: Box<Pat>, over: Box<Expr>, body: Block },
+    For {
+        pat: Box<Pat>,
+        over: Box<Expr>,
+        body: Block,
+    },
     Jump(Jump, Option<Box<Expr>>),
     /// A tuple or an array: it owns its parts.
     Tuple(Vec<Expr>),
@@ -64,7 +91,10 @@ pub enum Kind {
     /// `join!`, `try_join!`: all futures are awaited.
     Join(Vec<Expr>),
     /// Any other macro whose input could be read as expressions.
-    Macro { name: String, args: Vec<Expr> },
+    Macro {
+        name: String,
+        args: Vec<Expr>,
+    },
     Text,
     Unknown,
 }
@@ -84,7 +114,12 @@ pub struct Block {
 
 #[derive(Clone, Debug)]
 pub enum Stmt {
-    Let { pat: Pat, ty: Option<TypeRef>, init: Option<Expr>, otherwise: Option<Expr> },
+    Let {
+        pat: Pat,
+        ty: Option<TypeRef>,
+        init: Option<Expr>,
+        otherwise: Option<Expr>,
+    },
     Expr(Expr),
 }
 
@@ -112,12 +147,21 @@ pub struct Branch {
 
 #[derive(Clone, Debug)]
 pub enum Pat {
-    Bind { name: String, inner: Option<Box<Pat>> },
+    Bind {
+        name: String,
+        inner: Option<Box<Pat>>,
+    },
     Typed(Box<Pat>, TypeRef),
     Tuple(Vec<Pat>),
     /// A tuple struct or an enum variant.
-    Variant { path: String, parts: Vec<Pat> },
-    Struct { path: String, fields: Vec<(String, Pat)> },
+    Variant {
+        path: String,
+        parts: Vec<Pat>,
+    },
+    Struct {
+        path: String,
+        fields: Vec<(String, Pat)>,
+    },
     Slice(Vec<Pat>),
     Or(Vec<Pat>),
     /// `_`, literals, ranges, constants: binds nothing.
@@ -239,7 +283,12 @@ impl Expr {
                 a.walk(visit);
                 b.walk(visit);
             }
-            Kind::Method { receiver: first, args, .. } | Kind::Call { callee: first, args } => {
+            Kind::Method {
+                receiver: first,
+                args,
+                ..
+            }
+            | Kind::Call { callee: first, args } => {
                 first.walk(visit);
                 args.iter().for_each(|arg| arg.walk(visit));
             }
@@ -249,12 +298,20 @@ impl Expr {
             | Kind::Join(parts)
             | Kind::Macro { args: parts, .. } => parts.iter().for_each(|part| part.walk(visit)),
             Kind::Block(block) | Kind::Async(block) | Kind::Loop(block) => block.walk(visit),
-            Kind::If { condition, then, otherwise } => {
+            Kind::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 condition.walk(visit);
                 then.walk(visit);
                 otherwise.iter().for_each(|expr| expr.walk(visit));
             }
-            Kind::While { condition: head, body } | Kind::For { over: head, body, .. } => {
+            Kind::While {
+                condition: head,
+                body,
+            }
+            | Kind::For { over: head, body, .. } => {
                 head.walk(visit);
                 body.walk(visit);
             }
@@ -266,7 +323,11 @@ impl Expr {
                 });
             }
             Kind::Select(branches) => branches.iter().for_each(|branch| {
-                branch.future.iter().chain(&branch.guard).for_each(|expr| expr.walk(visit));
+                branch
+                    .future
+                    .iter()
+                    .chain(&branch.guard)
+                    .for_each(|expr| expr.walk(visit));
                 branch.body.walk(visit);
             }),
         }

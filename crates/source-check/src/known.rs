@@ -5,10 +5,41 @@ use crate::types::Ty;
 
 /// Crates whose types and functions call the network or a database asynchronously.
 const IO_CRATES: &[&str] = &[
-    "reqwest", "hyper", "hyper_util", "tokio_postgres", "deadpool_postgres", "deadpool", "deadpool_redis", "bb8", "sqlx",
-    "sea_orm", "diesel_async", "redis", "mongodb", "tonic", "lettre", "mysql_async", "scylla", "lapin", "rdkafka",
-    "async_nats", "tokio_tungstenite", "tokio_rusqlite", "object_store", "elasticsearch", "clickhouse", "fred", "surf",
-    "isahc", "neo4rs", "surrealdb", "libsql", "octocrab", "awc", "etcd_client", "tiberius",
+    "reqwest",
+    "hyper",
+    "hyper_util",
+    "tokio_postgres",
+    "deadpool_postgres",
+    "deadpool",
+    "deadpool_redis",
+    "bb8",
+    "sqlx",
+    "sea_orm",
+    "diesel_async",
+    "redis",
+    "mongodb",
+    "tonic",
+    "lettre",
+    "mysql_async",
+    "scylla",
+    "lapin",
+    "rdkafka",
+    "async_nats",
+    "tokio_tungstenite",
+    "tokio_rusqlite",
+    "object_store",
+    "elasticsearch",
+    "clickhouse",
+    "fred",
+    "surf",
+    "isahc",
+    "neo4rs",
+    "surrealdb",
+    "libsql",
+    "octocrab",
+    "awc",
+    "etcd_client",
+    "tiberius",
 ];
 
 /// Crates whose calls block: the crate, and the functions that do it. Empty: all that are called by path.
@@ -18,7 +49,19 @@ const BLOCKING_CRATES: &[(&str, &[&str])] = &[
     ("diesel", SQL),
     ("mysql", SQL),
     ("r2d2", &["get", "build", "get_timeout"]),
-    ("ureq", &["call", "send", "send_json", "send_string", "send_bytes", "send_form", "send_empty", "run"]),
+    (
+        "ureq",
+        &[
+            "call",
+            "send",
+            "send_json",
+            "send_string",
+            "send_bytes",
+            "send_form",
+            "send_empty",
+            "run",
+        ],
+    ),
     ("attohttpc", &["send"]),
     ("minreq", &["send"]),
     ("curl", &["perform"]),
@@ -28,43 +71,144 @@ const BLOCKING_CRATES: &[(&str, &[&str])] = &[
 ];
 
 const SQL: &[&str] = &[
-    "open", "open_in_memory", "open_with_flags", "connect", "execute", "execute_batch", "batch_execute", "query", "query_row",
-    "query_one", "query_opt", "query_map", "query_and_then", "query_raw", "prepare", "prepare_cached", "transaction",
-    "commit", "rollback", "load", "first", "get_result", "get_results", "establish", "exec", "exec_drop", "exec_first",
-    "query_drop", "query_first", "simple_query", "copy_in", "pragma_update", "backup",
+    "open",
+    "open_in_memory",
+    "open_with_flags",
+    "connect",
+    "execute",
+    "execute_batch",
+    "batch_execute",
+    "query",
+    "query_row",
+    "query_one",
+    "query_opt",
+    "query_map",
+    "query_and_then",
+    "query_raw",
+    "prepare",
+    "prepare_cached",
+    "transaction",
+    "commit",
+    "rollback",
+    "load",
+    "first",
+    "get_result",
+    "get_results",
+    "establish",
+    "exec",
+    "exec_drop",
+    "exec_first",
+    "query_drop",
+    "query_first",
+    "simple_query",
+    "copy_in",
+    "pragma_update",
+    "backup",
 ];
 
 const COMPRESSION_CRATES: &[&str] = &[
-    "flate2", "zstd", "zstd_safe", "brotli", "lz4", "lz4_flex", "snap", "xz2", "liblzma", "lzma_rs", "bzip2", "zip",
-    "miniz_oxide", "libflate", "libdeflater", "zopfli",
+    "flate2",
+    "zstd",
+    "zstd_safe",
+    "brotli",
+    "lz4",
+    "lz4_flex",
+    "snap",
+    "xz2",
+    "liblzma",
+    "lzma_rs",
+    "bzip2",
+    "zip",
+    "miniz_oxide",
+    "libflate",
+    "libdeflater",
+    "zopfli",
 ];
 
 /// Functions of those crates that do the work; constructors don't.
 const COMPRESSION_WORK: &[&str] = &[
-    "write", "write_all", "finish", "try_finish", "flush", "read", "read_exact", "read_to_end", "read_to_string", "encode_all",
-    "decode_all", "compress", "decompress", "copy_encode", "copy_decode", "encode", "decode", "bulk_compress", "extract",
-    "by_index", "by_name", "start_file",
+    "write",
+    "write_all",
+    "finish",
+    "try_finish",
+    "flush",
+    "read",
+    "read_exact",
+    "read_to_end",
+    "read_to_string",
+    "encode_all",
+    "decode_all",
+    "compress",
+    "decompress",
+    "copy_encode",
+    "copy_decode",
+    "encode",
+    "decode",
+    "bulk_compress",
+    "extract",
+    "by_index",
+    "by_name",
+    "start_file",
 ];
 
-const PASSWORD_CRATES: &[&str] = &["argon2", "bcrypt", "scrypt", "pbkdf2", "password_hash", "pwhash", "password_auth", "argonautica"];
+const PASSWORD_CRATES: &[&str] = &[
+    "argon2",
+    "bcrypt",
+    "scrypt",
+    "pbkdf2",
+    "password_hash",
+    "pwhash",
+    "password_auth",
+    "argonautica",
+];
 
 const PASSWORD_WORK: &[&str] = &[
-    "hash", "hash_with_result", "hash_with_salt", "hash_bytes", "verify", "hash_password", "hash_password_with_salt",
-    "hash_password_customized", "verify_password", "hash_password_into", "hash_password_into_with_memory", "hash_raw",
-    "hash_encoded", "verify_encoded", "verify_raw", "scrypt", "pbkdf2", "pbkdf2_hmac", "pbkdf2_hmac_array", "pbkdf2_array",
-    "bcrypt", "generate_hash", "fill_memory",
+    "hash",
+    "hash_with_result",
+    "hash_with_salt",
+    "hash_bytes",
+    "verify",
+    "hash_password",
+    "hash_password_with_salt",
+    "hash_password_customized",
+    "verify_password",
+    "hash_password_into",
+    "hash_password_into_with_memory",
+    "hash_raw",
+    "hash_encoded",
+    "verify_encoded",
+    "verify_raw",
+    "scrypt",
+    "pbkdf2",
+    "pbkdf2_hmac",
+    "pbkdf2_hmac_array",
+    "pbkdf2_array",
+    "bcrypt",
+    "generate_hash",
+    "fill_memory",
 ];
 
 const BLOCK_ON: &[&str] = &["block_on", "blocking_recv", "blocking_send", "blocking_recv_many"];
 
 /// Functions and methods that run a closure on another thread, by their last segment.
 const ELSEWHERE: &[&str] = &[
-    "spawn_blocking", "unblock", "asyncify", "interact", "spawn_local_blocking", "set_hook", "set_handler", "par_iter", "install",
+    "spawn_blocking",
+    "unblock",
+    "asyncify",
+    "interact",
+    "spawn_local_blocking",
+    "set_hook",
+    "set_handler",
+    "par_iter",
+    "install",
 ];
 
 /// The known fault in calling this function by path, if there is one.
 pub fn path_call(path: &str) -> Option<Rule> {
-    let (root, name) = (crate::names::first(path), path.rsplit("::").next().unwrap_or_default());
+    let (root, name) = (
+        crate::names::first(path),
+        path.rsplit("::").next().unwrap_or_default(),
+    );
     match root {
         "std" => return standard_call(path),
         "fs_err" if !path.starts_with("fs_err::tokio") => return Some(Rule::BlockingFs),
@@ -88,7 +232,9 @@ pub fn path_call(path: &str) -> Option<Rule> {
 
 fn standard_call(path: &str) -> Option<Rule> {
     match path {
-        "std::thread::sleep" | "std::thread::sleep_ms" | "std::thread::sleep_until" => Some(Rule::ThreadSleep),
+        "std::thread::sleep" | "std::thread::sleep_ms" | "std::thread::sleep_until" => {
+            Some(Rule::ThreadSleep)
+        }
         "std::fs::OpenOptions::new" | "std::fs::File::options" | "std::fs::DirBuilder::new" => None,
         _ if path.starts_with("std::fs::") => Some(Rule::BlockingFs),
         "std::net::TcpStream::connect" | "std::net::TcpStream::connect_timeout" => Some(Rule::BlockingClient),
@@ -108,7 +254,9 @@ fn crate_call(path: &str, name: &str) -> Option<Rule> {
         return Some(Rule::PasswordHash);
     }
     let blocks = |(prefix, names): &(&str, &[&str])| {
-        path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with("::")) && names.contains(&name)
+        path.strip_prefix(prefix)
+            .is_some_and(|rest| rest.starts_with("::"))
+            && names.contains(&name)
     };
     BLOCKING_CRATES.iter().any(blocks).then_some(Rule::BlockingClient)
 }
@@ -119,25 +267,72 @@ pub fn method_call(ty: &Ty, name: &str, arity: usize) -> Option<Rule> {
         return Some(Rule::BlockOn);
     }
     let root = ty.root();
-    let file = matches!(&*ty.path, "std::fs::File" | "std::fs::OpenOptions" | "std::fs::DirBuilder" | "std::fs::DirEntry");
-    if file && !matches!(name, "read" | "write" | "append" | "create" | "truncate" | "create_new" | "path" | "file_name" | "mode" | "recursive")
+    let file = matches!(
+        &*ty.path,
+        "std::fs::File" | "std::fs::OpenOptions" | "std::fs::DirBuilder" | "std::fs::DirEntry"
+    );
+    if file
+        && !matches!(
+            name,
+            "read"
+                | "write"
+                | "append"
+                | "create"
+                | "truncate"
+                | "create_new"
+                | "path"
+                | "file_name"
+                | "mode"
+                | "recursive"
+        )
         || &*ty.path == "std::fs::File" && matches!(name, "read" | "write")
     {
         return (name != "clone").then_some(Rule::BlockingFs);
     }
     if matches!(&*ty.path, "std::path::Path" | "std::path::PathBuf") {
-        const TOUCHES_DISK: &[&str] =
-            &["exists", "try_exists", "is_file", "is_dir", "is_symlink", "metadata", "symlink_metadata", "read_dir", "canonicalize", "read_link"];
+        const TOUCHES_DISK: &[&str] = &[
+            "exists",
+            "try_exists",
+            "is_file",
+            "is_dir",
+            "is_symlink",
+            "metadata",
+            "symlink_metadata",
+            "read_dir",
+            "canonicalize",
+            "read_link",
+        ];
         return TOUCHES_DISK.contains(&name).then_some(Rule::BlockingFs);
     }
     if ty.path.starts_with("reqwest::blocking") {
-        return matches!(name, "send" | "execute" | "build" | "text" | "json" | "bytes" | "copy_to").then_some(Rule::BlockingClient);
+        return matches!(
+            name,
+            "send" | "execute" | "build" | "text" | "json" | "bytes" | "copy_to"
+        )
+        .then_some(Rule::BlockingClient);
     }
-    if &*ty.path == "redis::Client" && name.starts_with("get_connection") || &*ty.path == "lettre::SmtpTransport" && name == "send" {
+    if &*ty.path == "redis::Client" && name.starts_with("get_connection")
+        || &*ty.path == "lettre::SmtpTransport" && name == "send"
+    {
         return Some(Rule::BlockingClient);
     }
-    if matches!(&*ty.path, "std::net::TcpStream" | "std::net::TcpListener" | "std::net::UdpSocket") {
-        const CALLS_OUT: &[&str] = &["read", "read_exact", "read_to_end", "read_to_string", "write", "write_all", "accept", "recv", "recv_from", "send", "send_to"];
+    if matches!(
+        &*ty.path,
+        "std::net::TcpStream" | "std::net::TcpListener" | "std::net::UdpSocket"
+    ) {
+        const CALLS_OUT: &[&str] = &[
+            "read",
+            "read_exact",
+            "read_to_end",
+            "read_to_string",
+            "write",
+            "write_all",
+            "accept",
+            "recv",
+            "recv_from",
+            "send",
+            "send_to",
+        ];
         return CALLS_OUT.contains(&name).then_some(Rule::BlockingClient);
     }
     // The traits of password_hash are in scope under many types: their names are telling enough.
@@ -170,16 +365,56 @@ pub fn runs_elsewhere(path: &str, pools: &[String]) -> bool {
 pub fn keeps(path: &str) -> bool {
     let name = path.rsplit("::").next().unwrap_or_default();
     matches!(path, "Some" | "Ok" | "Err")
-        || name == "new" && matches!(path.rsplit("::").nth(1), Some("Box" | "Arc" | "Rc" | "Lazy" | "LazyLock" | "LazyCell"))
-        || matches!(name, "pin" | "send" | "try_send" | "push" | "push_back" | "from_fn" | "set" | "blocking_send")
+        || name == "new"
+            && matches!(
+                path.rsplit("::").nth(1),
+                Some("Box" | "Arc" | "Rc" | "Lazy" | "LazyLock" | "LazyCell")
+            )
+        || matches!(
+            name,
+            "pin" | "send" | "try_send" | "push" | "push_back" | "from_fn" | "set" | "blocking_send"
+        )
 }
 
 /// Methods of `Option`, `Result` and iterators that call the function they are given at once.
 pub const COMBINATORS: &[&str] = &[
-    "map", "map_err", "and_then", "or_else", "unwrap_or_else", "map_or", "map_or_else", "ok_or_else", "filter", "filter_map",
-    "flat_map", "for_each", "fold", "any", "all", "find", "find_map", "position", "retain", "inspect", "inspect_err", "is_some_and",
-    "is_ok_and", "take_while", "skip_while", "try_for_each", "sort_by", "sort_by_key", "max_by_key", "min_by_key", "then",
-    "get_or_insert_with", "or_insert_with", "unwrap_or_default", "get_or_init", "with_context", "and_modify",
+    "map",
+    "map_err",
+    "and_then",
+    "or_else",
+    "unwrap_or_else",
+    "map_or",
+    "map_or_else",
+    "ok_or_else",
+    "filter",
+    "filter_map",
+    "flat_map",
+    "for_each",
+    "fold",
+    "any",
+    "all",
+    "find",
+    "find_map",
+    "position",
+    "retain",
+    "inspect",
+    "inspect_err",
+    "is_some_and",
+    "is_ok_and",
+    "take_while",
+    "skip_while",
+    "try_for_each",
+    "sort_by",
+    "sort_by_key",
+    "max_by_key",
+    "min_by_key",
+    "then",
+    "get_or_insert_with",
+    "or_insert_with",
+    "unwrap_or_default",
+    "get_or_init",
+    "with_context",
+    "and_modify",
 ];
 
 /// A value of this type, or a future made from it, calls the network or a database.
@@ -188,4 +423,3 @@ pub fn calls_out(ty: &Ty, network: &[String]) -> bool {
         || ty.path.starts_with("tokio::net::") && !ty.path.contains("Builder")
         || network.iter().any(|known| **known == *ty.path)
 }
-

@@ -71,7 +71,10 @@ impl Names {
     /// The full path of `path` written in `module` under the further imports `uses`.
     pub fn resolve(&self, module: &str, path: &str, uses: &[(String, String)]) -> String {
         let (head, rest) = split(path);
-        if let Some((_, target)) = uses.iter().find(|(name, target)| name == head && !starts_with(target, head)) {
+        if let Some((_, target)) = uses
+            .iter()
+            .find(|(name, target)| name == head && !starts_with(target, head))
+        {
             return self.absolute(module, &join(target, rest), MAX_STEPS);
         }
         self.absolute(module, path, MAX_STEPS)
@@ -79,7 +82,9 @@ impl Names {
 
     fn absolute(&self, module: &str, path: &str, steps: usize) -> String {
         let (head, rest) = split(path);
-        let Some(left) = steps.checked_sub(1) else { return path.to_owned() };
+        let Some(left) = steps.checked_sub(1) else {
+            return path.to_owned();
+        };
         match head {
             "crate" => return self.exported(&join(first(module), rest), left),
             "self" => return self.exported(&join(module, rest), left),
@@ -118,7 +123,10 @@ impl Names {
         if entry.items.contains(name) {
             return Some(join(module, name));
         }
-        entry.globs.iter().find_map(|glob| self.in_glob(module, glob, name, steps))
+        entry
+            .globs
+            .iter()
+            .find_map(|glob| self.in_glob(module, glob, name, steps))
     }
 
     fn in_glob(&self, module: &str, glob: &str, name: &str, steps: usize) -> Option<String> {
@@ -133,7 +141,9 @@ impl Names {
 
     /// Follows re-exports inside our own modules.
     fn exported(&self, path: &str, steps: usize) -> String {
-        let Some(left) = steps.checked_sub(1) else { return path.to_owned() };
+        let Some(left) = steps.checked_sub(1) else {
+            return path.to_owned();
+        };
         let mut end = path.len();
         while let Some(cut) = path[..end].rfind("::") {
             let (module, tail) = (&path[..cut], &path[cut + 2..]);
@@ -172,5 +182,9 @@ fn starts_with(path: &str, head: &str) -> bool {
 }
 
 pub fn join(path: &str, rest: &str) -> String {
-    if rest.is_empty() { path.to_owned() } else { format!("{path}::{rest}") }
+    if rest.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{path}::{rest}")
+    }
 }

@@ -5,7 +5,7 @@ use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 /// Brackets within brackets. Hand-written code stays under 40.
 const MAX_DEPTH: usize = 200;
 /// Tokens of one expression or type without a `,`, a `;` or a closing block: bounds chains such as `a + a + a` and `!!!a`.
-const MAX_RUN: usize = 20_000;
+const MAX_RUN: usize = 10_000;
 
 /// Returns the place where the file nests deeper than the parser can follow, if there is one.
 pub fn too_deep(tokens: TokenStream) -> Option<Span> {

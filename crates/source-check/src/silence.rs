@@ -21,7 +21,9 @@ pub fn read(text: &str, extents: &[(u32, u32)], in_text: impl Fn(u32, u32) -> bo
     let lines: Vec<&str> = text.lines().collect();
     let mut found = Vec::new();
     for (index, line) in lines.iter().enumerate() {
-        let Some((start, comment)) = comment(line) else { continue };
+        let Some((start, comment)) = comment(line) else {
+            continue;
+        };
         let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
         let col = u32::try_from(line[..start].chars().count()).unwrap_or(u32::MAX);
         if in_text(number, col) {
@@ -30,7 +32,11 @@ pub fn read(text: &str, extents: &[(u32, u32)], in_text: impl Fn(u32, u32) -> bo
         let alone = line[..start].trim().is_empty();
         let target = if alone { next_code(&lines, index) } else { number };
         let end = match alone {
-            true => extents.iter().filter(|(first, _)| *first == target).map(|(_, last)| *last).max(),
+            true => extents
+                .iter()
+                .filter(|(first, _)| *first == target)
+                .map(|(_, last)| *last)
+                .max(),
             false => None,
         };
         found.push(Silence {
@@ -48,21 +54,31 @@ fn comment(line: &str) -> Option<(usize, &str)> {
     let mark = line.find(MARK)?;
     let start = line[..mark].rfind("//")?;
     let between = &line[start + 2..mark];
-    between.trim().is_empty().then(|| (start, line[mark + MARK.len()..].trim()))
+    between
+        .trim()
+        .is_empty()
+        .then(|| (start, line[mark + MARK.len()..].trim()))
 }
 
 /// The next line that holds code: neither empty, nor a comment, nor an attribute.
 fn next_code(lines: &[&str], index: usize) -> u32 {
     let after = lines.iter().enumerate().skip(index + 1);
     let code = |line: &str| !line.is_empty() && !line.starts_with("//");
-    let found = after.into_iter().find(|(_, line)| code(line.trim())).map_or(index + 1, |(found, _)| found + 1);
+    let found = after
+        .into_iter()
+        .find(|(_, line)| code(line.trim()))
+        .map_or(index + 1, |(found, _)| found + 1);
     u32::try_from(found).unwrap_or(u32::MAX)
 }
 
 fn parse(comment: &str) -> Result<Vec<Rule>, String> {
     let form = "write `// farmgate: allow(rule) because reason`";
-    let rest = comment.strip_prefix("allow(").ok_or_else(|| format!("not understood: {form}"))?;
-    let (names, rest) = rest.split_once(')').ok_or_else(|| format!("the bracket is not closed: {form}"))?;
+    let rest = comment
+        .strip_prefix("allow(")
+        .ok_or_else(|| format!("not understood: {form}"))?;
+    let (names, rest) = rest
+        .split_once(')')
+        .ok_or_else(|| format!("the bracket is not closed: {form}"))?;
     let mut rules = Vec::new();
     for name in names.split(',').map(str::trim) {
         rules.push(Rule::from_id(name).ok_or_else(|| format!("there is no rule `{name}`"))?);

@@ -53,9 +53,19 @@ pub fn find(root: &Path, config: &Config) -> std::io::Result<Vec<PathBuf>> {
 
 /// The path below `root`, with `/` on every system.
 pub fn relative(root: &Path, path: &Path) -> String {
-    let below = path.strip_prefix(root).ok().filter(|below| !below.as_os_str().is_empty());
-    let below = below.map_or_else(|| path.file_name().map(PathBuf::from).unwrap_or_default(), Path::to_path_buf);
-    below.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
+    let below = path
+        .strip_prefix(root)
+        .ok()
+        .filter(|below| !below.as_os_str().is_empty());
+    let below = below.map_or_else(
+        || path.file_name().map(PathBuf::from).unwrap_or_default(),
+        Path::to_path_buf,
+    );
+    below
+        .components()
+        .map(|part| part.as_os_str().to_string_lossy())
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
 /// Names crates and modules; remembers each manifest it has read.
@@ -75,7 +85,9 @@ impl Crates {
             }
             folder = at.parent();
         }
-        let stem = path.file_stem().map(|stem| stem.to_string_lossy().replace('-', "_"));
+        let stem = path
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().replace('-', "_"));
         (stem.unwrap_or_default(), 2024)
     }
 
@@ -99,12 +111,21 @@ impl Crates {
 }
 
 fn read_manifest(folder: &Path) -> Option<toml::Table> {
-    std::fs::read_to_string(folder.join("Cargo.toml")).ok()?.parse().ok()
+    std::fs::read_to_string(folder.join("Cargo.toml"))
+        .ok()?
+        .parse()
+        .ok()
 }
 
 fn workspace_edition(folder: &Path) -> Option<u16> {
     let manifest = read_manifest(folder)?;
-    manifest.get("workspace")?.get("package")?.get("edition")?.as_str()?.parse().ok()
+    manifest
+        .get("workspace")?
+        .get("package")?
+        .get("edition")?
+        .as_str()?
+        .parse()
+        .ok()
 }
 
 /// `src/a/b.rs` and `src/a/b/mod.rs` are `crate::a::b`; every other root is a crate of its own.
@@ -113,7 +134,10 @@ fn module(name: &str, folder: &Path, path: &Path) -> String {
     let below = below.trim_end_matches(".rs");
     let (root, rest) = match below.strip_prefix("src/") {
         Some(rest) => (name.to_owned(), rest),
-        None => (format!("{name}__{}", below.split('/').next().unwrap_or_default()), below),
+        None => (
+            format!("{name}__{}", below.split('/').next().unwrap_or_default()),
+            below,
+        ),
     };
     let parts: Vec<&str> = rest.split('/').collect();
     let kept = parts.iter().enumerate().filter(|(index, part)| {

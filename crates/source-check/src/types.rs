@@ -20,13 +20,31 @@ pub enum Family {
 
 /// Types that are looked through when a field or a method is searched.
 const TRANSPARENT: &[&str] = &[
-    "Arc", "Rc", "Box", "Pin", "Cow", "LazyLock", "Lazy", "LazyCell", "Ref", "RefMut", "State", "Extension", "Data",
-    "CachePadded", "ManuallyDrop", "ArcSwap", "Guard",
+    "Arc",
+    "Rc",
+    "Box",
+    "Pin",
+    "Cow",
+    "LazyLock",
+    "Lazy",
+    "LazyCell",
+    "Ref",
+    "RefMut",
+    "State",
+    "Extension",
+    "Data",
+    "CachePadded",
+    "ManuallyDrop",
+    "ArcSwap",
+    "Guard",
 ];
 
 impl Ty {
     pub fn new(path: &str, args: Vec<Ty>) -> Self {
-        Self { path: path.into(), args }
+        Self {
+            path: path.into(),
+            args,
+        }
     }
 
     pub fn unknown() -> Self {
@@ -52,7 +70,10 @@ impl Ty {
     }
 
     pub fn is_future(&self) -> bool {
-        matches!(self.name(), "Future" | "BoxFuture" | "LocalBoxFuture" | "IntoFuture")
+        matches!(
+            self.name(),
+            "Future" | "BoxFuture" | "LocalBoxFuture" | "IntoFuture"
+        )
     }
 
     pub fn future(output: Ty) -> Self {
@@ -70,7 +91,11 @@ impl Ty {
 
     /// The type inside a `Result` or `Option`, or the type itself.
     pub fn unwrapped_or_self(&self) -> Ty {
-        if matches!(self.name(), "Option" | "Result" | "LockResult" | "TryLockResult") { self.arg(0) } else { self.clone() }
+        if matches!(self.name(), "Option" | "Result" | "LockResult" | "TryLockResult") {
+            self.arg(0)
+        } else {
+            self.clone()
+        }
     }
 
     /// Some type of a foreign crate, reached by calls whose signatures are not known.
@@ -84,7 +109,10 @@ impl Ty {
 
     /// The family and the kind (`Mutex`, `RwLock`) if this is a lock.
     pub fn lock(&self, extra: &[String]) -> Option<Family> {
-        let is_lock = matches!(self.name(), "Mutex" | "RwLock" | "FairMutex" | "ReentrantMutex" | "ReentrantLock");
+        let is_lock = matches!(
+            self.name(),
+            "Mutex" | "RwLock" | "FairMutex" | "ReentrantMutex" | "ReentrantLock"
+        );
         if extra.iter().any(|path| **path == *self.path) {
             return Some(Family::Blocking);
         }
@@ -100,7 +128,10 @@ impl Ty {
         let is_guard = name.ends_with("MutexGuard")
             || name.ends_with("LockReadGuard")
             || name.ends_with("LockWriteGuard")
-            || matches!(name, "RwLockUpgradableReadGuard" | "ReentrantLockGuard" | "RwLockMappedWriteGuard");
+            || matches!(
+                name,
+                "RwLockUpgradableReadGuard" | "ReentrantLockGuard" | "RwLockMappedWriteGuard"
+            );
         if is_guard { family(&self.path) } else { None }
     }
 
@@ -113,7 +144,10 @@ impl Ty {
             _ => "MutexGuard",
         };
         let module = match family(&self.path) {
-            Some(_) => self.path.rsplit_once("::").map_or("std::sync", |(module, _)| module),
+            Some(_) => self
+                .path
+                .rsplit_once("::")
+                .map_or("std::sync", |(module, _)| module),
             None => "parking_lot",
         };
         Ty::new(&format!("{module}::{name}"), vec![self.arg(0)])
@@ -122,7 +156,11 @@ impl Ty {
     /// The type that `Deref` leads to, for smart pointers and guards.
     pub fn deref(&self) -> Option<Ty> {
         let through = TRANSPARENT.contains(&self.name()) || self.guard().is_some();
-        if through { self.args.first().filter(|inner| inner.is_known()).cloned() } else { None }
+        if through {
+            self.args.first().filter(|inner| inner.is_known()).cloned()
+        } else {
+            None
+        }
     }
 
     /// This type and everything its smart pointers lead to.
@@ -151,10 +189,17 @@ impl Ty {
 
     /// How people write it.
     pub fn short(&self) -> String {
-        let name = if &*self.path == "(tuple)" { "(..)" } else { self.name() };
+        let name = if &*self.path == "(tuple)" {
+            "(..)"
+        } else {
+            self.name()
+        };
         match self.args.is_empty() {
             true => name.to_owned(),
-            false => format!("{name}<{}>", self.args.iter().map(Ty::short).collect::<Vec<_>>().join(", ")),
+            false => format!(
+                "{name}<{}>",
+                self.args.iter().map(Ty::short).collect::<Vec<_>>().join(", ")
+            ),
         }
     }
 }
@@ -170,17 +215,21 @@ fn family(path: &str) -> Option<Family> {
 /// The type of a method of the standard library (or shaped like one) on `receiver`; unknown if it isn't known.
 pub fn method(receiver: &Ty, name: &str) -> Ty {
     match name {
-        "clone" | "to_owned" | "as_ref" | "as_mut" | "borrow" | "borrow_mut" | "as_deref" | "as_deref_mut" | "by_ref"
-        | "map_err" | "or_else" | "inspect" | "inspect_err" | "take" | "cloned" | "copied" | "iter" | "iter_mut"
-        | "into_iter" | "filter" | "skip" | "rev" | "as_slice" | "as_mut_slice" | "to_vec" | "collect" | "boxed"
-        | "context" | "with_context" | "or" | "or_insert" | "or_default" | "or_insert_with" | "leak" => {
-            receiver.clone()
-        }
+        "clone" | "to_owned" | "as_ref" | "as_mut" | "borrow" | "borrow_mut" | "as_deref"
+        | "as_deref_mut" | "by_ref" | "map_err" | "or_else" | "inspect" | "inspect_err" | "take"
+        | "cloned" | "copied" | "iter" | "iter_mut" | "into_iter" | "filter" | "skip" | "rev"
+        | "as_slice" | "as_mut_slice" | "to_vec" | "collect" | "boxed" | "context" | "with_context"
+        | "or" | "or_insert" | "or_default" | "or_insert_with" | "leak" => receiver.clone(),
         "unwrap" | "expect" | "unwrap_or" | "unwrap_or_else" | "unwrap_or_default" | "unwrap_unchecked" => {
             receiver.unwrapped()
         }
         "into_inner" | "get_ref" | "get_mut" if receiver.name() == "PoisonError" => receiver.arg(0),
-        "ok" | "err" | "ok_or" | "ok_or_else" if matches!(receiver.name(), "Result" | "Option" | "LockResult" | "TryLockResult") => {
+        "ok" | "err" | "ok_or" | "ok_or_else"
+            if matches!(
+                receiver.name(),
+                "Result" | "Option" | "LockResult" | "TryLockResult"
+            ) =>
+        {
             Ty::new("Option", vec![receiver.arg(0)])
         }
         _ => container(&receiver.core(), name),
@@ -190,17 +239,27 @@ pub fn method(receiver: &Ty, name: &str) -> Ty {
 fn container(core: &Ty, name: &str) -> Ty {
     let option = |inner: Ty| Ty::new("Option", vec![inner]);
     let is_map = matches!(core.name(), "HashMap" | "BTreeMap" | "IndexMap");
+    let is_list = matches!(
+        core.name(),
+        "Vec" | "VecDeque" | "[slice]" | "HashSet" | "BTreeSet" | "Option"
+    );
     match name {
         "get" | "get_mut" | "remove" | "insert" if is_map => option(core.arg(1)),
         "values" | "values_mut" | "into_values" if is_map => Ty::new("[slice]", vec![core.arg(1)]),
         "entry" if is_map => core.arg(1),
-        "get" | "get_mut" | "first" | "last" | "next" | "pop" | "pop_front" | "pop_back" | "nth" | "find" => {
-            match core.name() {
-                "HashMap" | "BTreeMap" => option(core.element()),
-                _ => option(core.arg(0)),
-            }
+        "next" | "find" | "first" | "last" | "nth" if is_map => option(core.element()),
+        "get" | "get_mut" | "first" | "last" | "next" | "pop" | "pop_front" | "pop_back" | "nth" | "find"
+            if is_list =>
+        {
+            option(core.arg(0))
         }
-        "get_or_init" | "upgrade" | "load" | "load_full" | "lock_owned" => core.arg(0),
+        "get_or_init" | "upgrade" | "load" | "load_full" => core.arg(0),
+        // Builders give themselves back.
+        "read" | "write" | "append" | "create" | "create_new" | "truncate" | "mode"
+            if &*core.path == "std::fs::OpenOptions" =>
+        {
+            core.clone()
+        }
         _ => Ty::unknown(),
     }
 }

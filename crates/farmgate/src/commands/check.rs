@@ -63,11 +63,14 @@ impl Check {
         let mut report = source_check::check(&self.path, &config)?;
         if let (Some(file), true) = (&self.baseline, self.write_baseline) {
             let baseline = Baseline::of(&report.findings);
-            std::fs::write(file, baseline.to_json()).with_context(|| format!("cannot write {}", file.display()))?;
+            std::fs::write(file, baseline.to_json())
+                .with_context(|| format!("cannot write {}", file.display()))?;
         }
         if let Some(file) = &self.baseline {
-            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-            let baseline = Baseline::parse(&text).map_err(|reason| anyhow::anyhow!("{}: {reason}", file.display()))?;
+            let text =
+                std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            let baseline =
+                Baseline::parse(&text).map_err(|reason| anyhow::anyhow!("{}: {reason}", file.display()))?;
             baseline.apply(&mut report);
         }
         out.write_all(self.render(&report).as_bytes())?;

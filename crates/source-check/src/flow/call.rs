@@ -13,12 +13,36 @@ const TRY: &[&str] = &["try_lock", "try_read", "try_write"];
 const BLOCKING: &[&str] = &["blocking_lock", "blocking_read", "blocking_write"];
 /// Methods that hand a guard on: by value, and the guard is in what they return.
 const HANDS_ON: &[&str] = &[
-    "unwrap", "expect", "unwrap_or_else", "ok", "map_err", "into_inner", "map", "and_then", "ok_or", "ok_or_else", "or_else",
-    "unwrap_unchecked", "context", "with_context", "transpose", "err",
+    "unwrap",
+    "expect",
+    "unwrap_or_else",
+    "ok",
+    "map_err",
+    "into_inner",
+    "map",
+    "and_then",
+    "ok_or",
+    "ok_or_else",
+    "or_else",
+    "unwrap_unchecked",
+    "context",
+    "with_context",
+    "transpose",
+    "err",
 ];
 
 /// What is done with the result of taking a lock that can be poisoned.
-const UNWRAPS: &[&str] = &["unwrap", "expect", "unwrap_or_else", "map_err", "ok", "is_ok", "is_err", "and_then", "map"];
+const UNWRAPS: &[&str] = &[
+    "unwrap",
+    "expect",
+    "unwrap_or_else",
+    "map_err",
+    "ok",
+    "is_ok",
+    "is_err",
+    "and_then",
+    "map",
+];
 
 impl Flow<'_> {
     pub(super) fn method(&mut self, pos: Pos, receiver: &Expr, name: &str, args: &[Expr]) -> Val {
@@ -62,7 +86,11 @@ impl Flow<'_> {
         if callees.is_empty() && self.future_calls_out(&value.ty) {
             value.calls_out.get_or_insert(path);
         }
-        let same_place = hands_on || matches!(name, "clone" | "as_ref" | "as_deref" | "borrow" | "iter" | "values");
+        let same_place = hands_on
+            || matches!(
+                name,
+                "clone" | "as_ref" | "as_deref" | "borrow" | "iter" | "values"
+            );
         value.lock = if same_place { on.lock } else { value.lock };
         value
     }
@@ -79,16 +107,27 @@ impl Flow<'_> {
             _ if !foreign => Ty::unknown(),
             "std" | "parking_lot" => Ty::unknown(),
             "tokio" if !core.path.starts_with("tokio::net::") => Ty::unknown(),
-            root => Ty::tainted(if core.path.starts_with("reqwest::blocking") { "reqwest::blocking" } else if root == "tokio" { "tokio::net" } else { root }),
+            root => Ty::tainted(if core.path.starts_with("reqwest::blocking") {
+                "reqwest::blocking"
+            } else if root == "tokio" {
+                "tokio::net"
+            } else {
+                root
+            }),
         }
     }
 
     fn foreign_method(&mut self, pos: Pos, ty: &Ty, name: &str, arity: usize, path: &str) {
         let core = ty.core();
         let also = crate::rules::Rule::ALL.into_iter().find(|rule| {
-            self.ws.config.rule(*rule).is_some_and(|config| config.also.iter().any(|known| known == path))
+            self.ws
+                .config
+                .rule(*rule)
+                .is_some_and(|config| config.also.iter().any(|known| known == path))
         });
-        let Some(rule) = also.or_else(|| known::method_call(&core, name, arity)) else { return };
+        let Some(rule) = also.or_else(|| known::method_call(&core, name, arity)) else {
+            return;
+        };
         self.operation(rule, pos, path.trim_start_matches("?::").to_owned());
         if rule == crate::rules::Rule::BlockingClient {
             self.call_out(pos, path.to_owned());
@@ -101,24 +140,46 @@ impl Flow<'_> {
         if !args.is_empty() || !all.iter().any(|names| names.contains(&name)) {
             return None;
         }
-        let lock = on.ty.layers().into_iter().find_map(|ty| ty.lock(&self.ws.config.locks).map(|family| (ty, family)));
+        let lock = on
+            .ty
+            .layers()
+            .into_iter()
+            .find_map(|ty| ty.lock(&self.ws.config.locks).map(|family| (ty, family)));
         let name_of = self.lock_name(on.lock.as_deref(), &[], receiver.pos);
-        let Some((ty, family)) = lock else { return self.unknown_lock(pos, on, name_of, name) };
+        let Some((ty, family)) = lock else {
+            return self.unknown_lock(pos, on, name_of, name);
+        };
         let guard_ty = ty.guard_of(name);
         let text = format!("{}::{name}", ty.path);
         if TRY.contains(&name) {
             let guard = self.new_guard(name_of, family, pos);
-            return Some(Val { ty: Ty::new("Result", vec![guard_ty]), guards: vec![guard], ..Val::default() });
+            return Some(Val {
+                ty: Ty::new("Result", vec![guard_ty]),
+                guards: vec![guard],
+                ..Val::default()
+            });
         }
         if family == Family::Async && TAKE.contains(&name) {
             // Nothing is taken until it is awaited.
-            return Some(Val { ty: Ty::future(guard_ty), lock: on.lock.clone(), ..Val::default() });
+            return Some(Val {
+                ty: Ty::future(guard_ty),
+                lock: on.lock.clone(),
+                ..Val::default()
+            });
         }
         self.taken(name_of.clone(), Family::Blocking, pos, &text);
         let guard = self.new_guard(name_of, family, pos);
         let poisons = ty.root() == "std";
-        let ty = if poisons { Ty::new("Result", vec![guard_ty]) } else { guard_ty };
-        Some(Val { ty, guards: vec![guard], ..Val::default() })
+        let ty = if poisons {
+            Ty::new("Result", vec![guard_ty])
+        } else {
+            guard_ty
+        };
+        Some(Val {
+            ty,
+            guards: vec![guard],
+            ..Val::default()
+        })
     }
 
     /// A lock of unknown type: taken for `std`'s if the result is used like its result.
@@ -129,19 +190,40 @@ impl Flow<'_> {
         if name != "lock" && !self.ws.methods(&on.ty, name).is_empty() {
             return None;
         }
-        self.taken(lock.clone(), Family::Blocking, pos, &format!("std::sync::{}::{name}", if name == "lock" { "Mutex" } else { "RwLock" }));
+        self.taken(
+            lock.clone(),
+            Family::Blocking,
+            pos,
+            &format!(
+                "std::sync::{}::{name}",
+                if name == "lock" { "Mutex" } else { "RwLock" }
+            ),
+        );
         let guard = self.new_guard(lock, Family::Blocking, pos);
         let ty = Ty::new("std::sync::MutexGuard", Vec::new());
-        Some(Val { ty: Ty::new("Result", vec![ty]), guards: vec![guard], ..Val::default() })
+        Some(Val {
+            ty: Ty::new("Result", vec![ty]),
+            guards: vec![guard],
+            ..Val::default()
+        })
     }
 
     pub(super) fn taken(&mut self, lock: LockName, family: Family, pos: Pos, what: &str) {
         let held = self.held();
-        self.facts.taken.push(Taken { lock, family, pos, place: self.place, held, what: what.to_owned() });
+        self.facts.taken.push(Taken {
+            lock,
+            family,
+            pos,
+            place: self.place,
+            held,
+            what: what.to_owned(),
+        });
     }
 
     pub(super) fn lock_name(&self, known: Option<&str>, futures: &[usize], pos: Pos) -> LockName {
-        let callee = futures.first().and_then(|call| self.facts.calls[*call].callees.first());
+        let callee = futures
+            .first()
+            .and_then(|call| self.facts.calls[*call].callees.first());
         match (callee, known) {
             (Some(callee), _) => LockName::Of(*callee),
             (None, Some(name)) => LockName::Known(name.to_owned()),
@@ -157,9 +239,18 @@ impl Flow<'_> {
         let Kind::Path(written) = &callee.kind else {
             let value = self.eval(callee);
             self.arguments("?", &[], args);
-            return Val { ty: Ty::unknown(), ..Val { guards: Vec::new(), ..value } };
+            return Val {
+                ty: Ty::unknown(),
+                ..Val {
+                    guards: Vec::new(),
+                    ..value
+                }
+            };
         };
         if self.var(written).is_some() {
+            if self.place == super::Place::Elsewhere {
+                self.note_kept(callee);
+            }
             self.arguments("?", &[], args);
             return Val::default();
         }
@@ -189,24 +280,41 @@ impl Flow<'_> {
         let name = path.rsplit("::").next().unwrap_or_default();
         let owner = path.rsplit("::").nth(1).unwrap_or_default();
         let ty = match (owner, name) {
-            (_, "Some" | "Ok" | "Err") => Ty::new(if name == "Some" { "Option" } else { "Result" }, vec![passed.ty.clone()]),
+            (_, "Some" | "Ok" | "Err") => Ty::new(
+                if name == "Some" { "Option" } else { "Result" },
+                vec![passed.ty.clone()],
+            ),
             ("Arc" | "Rc", "clone") => passed.ty.clone(),
             ("Box" | "Arc" | "Rc" | "Pin", "new" | "pin") => {
-                if passed.ty.is_future() { passed.ty.clone() } else { Ty::new(owner, vec![passed.ty.clone()]) }
+                if passed.ty.is_future() {
+                    passed.ty.clone()
+                } else {
+                    Ty::new(owner, vec![passed.ty.clone()])
+                }
             }
-            (owner, "map" | "try_map" | "downgrade" | "filter_map") if owner.ends_with("Guard") => passed.ty.clone(),
+            (owner, "map" | "try_map" | "downgrade" | "filter_map") if owner.ends_with("Guard") => {
+                passed.ty.clone()
+            }
             _ => return None,
         };
         self.live.extend(&passed.guards);
         let guards = passed.guards.clone();
-        self.temps.last_mut().into_iter().for_each(|temps| temps.extend(guards.iter()));
+        self.temps
+            .last_mut()
+            .into_iter()
+            .for_each(|temps| temps.extend(guards.iter()));
         Some(Val { ty, ..passed.clone() })
     }
 
     /// The type that a foreign function gives, by the custom of `new` and its like.
     fn constructed(&self, path: &str, arg: &Ty) -> Ty {
-        let Some((owner, name)) = path.rsplit_once("::") else { return Ty::unknown() };
-        let is_type = owner.rsplit("::").next().is_some_and(|last| last.starts_with(|first: char| first.is_ascii_uppercase()));
+        let Some((owner, name)) = path.rsplit_once("::") else {
+            return Ty::unknown();
+        };
+        let is_type = owner
+            .rsplit("::")
+            .next()
+            .is_some_and(|last| last.starts_with(|first: char| first.is_ascii_uppercase()));
         let root = crate::names::first(path);
         match name {
             "timeout" | "timeout_at" if root == "tokio" => Ty::unknown(),
@@ -214,13 +322,26 @@ impl Flow<'_> {
                 Ty::new("Result", vec![Ty::new(owner, Vec::new())])
             }
             "new" | "default" | "from" | "options" | "current" | "with_capacity" | "builder" if is_type => {
-                let owner = if owner == "std::fs::File" && name == "options" { "std::fs::OpenOptions" } else { owner };
-                Ty::new(owner, if name == "new" && arg.is_known() { vec![arg.clone()] } else { Vec::new() })
+                let owner = if owner == "std::fs::File" && name == "options" {
+                    "std::fs::OpenOptions"
+                } else {
+                    owner
+                };
+                Ty::new(
+                    owner,
+                    if name == "new" && arg.is_known() {
+                        vec![arg.clone()]
+                    } else {
+                        Vec::new()
+                    },
+                )
             }
-            _ if matches!(root, "std" | "tokio" | "Self") || self.ws.names.is_ours(path) => match path.starts_with("tokio::net::") {
-                true => Ty::tainted("tokio::net"),
-                false => Ty::unknown(),
-            },
+            _ if matches!(root, "std" | "tokio" | "Self") || self.ws.names.is_ours(path) => {
+                match path.starts_with("tokio::net::") {
+                    true => Ty::tainted("tokio::net"),
+                    false => Ty::unknown(),
+                }
+            }
             _ if path.starts_with("reqwest::blocking") => Ty::tainted("reqwest::blocking"),
             _ => Ty::tainted(root),
         }
@@ -229,11 +350,17 @@ impl Flow<'_> {
     fn foreign_call(&mut self, pos: Pos, path: &str, passed: &Val) {
         use crate::rules::Rule;
         let also = Rule::ALL.into_iter().find(|rule| {
-            self.ws.config.rule(*rule).is_some_and(|config| config.also.iter().any(|known| known == path))
+            self.ws
+                .config
+                .rule(*rule)
+                .is_some_and(|config| config.also.iter().any(|known| known == path))
         });
-        let copies = path == "std::io::copy" && known::path_call(&format!("{}::write_all", passed.ty.path)).is_some();
+        let copies =
+            path == "std::io::copy" && known::path_call(&format!("{}::write_all", passed.ty.path)).is_some();
         let copies = copies.then_some(Rule::Compression);
-        let Some(rule) = also.or_else(|| known::path_call(path)).or(copies) else { return };
+        let Some(rule) = also.or_else(|| known::path_call(path)).or(copies) else {
+            return;
+        };
         self.operation(rule, pos, path.to_owned());
         if rule == Rule::BlockingClient {
             self.call_out(pos, path.to_owned());
@@ -242,16 +369,29 @@ impl Flow<'_> {
 
     /// A call of functions of ours: noted, and typed by their signatures.
     fn called(&mut self, pos: Pos, callees: &[FnId], receiver: &Ty) -> Val {
-        let Some(first) = callees.first() else { return Val::default() };
+        let Some(first) = callees.first() else {
+            return Val::default();
+        };
         let function = &self.ws.fns[*first];
         let is_async = function.def.is_async;
         let scope = self.ws.scope(*first);
-        let mut ty = function.def.ret.as_ref().map(|ret| self.ws.ty(&scope, ret)).unwrap_or_default();
+        let mut ty = function
+            .def
+            .ret
+            .as_ref()
+            .map(|ret| self.ws.ty(&scope, ret))
+            .unwrap_or_default();
         if ty.path == function.self_ty.path && receiver.is_known() && ty.args.is_empty() {
             ty.args = receiver.core().args;
         }
         let held = self.held();
-        self.facts.calls.push(Called { callees: callees.to_vec(), pos, place: self.place, held, runs: !is_async });
+        self.facts.calls.push(Called {
+            callees: callees.to_vec(),
+            pos,
+            place: self.place,
+            held,
+            runs: !is_async,
+        });
         let call = self.facts.calls.len() - 1;
         if self.ws.config.network.contains(&function.path) && !is_async {
             self.call_out(pos, function.path.clone());
@@ -269,7 +409,9 @@ impl Flow<'_> {
             value.ty = hint;
         }
         if let Some(family) = value.ty.unwrapped_or_self().guard() {
-            value.guards.push(self.new_guard(LockName::Of(*first), family, pos));
+            value
+                .guards
+                .push(self.new_guard(LockName::Of(*first), family, pos));
         }
         value
     }
@@ -281,7 +423,12 @@ impl Flow<'_> {
         for (index, arg) in args.iter().enumerate() {
             let value = self.as_result(false, |flow| flow.argument(path, callees, index, arg));
             let guards = match value.var.as_ref().and_then(|name| self.var(name)) {
-                Some(var) => var.guards.iter().copied().filter(|guard| self.live.contains(guard)).collect(),
+                Some(var) => var
+                    .guards
+                    .iter()
+                    .copied()
+                    .filter(|guard| self.live.contains(guard))
+                    .collect(),
                 None => value.guards.clone(),
             };
             passed.guards.extend(guards);
@@ -299,10 +446,16 @@ impl Flow<'_> {
     }
 
     fn argument(&mut self, path: &str, callees: &[FnId], index: usize, arg: &Expr) -> Val {
-        let hinted =
-            callees.iter().any(|id| self.ws.hints.get(id).is_some_and(|hint| hint.offloads.contains(&index)));
+        let hinted = callees.iter().any(|id| {
+            self.ws
+                .hints
+                .get(id)
+                .is_some_and(|hint| hint.offloads.contains(&index))
+        });
         let pools = &self.ws.config.pools;
-        let place = callees.first().map_or_else(|| path.to_owned(), |id| self.ws.fns[*id].path.clone());
+        let place = callees
+            .first()
+            .map_or_else(|| path.to_owned(), |id| self.ws.fns[*id].path.clone());
         let runs_elsewhere = match callees.is_empty() {
             true => known::runs_elsewhere(path, pools),
             false => pools.contains(&place),
@@ -313,7 +466,9 @@ impl Flow<'_> {
             self.note_kept(arg);
         }
         match &arg.kind {
-            Kind::Closure(closure) if elsewhere && !closure.is_async => self.elsewhere(|flow| flow.closure(closure)),
+            Kind::Closure(closure) if elsewhere && !closure.is_async => {
+                self.elsewhere(|flow| flow.closure(closure))
+            }
             _ => self.eval(arg),
         }
     }
@@ -331,7 +486,13 @@ impl Flow<'_> {
         }
         if callees.iter().all(|id| !self.ws.fns[*id].def.is_async) {
             let held = self.held();
-            self.facts.calls.push(Called { callees, pos: arg.pos, place: self.place, held, runs: true });
+            self.facts.calls.push(Called {
+                callees,
+                pos: arg.pos,
+                place: self.place,
+                held,
+                runs: true,
+            });
         }
     }
 }

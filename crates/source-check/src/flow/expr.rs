@@ -16,7 +16,10 @@ impl Flow<'_> {
             Kind::Await(base) => self.await_(expr.pos, base),
             Kind::Try(inner) => {
                 let value = self.as_result(true, |flow| flow.owned(inner));
-                Val { ty: value.ty.unwrapped(), ..value }
+                Val {
+                    ty: value.ty.unwrapped(),
+                    ..value
+                }
             }
             Kind::Borrow(inner) => {
                 // A borrowed variable keeps its guards; a borrowed temporary ends with the statement.
@@ -27,23 +30,50 @@ impl Flow<'_> {
             Kind::Deref(inner) => {
                 let value = self.eval(inner);
                 let ty = value.ty.deref().unwrap_or_else(|| value.ty.clone());
-                let under = if value.under.is_empty() { value.guards } else { value.under };
-                Val { ty, under, lock: value.lock, ..Val::default() }
+                let under = if value.under.is_empty() {
+                    value.guards
+                } else {
+                    value.under
+                };
+                Val {
+                    ty,
+                    under,
+                    lock: value.lock,
+                    ..Val::default()
+                }
             }
             Kind::Cast(inner, ty) => {
                 self.eval(inner);
-                Val { ty: self.ws.ty(&self.scope, ty), ..Val::default() }
+                Val {
+                    ty: self.ws.ty(&self.scope, ty),
+                    ..Val::default()
+                }
             }
             Kind::Index(base, index) => {
                 let value = self.eval(base);
                 self.eval(index);
                 let lock = value.lock.map(|lock| format!("{lock}[]"));
-                let under = if value.under.is_empty() { value.guards } else { value.under };
-                Val { ty: value.ty.element(), lock, under, ..Val::default() }
+                let under = if value.under.is_empty() {
+                    value.guards
+                } else {
+                    value.under
+                };
+                Val {
+                    ty: value.ty.element(),
+                    lock,
+                    under,
+                    ..Val::default()
+                }
             }
             Kind::Struct { path, fields } => {
                 let value = self.aggregate(fields);
-                let ty = self.ws.ty(&self.scope, &crate::ir::TypeRef::Path { path: path.clone(), args: Vec::new() });
+                let ty = self.ws.ty(
+                    &self.scope,
+                    &crate::ir::TypeRef::Path {
+                        path: path.clone(),
+                        args: Vec::new(),
+                    },
+                );
                 Val { ty, ..value }
             }
             Kind::Tuple(parts) => self.aggregate(parts),
@@ -51,7 +81,10 @@ impl Flow<'_> {
                 parts.iter().for_each(|part| drop(self.eval(part)));
                 Val::default()
             }
-            Kind::Text => Val { ty: Ty::new("str", Vec::new()), ..Val::default() },
+            Kind::Text => Val {
+                ty: Ty::new("str", Vec::new()),
+                ..Val::default()
+            },
             Kind::Unknown => Val::default(),
             _ => self.control(expr),
         }
@@ -70,7 +103,11 @@ impl Flow<'_> {
             Kind::Block(block) => self.block(block),
             Kind::Async(block) => self.async_block(block),
             Kind::Closure(closure) => self.closure(closure),
-            Kind::If { condition, then, otherwise } => self.if_(condition, then, otherwise.as_deref()),
+            Kind::If {
+                condition,
+                then,
+                otherwise,
+            } => self.if_(condition, then, otherwise.as_deref()),
             Kind::Let(pat, value) => {
                 let value = self.as_result(takes_result(pat), |flow| flow.owned(value));
                 self.bind(pat, value);
@@ -94,25 +131,54 @@ impl Flow<'_> {
 
     fn path_value(&mut self, path: &str) -> Val {
         if let Some(var) = self.var(path) {
-            let lock = var.lock.clone().or_else(|| Some(format!("{}#{path}", self.path())));
-            return Val { ty: var.ty.clone(), var: Some(path.to_owned()), lock, ..Val::default() };
+            let lock = var
+                .lock
+                .clone()
+                .or_else(|| Some(format!("{}#{path}", self.path())));
+            return Val {
+                ty: var.ty.clone(),
+                var: Some(path.to_owned()),
+                lock,
+                ..Val::default()
+            };
         }
         let full = self.ws.path(&self.scope, path);
         match self.ws.statics.get(&full) {
-            Some(ty) => Val { ty: ty.clone(), lock: Some(full), ..Val::default() },
+            Some(ty) => Val {
+                ty: ty.clone(),
+                lock: Some(full),
+                ..Val::default()
+            },
             None => Val::default(),
         }
     }
 
     fn field(&mut self, base: &Expr, name: &str) -> Val {
         let value = self.eval(base);
-        let under = if value.under.is_empty() { value.guards } else { value.under };
+        let under = if value.under.is_empty() {
+            value.guards
+        } else {
+            value.under
+        };
         match self.ws.field(&value.ty, name) {
-            Some((ty, owner)) => Val { ty, lock: Some(format!("{}.{name}", owner.path)), under, ..Val::default() },
+            Some((ty, owner)) => Val {
+                ty,
+                lock: Some(format!("{}.{name}", owner.path)),
+                under,
+                ..Val::default()
+            },
             None => {
                 let known = value.ty.core();
-                let owner = if known.is_known() { known.path.to_string() } else { join(self.scope.module, "?") };
-                Val { lock: Some(format!("{owner}.{name}")), under, ..Val::default() }
+                let owner = if known.is_known() {
+                    known.path.to_string()
+                } else {
+                    join(self.scope.module, "?")
+                };
+                Val {
+                    lock: Some(format!("{owner}.{name}")),
+                    under,
+                    ..Val::default()
+                }
             }
         }
     }
@@ -132,7 +198,10 @@ impl Flow<'_> {
             whole.futures.extend(value.futures);
             whole.calls_out = whole.calls_out.or(value.calls_out);
         }
-        Val { ty: Ty::new("(tuple)", types), ..whole }
+        Val {
+            ty: Ty::new("(tuple)", types),
+            ..whole
+        }
     }
 
     fn await_(&mut self, pos: Pos, base: &Expr) -> Val {
@@ -144,7 +213,11 @@ impl Flow<'_> {
         } else if !value.ty.is_tainted() && value.ty.guard().is_none() {
             value.ty = Ty::unknown();
         }
-        let mut result = Val { ty: value.ty, lock: value.lock, ..Val::default() };
+        let mut result = Val {
+            ty: value.ty,
+            lock: value.lock,
+            ..Val::default()
+        };
         if let Some(family) = result.ty.unwrapped_or_self().guard() {
             let name = self.lock_name(result.lock.as_deref(), &value.futures, pos);
             if value.futures.is_empty() {
@@ -164,14 +237,23 @@ impl Flow<'_> {
                 guard_.awaited = Some(pos);
             }
         }
-        let held: Vec<_> = self.held().into_iter().filter(|held| !fresh.contains(&held.guard)).collect();
+        let held: Vec<_> = self
+            .held()
+            .into_iter()
+            .filter(|held| !fresh.contains(&held.guard))
+            .collect();
         for value in values {
             for call in &value.futures {
                 self.facts.calls[*call].runs = true;
                 self.facts.calls[*call].held = held.clone();
             }
             if let Some(what) = &value.calls_out {
-                self.facts.calls_out.push(CallOut { pos, place: self.place, held: held.clone(), what: what.clone() });
+                self.facts.calls_out.push(CallOut {
+                    pos,
+                    place: self.place,
+                    held: held.clone(),
+                    what: what.clone(),
+                });
             }
         }
     }
@@ -181,7 +263,10 @@ impl Flow<'_> {
         match &target.kind {
             Kind::Path(name) => {
                 let old = self.var(name).map(|var| var.guards.clone()).unwrap_or_default();
-                let ended: Vec<usize> = old.into_iter().filter(|guard| !value.guards.contains(guard)).collect();
+                let ended: Vec<usize> = old
+                    .into_iter()
+                    .filter(|guard| !value.guards.contains(guard))
+                    .collect();
                 self.end(&ended);
                 for temps in &mut self.temps {
                     temps.retain(|guard| !value.guards.contains(guard));
@@ -204,7 +289,11 @@ impl Flow<'_> {
         let before = self.facts.calls_out.len();
         self.isolated(Place::Async, |flow| flow.block(block));
         let out = self.facts.calls_out.get(before).map(|call| call.what.clone());
-        Val { ty: Ty::future(Ty::unknown()), calls_out: out, ..Val::default() }
+        Val {
+            ty: Ty::future(Ty::unknown()),
+            calls_out: out,
+            ..Val::default()
+        }
     }
 
     pub(super) fn closure(&mut self, closure: &Closure) -> Val {
@@ -239,7 +328,10 @@ impl Flow<'_> {
         let live = std::mem::take(&mut self.live);
         let breaks = std::mem::take(&mut self.breaks);
         let (place, diverged) = (std::mem::replace(&mut self.place, place), self.diverged);
-        let value = self.with_temps(|flow| Val { guards: Vec::new(), ..evaluate(flow) });
+        let value = self.with_temps(|flow| Val {
+            guards: Vec::new(),
+            ..evaluate(flow)
+        });
         (self.live, self.breaks, self.place, self.diverged) = (live, breaks, place, diverged);
         value
     }
@@ -252,7 +344,13 @@ impl Flow<'_> {
         self.frames.push(Vec::new());
         self.eval(condition);
         let temps = self.temps.last().cloned().unwrap_or_default();
-        let bound: Vec<usize> = self.frames.last().into_iter().flatten().flat_map(|var| var.guards.clone()).collect();
+        let bound: Vec<usize> = self
+            .frames
+            .last()
+            .into_iter()
+            .flatten()
+            .flat_map(|var| var.guards.clone())
+            .collect();
         if !keeps_temps {
             self.end(&temps);
         }
@@ -281,7 +379,10 @@ impl Flow<'_> {
         self.frames.pop();
         self.temps.pop();
         let guards = value.guards.clone();
-        self.temps.last_mut().into_iter().for_each(|temps| temps.extend(guards.iter()));
+        self.temps
+            .last_mut()
+            .into_iter()
+            .for_each(|temps| temps.extend(guards.iter()));
         self.join(ends);
         value
     }
@@ -299,7 +400,10 @@ impl Flow<'_> {
                 result = flow.with_frame(|flow| {
                     flow.bind(&arm.pat, scrutinee.clone());
                     if let Some(guard) = &arm.guard {
-                        flow.with_temps(|flow| Val { guards: Vec::new(), ..flow.eval(guard) });
+                        flow.with_temps(|flow| Val {
+                            guards: Vec::new(),
+                            ..flow.eval(guard)
+                        });
                     }
                     flow.owned(&arm.body)
                 });
@@ -315,7 +419,10 @@ impl Flow<'_> {
         whole.guards.sort_unstable();
         whole.guards.dedup();
         let guards = whole.guards.clone();
-        self.temps.last_mut().into_iter().for_each(|temps| temps.extend(guards.iter()));
+        self.temps
+            .last_mut()
+            .into_iter()
+            .for_each(|temps| temps.extend(guards.iter()));
         self.join(ends);
         whole
     }
@@ -344,12 +451,19 @@ impl Flow<'_> {
     fn for_(&mut self, pat: &Pat, over: &Expr, body: &Block) -> Val {
         self.with_temps(|flow| {
             let value = flow.owned(over);
-            let element = Val { ty: value.ty.element(), lock: value.lock.map(|lock| format!("{lock}[]")), ..Val::default() };
+            let element = Val {
+                ty: value.ty.element(),
+                lock: value.lock.map(|lock| format!("{lock}[]")),
+                ..Val::default()
+            };
             flow.repeat(
                 |flow| {
                     flow.with_frame(|flow| {
                         flow.bind(pat, element.clone());
-                        Val { guards: Vec::new(), ..flow.block(body) }
+                        Val {
+                            guards: Vec::new(),
+                            ..flow.block(body)
+                        }
                     });
                 },
                 true,
@@ -362,7 +476,11 @@ impl Flow<'_> {
         let before = self.live.clone();
         self.breaks.push(Vec::new());
         let mut end = self.branch(&mut body);
-        if end.as_ref().is_some_and(|live| live.iter().any(|guard| !before.contains(guard))) && self.breaks.len() < 4 {
+        if end
+            .as_ref()
+            .is_some_and(|live| live.iter().any(|guard| !before.contains(guard)))
+            && self.breaks.len() < 4
+        {
             self.live = end.unwrap_or_default();
             end = self.branch(&mut body);
         }
@@ -394,22 +512,42 @@ impl Flow<'_> {
         let mut values = Vec::new();
         for branch in branches {
             if let Some(guard) = &branch.guard {
-                self.with_temps(|flow| Val { guards: Vec::new(), ..flow.eval(guard) });
+                self.with_temps(|flow| Val {
+                    guards: Vec::new(),
+                    ..flow.eval(guard)
+                });
             }
-            values.push(branch.future.as_ref().map(|future| self.owned(future)).unwrap_or_default());
+            values.push(
+                branch
+                    .future
+                    .as_ref()
+                    .map(|future| self.owned(future))
+                    .unwrap_or_default(),
+            );
         }
         self.suspend(pos, &values);
         let mut ends = Vec::new();
         for (branch, value) in branches.iter().zip(values) {
             ends.push(self.branch(|flow| {
                 flow.with_frame(|flow| {
-                    let ty = if value.ty.is_future() { value.ty.arg(0) } else { value.ty.clone() };
+                    let ty = if value.ty.is_future() {
+                        value.ty.arg(0)
+                    } else {
+                        value.ty.clone()
+                    };
                     let mut guards = Vec::new();
                     if let Some(family) = ty.guard() {
                         let name = flow.lock_name(value.lock.as_deref(), &value.futures, pos);
                         guards.push(flow.new_guard(name, family, pos));
                     }
-                    flow.bind(&branch.pat, Val { ty, guards, ..Val::default() });
+                    flow.bind(
+                        &branch.pat,
+                        Val {
+                            ty,
+                            guards,
+                            ..Val::default()
+                        },
+                    );
                     flow.owned(&branch.body)
                 });
             }));
@@ -436,8 +574,14 @@ impl Flow<'_> {
                 self.live.clear();
                 Val::default()
             }
-            "vec" => Val { ty: Ty::new("Vec", vec![element]), ..Val::default() },
-            "pin" => Val { ty: element, ..Val::default() },
+            "vec" => Val {
+                ty: Ty::new("Vec", vec![element]),
+                ..Val::default()
+            },
+            "pin" => Val {
+                ty: element,
+                ..Val::default()
+            },
             _ => Val::default(),
         }
     }
@@ -484,7 +628,9 @@ fn binds(pat: &Pat) -> bool {
         Pat::Nothing => false,
         Pat::Bind { .. } => true,
         Pat::Typed(inner, _) => binds(inner),
-        Pat::Tuple(parts) | Pat::Variant { parts, .. } | Pat::Slice(parts) | Pat::Or(parts) => parts.iter().any(binds),
+        Pat::Tuple(parts) | Pat::Variant { parts, .. } | Pat::Slice(parts) | Pat::Or(parts) => {
+            parts.iter().any(binds)
+        }
         Pat::Struct { fields, .. } => fields.iter().any(|(_, part)| binds(part)),
     }
 }

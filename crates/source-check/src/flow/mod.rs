@@ -156,8 +156,14 @@ pub(crate) struct Flow<'a> {
 /// Reads the body of a function.
 pub fn run(ws: &Workspace, id: FnId, edition: u16) -> Facts {
     let function = &ws.fns[id];
-    let Some(body) = &function.def.body else { return Facts::default() };
-    let place = if function.def.is_async { Place::Async } else { Place::Caller };
+    let Some(body) = &function.def.body else {
+        return Facts::default();
+    };
+    let place = if function.def.is_async {
+        Place::Async
+    } else {
+        Place::Caller
+    };
     let mut flow = Flow {
         ws,
         id,
@@ -184,7 +190,9 @@ pub fn run(ws: &Workspace, id: FnId, edition: u16) -> Facts {
 impl Facts {
     /// The lock whose guard the function returns.
     pub fn returned_lock(&self) -> Option<&LockName> {
-        self.returned.and_then(|guard| self.guards.get(guard)).map(|guard| &guard.lock)
+        self.returned
+            .and_then(|guard| self.guards.get(guard))
+            .map(|guard| &guard.lock)
     }
 }
 
@@ -197,7 +205,10 @@ impl<'a> Flow<'a> {
         }
         for (index, (pat, ty)) in def.params.iter().enumerate() {
             let ty = self.ws.ty(&self.scope, ty);
-            let mut value = Val { ty: ty.clone(), ..Val::default() };
+            let mut value = Val {
+                ty: ty.clone(),
+                ..Val::default()
+            };
             if let Some(family) = ty.guard() {
                 let lock = LockName::Known(format!("{}#{}", self.path(), pat.single().unwrap_or_default()));
                 value.guards.push(self.new_guard(lock, family, def.pos));
@@ -226,26 +237,54 @@ impl<'a> Flow<'a> {
         let ours = self.ws.by_path(&path);
         for (index, arg) in args.iter().enumerate() {
             let Kind::Path(name) = &arg.kind else { continue };
-            let hinted = ours.iter().any(|id| self.ws.hints.get(id).is_some_and(|hint| hint.offloads.contains(&index)));
-            if hinted || crate::known::runs_elsewhere(&path, &self.ws.config.pools) || crate::known::keeps(&path) {
+            let hinted = ours.iter().any(|id| {
+                self.ws
+                    .hints
+                    .get(id)
+                    .is_some_and(|hint| hint.offloads.contains(&index))
+            });
+            if hinted
+                || crate::known::runs_elsewhere(&path, &self.ws.config.pools)
+                || crate::known::keeps(&path)
+            {
                 self.elsewhere.insert(name.clone());
             }
         }
     }
 
     fn held(&self) -> Vec<Held> {
-        self.live.iter().map(|guard| Held { guard: *guard, lock: self.facts.guards[*guard].lock.clone() }).collect()
+        self.live
+            .iter()
+            .map(|guard| Held {
+                guard: *guard,
+                lock: self.facts.guards[*guard].lock.clone(),
+            })
+            .collect()
     }
 
     fn operation(&mut self, rule: Rule, pos: Pos, what: String) {
-        let except = self.ws.config.rule(rule).is_some_and(|config| config.except.contains(&what));
+        let except = self
+            .ws
+            .config
+            .rule(rule)
+            .is_some_and(|config| config.except.contains(&what));
         if !except {
-            self.facts.operations.push(Operation { rule, pos, place: self.place, what });
+            self.facts.operations.push(Operation {
+                rule,
+                pos,
+                place: self.place,
+                what,
+            });
         }
     }
 
     fn call_out(&mut self, pos: Pos, what: String) {
         let held = self.held();
-        self.facts.calls_out.push(CallOut { pos, place: self.place, held, what });
+        self.facts.calls_out.push(CallOut {
+            pos,
+            place: self.place,
+            held,
+            what,
+        });
     }
 }

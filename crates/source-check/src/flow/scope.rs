@@ -8,7 +8,13 @@ impl Flow<'_> {
     /// A guard comes to life; it ends with the current statement unless it is bound.
     pub(super) fn new_guard(&mut self, lock: LockName, family: Family, pos: Pos) -> usize {
         let id = self.facts.guards.len();
-        self.facts.guards.push(Guard { lock, family, pos, place: self.place, awaited: None });
+        self.facts.guards.push(Guard {
+            lock,
+            family,
+            pos,
+            place: self.place,
+            awaited: None,
+        });
         self.live.push(id);
         self.keep_as_temporary(&[id]);
         id
@@ -40,18 +46,29 @@ impl Flow<'_> {
         self.frames.push(Vec::new());
         let value = evaluate(self);
         let frame = self.frames.pop().unwrap_or_default();
-        let ended: Vec<usize> =
-            frame.into_iter().flat_map(|var| var.guards).filter(|guard| !value.guards.contains(guard)).collect();
+        let ended: Vec<usize> = frame
+            .into_iter()
+            .flat_map(|var| var.guards)
+            .filter(|guard| !value.guards.contains(guard))
+            .collect();
         self.end(&ended);
         value
     }
 
     pub(super) fn var(&self, name: &str) -> Option<&Var> {
-        self.frames.iter().rev().flat_map(|frame| frame.iter().rev()).find(|var| var.name == name)
+        self.frames
+            .iter()
+            .rev()
+            .flat_map(|frame| frame.iter().rev())
+            .find(|var| var.name == name)
     }
 
     pub(super) fn var_mut(&mut self, name: &str) -> Option<&mut Var> {
-        self.frames.iter_mut().rev().flat_map(|frame| frame.iter_mut().rev()).find(|var| var.name == name)
+        self.frames
+            .iter_mut()
+            .rev()
+            .flat_map(|frame| frame.iter_mut().rev())
+            .find(|var| var.name == name)
     }
 
     /// Uses a value by value: a variable's guards leave it.
@@ -69,7 +86,13 @@ impl Flow<'_> {
         for temps in &mut self.temps {
             temps.retain(|guard| !value.guards.contains(guard));
         }
-        let var = Var { name: name.to_owned(), ty: value.ty, guards: value.guards, lock: value.lock, param: None };
+        let var = Var {
+            name: name.to_owned(),
+            ty: value.ty,
+            guards: value.guards,
+            lock: value.lock,
+            param: None,
+        };
         if let Some(frame) = self.frames.last_mut() {
             frame.push(var);
         }
@@ -81,7 +104,13 @@ impl Flow<'_> {
             Pat::Nothing => {}
             Pat::Bind { name, inner } => {
                 if let Some(inner) = inner {
-                    self.bind(inner, Val { guards: Vec::new(), ..value.clone() });
+                    self.bind(
+                        inner,
+                        Val {
+                            guards: Vec::new(),
+                            ..value.clone()
+                        },
+                    );
                 }
                 self.bind_name(name, value);
             }
@@ -104,21 +133,45 @@ impl Flow<'_> {
                     _ => Ty::unknown(),
                 };
                 for part in parts {
-                    self.bind(part, Val { ty: ty.clone(), ..value.clone() });
+                    self.bind(
+                        part,
+                        Val {
+                            ty: ty.clone(),
+                            ..value.clone()
+                        },
+                    );
                 }
             }
             Pat::Struct { path, fields } => {
-                let ty = if value.ty.is_known() { value.ty.clone() } else { Ty::new(&self.ws.path(&self.scope, path), vec![]) };
+                let ty = if value.ty.is_known() {
+                    value.ty.clone()
+                } else {
+                    Ty::new(&self.ws.path(&self.scope, path), vec![])
+                };
                 for (name, part) in fields {
                     let found = self.ws.field(&ty, name);
                     let lock = found.as_ref().map(|(_, owner)| format!("{}.{name}", owner.path));
                     let ty = found.map(|(ty, _)| ty).unwrap_or_default();
-                    self.bind(part, Val { ty, lock, guards: value.guards.clone(), ..Val::default() });
+                    self.bind(
+                        part,
+                        Val {
+                            ty,
+                            lock,
+                            guards: value.guards.clone(),
+                            ..Val::default()
+                        },
+                    );
                 }
             }
             Pat::Slice(parts) => {
                 for part in parts {
-                    self.bind(part, Val { ty: value.ty.element(), ..value.clone() });
+                    self.bind(
+                        part,
+                        Val {
+                            ty: value.ty.element(),
+                            ..value.clone()
+                        },
+                    );
                 }
             }
             Pat::Or(cases) => {
@@ -133,9 +186,24 @@ impl Flow<'_> {
         // `let (a, b) = (x.lock(), y.lock())`: guards go to the parts one by one, as far as they can be told apart.
         let one_each = value.guards.len() == parts.len();
         for (index, part) in parts.iter().enumerate() {
-            let guards = if one_each { vec![value.guards[index]] } else { value.guards.clone() };
-            let ty = if &*value.ty.path == "(tuple)" { value.ty.arg(index) } else { Ty::unknown() };
-            self.bind(part, Val { ty, guards, ..Val::default() });
+            let guards = if one_each {
+                vec![value.guards[index]]
+            } else {
+                value.guards.clone()
+            };
+            let ty = if &*value.ty.path == "(tuple)" {
+                value.ty.arg(index)
+            } else {
+                Ty::unknown()
+            };
+            self.bind(
+                part,
+                Val {
+                    ty,
+                    guards,
+                    ..Val::default()
+                },
+            );
         }
     }
 
@@ -144,7 +212,9 @@ impl Flow<'_> {
             for stmt in &block.stmts {
                 flow.stmt(stmt);
             }
-            let Some(tail) = &block.tail else { return Val::default() };
+            let Some(tail) = &block.tail else {
+                return Val::default();
+            };
             // Since 2024 the temporaries of the tail end before the variables do; before, with the statement around.
             match flow.edition >= 2024 {
                 true => flow.with_temps(|flow| flow.owned(tail)),
@@ -166,10 +236,24 @@ impl Flow<'_> {
                     Val::default()
                 });
             }
-            Stmt::Let { pat, ty, init, otherwise } => {
-                let ty = ty.as_ref().map(|ty| self.ws.ty(&self.scope, ty)).filter(Ty::is_known);
+            Stmt::Let {
+                pat,
+                ty,
+                init,
+                otherwise,
+            } => {
+                let ty = ty
+                    .as_ref()
+                    .map(|ty| self.ws.ty(&self.scope, ty))
+                    .filter(Ty::is_known);
                 let Some(init) = init else {
-                    return self.bind(pat, Val { ty: ty.unwrap_or_default(), ..Val::default() });
+                    return self.bind(
+                        pat,
+                        Val {
+                            ty: ty.unwrap_or_default(),
+                            ..Val::default()
+                        },
+                    );
                 };
                 self.let_stmt(pat, ty, init, otherwise.as_ref());
             }

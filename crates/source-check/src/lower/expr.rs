@@ -11,14 +11,14 @@ impl Lower {
         let mut lowered = Block::default();
         let last = block.stmts.len().saturating_sub(1);
         for (index, stmt) in block.stmts.iter().enumerate() {
-            self.extent(stmt.span());
+            self.extent(stmt);
             match stmt {
                 SynStmt::Local(local) => lowered.stmts.push(self.local(local)),
                 SynStmt::Item(item) => self.inner_item(item),
                 SynStmt::Expr(expr, None) if index == last => lowered.tail = Some(self.boxed(expr)),
                 SynStmt::Expr(expr, _) => lowered.stmts.push(Stmt::Expr(self.expr(expr))),
                 SynStmt::Macro(found) => {
-                    let expr = self.macro_call(&found.mac, pos(found.mac.path.span()));
+                    let expr = self.macro_call(&found.mac, macro_place(&found.mac));
                     match found.semi_token {
                         None if index == last => lowered.tail = Some(Box::new(expr)),
                         _ => lowered.stmts.push(Stmt::Expr(expr)),
@@ -30,7 +30,9 @@ impl Lower {
     }
 
     fn inner_item(&mut self, item: &Item) {
-        let Item::Use(found) = item else { return self.item(item) };
+        let Item::Use(found) = item else {
+            return self.item(item);
+        };
         let mut names = (Vec::new(), Vec::new());
         use_tree(&found.tree, String::new(), &mut names);
         if let Some(uses) = self.uses.last_mut() {
@@ -44,9 +46,17 @@ impl Lower {
             other => (self.pat(other), None),
         };
         let init = local.init.as_ref().map(|init| self.expr(&init.expr));
-        let otherwise =
-            local.init.as_ref().and_then(|init| init.diverge.as_ref()).map(|(_, diverge)| self.expr(diverge));
-        Stmt::Let { pat, ty, init, otherwise }
+        let otherwise = local
+            .init
+            .as_ref()
+            .and_then(|init| init.diverge.as_ref())
+            .map(|(_, diverge)| self.expr(diverge));
+        Stmt::Let {
+            pat,
+            ty,
+            init,
+            otherwise,
+        }
     }
 
     pub(super) fn boxed(&mut self, expr: &SynExpr) -> Box<Expr> {
@@ -63,8 +73,14 @@ impl Lower {
             SynExpr::Group(inner) => return self.expr(&inner.expr),
             _ => {}
         }
-        let kind = self.control(expr).or_else(|| self.value(expr)).unwrap_or(Kind::Unknown);
-        Expr { pos: place(expr), kind }
+        let kind = self
+            .control(expr)
+            .or_else(|| self.value(expr))
+            .unwrap_or(Kind::Unknown);
+        Expr {
+            pos: place(expr),
+            kind,
+        }
     }
 
     /// Blocks, branches, loops, jumps, closures.
@@ -90,9 +106,10 @@ impl Lower {
                 on: self.boxed(&found.expr),
                 arms: found.arms.iter().map(|arm| self.arm(arm)).collect(),
             },
-            SynExpr::While(found) => {
-                Kind::While { condition: self.boxed(&found.cond), body: self.block(&found.body) }
-            }
+            SynExpr::While(found) => Kind::While {
+                condition: self.boxed(&found.cond),
+                body: self.block(&found.body),
+            },
             SynExpr::Loop(found) => Kind::Loop(self.block(&found.body)),
             SynExpr::ForLoop(found) => Kind::For {
                 pat: Box::new(self.pat(&found.pat)),
@@ -111,12 +128,16 @@ impl Lower {
     }
 
     fn arm(&mut self, arm: &syn::Arm) -> Arm {
-        self.extent(arm.span());
+        self.extent(arm);
         let guard = match &arm.pat {
             syn::Pat::Guard(guarded) => Some(self.expr(&guarded.guard)),
             _ => None,
         };
-        Arm { pat: self.pat(&arm.pat), guard, body: self.expr(&arm.body) }
+        Arm {
+            pat: self.pat(&arm.pat),
+            guard,
+            body: self.expr(&arm.body),
+        }
     }
 
     /// Everything that computes a value from operands.
@@ -129,16 +150,27 @@ impl Lower {
                 name: super::ident(&found.method),
                 args: self.all(&found.args),
             },
-            SynExpr::Call(found) => Kind::Call { callee: self.boxed(&found.func), args: self.all(&found.args) },
+            SynExpr::Call(found) => Kind::Call {
+                callee: self.boxed(&found.func),
+                args: self.all(&found.args),
+            },
             SynExpr::Struct(found) => Kind::Struct {
                 path: path_text(&found.path),
-                fields: self.all(found.fields.iter().map(|field| &field.expr).chain(found.rest.as_deref())),
+                fields: self.all(
+                    found
+                        .fields
+                        .iter()
+                        .map(|field| &field.expr)
+                        .chain(found.rest.as_deref()),
+                ),
             },
             SynExpr::Await(found) => Kind::Await(self.boxed(&found.base)),
             SynExpr::Try(found) => Kind::Try(self.boxed(&found.expr)),
             SynExpr::Reference(found) => Kind::Borrow(self.boxed(&found.expr)),
             SynExpr::RawAddr(found) => Kind::Borrow(self.boxed(&found.expr)),
-            SynExpr::Unary(found) if matches!(found.op, UnOp::Deref(_)) => Kind::Deref(self.boxed(&found.expr)),
+            SynExpr::Unary(found) if matches!(found.op, UnOp::Deref(_)) => {
+                Kind::Deref(self.boxed(&found.expr))
+            }
             SynExpr::Unary(found) => Kind::Operands(vec![self.expr(&found.expr)]),
             SynExpr::Cast(found) => Kind::Cast(self.boxed(&found.expr), type_ref(&found.ty)),
             SynExpr::Index(found) => Kind::Index(self.boxed(&found.expr), self.boxed(&found.index)),
@@ -166,13 +198,30 @@ impl Lower {
     }
 }
 
-/// Where a reader looks for the expression: a method's name, the word `await`, else its start.
+/// Where a reader looks for what is reported: a method's name, the word `await`, the start of a path. Nothing else is
+/// reported by its own place, and asking `syn` for a whole expression's span writes all of it out again.
 fn place(expr: &SynExpr) -> Pos {
     match expr {
         SynExpr::MethodCall(found) => pos(found.method.span()),
         SynExpr::Await(found) => pos(found.await_token.span),
         SynExpr::Field(found) => pos(found.member.span()),
         SynExpr::Call(found) => place(&found.func),
-        other => pos(other.span()),
+        SynExpr::Path(found) => found
+            .path
+            .segments
+            .first()
+            .map(|first| pos(first.ident.span()))
+            .unwrap_or_default(),
+        SynExpr::Macro(found) => macro_place(&found.mac),
+        SynExpr::Paren(found) => pos(found.paren_token.span.open()),
+        _ => Pos::default(),
     }
+}
+
+fn macro_place(mac: &syn::Macro) -> Pos {
+    mac.path
+        .segments
+        .first()
+        .map(|first| pos(first.ident.span()))
+        .unwrap_or_default()
 }

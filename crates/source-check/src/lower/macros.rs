@@ -27,7 +27,12 @@ impl Lower {
             _ => None,
         };
         let kind = kind
-            .or_else(|| self.arguments(mac).map(|args| Kind::Macro { name: name.to_owned(), args }))
+            .or_else(|| {
+                self.arguments(mac).map(|args| Kind::Macro {
+                    name: name.to_owned(),
+                    args,
+                })
+            })
             .or_else(|| self.statements(mac))
             .unwrap_or(Kind::Unknown);
         Expr { pos, kind }
@@ -105,7 +110,12 @@ fn select_branches(input: ParseStream<'_>) -> syn::Result<Vec<SelectBranch>> {
 
 fn select_branch(input: ParseStream<'_>) -> syn::Result<SelectBranch> {
     let nothing = SynExpr::Verbatim(proc_macro2::TokenStream::new());
-    let mut branch = SelectBranch { pat: None, future: None, guard: None, body: nothing };
+    let mut branch = SelectBranch {
+        pat: None,
+        future: None,
+        guard: None,
+        body: nothing,
+    };
     if input.parse::<Option<Token![else]>>()?.is_none() {
         branch.pat = Some(SynPat::parse_multi_with_leading_vert(input)?);
         if input.parse::<Option<Token![=]>>()?.is_some() {
@@ -144,4 +154,3 @@ fn statics(input: ParseStream<'_>) -> syn::Result<Vec<(syn::Ident, syn::Type)>> 
     }
     Ok(found)
 }
-

@@ -6,15 +6,22 @@ mod macros;
 use proc_macro2::Span;
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, Fields, FnArg, GenericArgument, GenericParam, Generics, ImplItem, Item, Pat as SynPat, PathArguments,
-    ReturnType, Signature, TraitItem, Type, TypeParamBound, UseTree,
+    Attribute, Fields, FnArg, GenericArgument, GenericParam, Generics, ImplItem, Item, Pat as SynPat,
+    PathArguments, ReturnType, Signature, TraitItem, Type, TypeParamBound, UseTree,
 };
 
 use crate::ir::{AliasDef, FieldDef, FileFacts, FnDef, Module, Pat, Pos, StaticDef, StructDef, TypeRef};
 
-/// Reduces a parsed file that is the module `module` to its facts. Test code is left out unless `tests`.
-pub fn lower(file: &syn::File, module: &str, tests: bool) -> FileFacts {
-    let mut lower = Lower { facts: FileFacts::default(), modules: Vec::new(), uses: Vec::new(), tests };
+/// Reduces a parsed file that is the module `module` to its facts. Test code is left out unless `tests`; extents are noted
+/// if asked.
+pub fn lower(file: &syn::File, module: &str, tests: bool, extents: bool) -> FileFacts {
+    let mut lower = Lower {
+        facts: FileFacts::default(),
+        modules: Vec::new(),
+        uses: Vec::new(),
+        tests,
+        extents,
+    };
     lower.module(module, &file.items);
     lower.facts
 }
@@ -35,17 +42,24 @@ struct Lower {
     /// Imports of the function bodies being read, innermost last.
     uses: Vec<Vec<(String, String)>>,
     tests: bool,
+    extents: bool,
 }
 
 impl Lower {
     fn module(&mut self, path: &str, items: &[Item]) {
-        self.modules.push(Module { path: path.to_owned(), ..Module::default() });
+        self.modules.push(Module {
+            path: path.to_owned(),
+            ..Module::default()
+        });
         items.iter().for_each(|item| self.item(item));
         self.facts.modules.extend(self.modules.pop());
     }
 
     fn path(&self) -> String {
-        self.modules.last().map(|module| module.path.clone()).unwrap_or_default()
+        self.modules
+            .last()
+            .map(|module| module.path.clone())
+            .unwrap_or_default()
     }
 
     fn define(&mut self, name: &syn::Ident) -> String {
@@ -56,15 +70,24 @@ impl Lower {
         name
     }
 
-    fn extent(&mut self, span: Span) {
-        self.facts.extents.push((line(span.start().line), line(span.end().line)));
+    /// Notes the lines of something that a silence may cover. Its span costs writing it out: only where one is needed.
+    fn extent(&mut self, of: &impl Spanned) {
+        if !self.extents {
+            return;
+        }
+        let span = of.span();
+        self.facts
+            .extents
+            .push((line(span.start().line), line(span.end().line)));
     }
 
     fn item(&mut self, item: &Item) {
-        self.extent(item.span());
+        self.extent(item);
         if !self.tests && item_attrs(item).iter().any(is_test) {
             if let Item::Mod(inner) = item {
-                self.facts.test_modules.push(format!("{}::{}", self.path(), ident(&inner.ident)));
+                self.facts
+                    .test_modules
+                    .push(format!("{}::{}", self.path(), ident(&inner.ident)));
             }
             return;
         }
@@ -112,23 +135,34 @@ impl Lower {
     }
 
     fn fixed(&mut self, name: &syn::Ident, ty: &Type) {
-        let def =
-            StaticDef { name: self.define(name), module: self.path(), ty: type_ref(ty), pos: pos(name.span()) };
+        let def = StaticDef {
+            name: self.define(name),
+            module: self.path(),
+            ty: type_ref(ty),
+            pos: pos(name.span()),
+        };
         self.facts.statics.push(def);
     }
 
     fn structure(&mut self, name: &syn::Ident, params: &Generics, fields: &Fields) {
         let mut defs = Vec::new();
         for (index, field) in fields.iter().enumerate() {
-            self.extent(field.span());
+            self.extent(field);
             defs.push(FieldDef {
                 name: field.ident.as_ref().map_or_else(|| index.to_string(), ident),
                 ty: type_ref(&field.ty),
-                pos: pos(field.ident.as_ref().map_or_else(|| field.ty.span(), syn::Ident::span)),
+                pos: pos(field
+                    .ident
+                    .as_ref()
+                    .map_or_else(|| field.ty.span(), syn::Ident::span)),
             });
         }
-        let def =
-            StructDef { name: self.define(name), module: self.path(), generics: generics(params), fields: defs };
+        let def = StructDef {
+            name: self.define(name),
+            module: self.path(),
+            generics: generics(params),
+            fields: defs,
+        };
         self.facts.structs.push(def);
     }
 
@@ -140,7 +174,7 @@ impl Lower {
             generics: generics(&item.generics),
         };
         for inner in &item.items {
-            self.extent(inner.span());
+            self.extent(inner);
             if let ImplItem::Fn(function) = inner
                 && (self.tests || !function.attrs.iter().any(is_test))
             {
@@ -152,7 +186,10 @@ impl Lower {
     fn trait_definition(&mut self, item: &syn::ItemTrait) {
         let name = self.define(&item.ident);
         self.facts.traits.push((self.path(), name.clone()));
-        let self_ty = TypeRef::Path { path: name.clone(), args: Vec::new() };
+        let self_ty = TypeRef::Path {
+            path: name.clone(),
+            args: Vec::new(),
+        };
         let owner = Owner {
             self_ty: Some(self_ty),
             trait_: Some(name),
@@ -160,7 +197,7 @@ impl Lower {
             generics: generics(&item.generics),
         };
         for inner in &item.items {
-            self.extent(inner.span());
+            self.extent(inner);
             if let TraitItem::Fn(function) = inner {
                 self.function(&function.sig, function.default.as_ref(), &owner);
             }
@@ -217,7 +254,11 @@ impl Lower {
             },
             SynPat::Struct(found) => Pat::Struct {
                 path: path_text(&found.path),
-                fields: found.fields.iter().map(|field| (member(&field.member), self.pat(&field.pat))).collect(),
+                fields: found
+                    .fields
+                    .iter()
+                    .map(|field| (member(&field.member), self.pat(&field.pat)))
+                    .collect(),
             },
             SynPat::Slice(slice) => Pat::Slice(slice.elems.iter().map(|part| self.pat(part)).collect()),
             SynPat::Or(or) => Pat::Or(or.cases.iter().map(|part| self.pat(part)).collect()),
@@ -235,7 +276,10 @@ fn line(number: usize) -> u32 {
 
 fn pos(span: Span) -> Pos {
     let start = span.start();
-    Pos { line: line(start.line), col: line(start.column).saturating_add(1) }
+    Pos {
+        line: line(start.line),
+        col: line(start.column).saturating_add(1),
+    }
 }
 
 fn ident(name: &syn::Ident) -> String {
@@ -244,7 +288,8 @@ fn ident(name: &syn::Ident) -> String {
 }
 
 fn starts_upper(name: &syn::Ident) -> bool {
-    name.to_string().starts_with(|first: char| first.is_ascii_uppercase())
+    name.to_string()
+        .starts_with(|first: char| first.is_ascii_uppercase())
 }
 
 fn member(member: &syn::Member) -> String {
@@ -255,7 +300,11 @@ fn member(member: &syn::Member) -> String {
 }
 
 fn path_text(path: &syn::Path) -> String {
-    path.segments.iter().map(|segment| ident(&segment.ident)).collect::<Vec<_>>().join("::")
+    path.segments
+        .iter()
+        .map(|segment| ident(&segment.ident))
+        .collect::<Vec<_>>()
+        .join("::")
 }
 
 fn item_attrs(item: &Item) -> &[Attribute] {
@@ -277,16 +326,26 @@ fn item_attrs(item: &Item) -> &[Attribute] {
 fn is_test(attr: &Attribute) -> bool {
     let path = attr.path();
     if path.is_ident("cfg") {
-        let Ok(list) = attr.meta.require_list() else { return false };
+        let Ok(list) = attr.meta.require_list() else {
+            return false;
+        };
         let text = list.tokens.to_string();
         let words = || text.split(|c: char| !c.is_alphanumeric() && c != '_');
         return words().any(|word| word == "test") && !words().any(|word| word == "not" || word == "any");
     }
-    path.segments.last().is_some_and(|last| last.ident == "test" || last.ident == "rstest" || last.ident == "bench")
+    path.segments
+        .last()
+        .is_some_and(|last| last.ident == "test" || last.ident == "rstest" || last.ident == "bench")
 }
 
 fn use_tree(tree: &UseTree, prefix: String, found: &mut (Vec<(String, String)>, Vec<String>)) {
-    let join = |name: &str| if prefix.is_empty() { name.to_owned() } else { format!("{prefix}::{name}") };
+    let join = |name: &str| {
+        if prefix.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{prefix}::{name}")
+        }
+    };
     match tree {
         UseTree::Path(path) => use_tree(&path.tree, join(&ident(&path.ident)), found),
         UseTree::Name(name) if name.ident == "self" => {
@@ -297,7 +356,10 @@ fn use_tree(tree: &UseTree, prefix: String, found: &mut (Vec<(String, String)>, 
         UseTree::Rename(rename) if rename.ident == "self" => found.0.push((ident(&rename.rename), prefix)),
         UseTree::Rename(rename) => found.0.push((ident(&rename.rename), join(&ident(&rename.ident)))),
         UseTree::Glob(_) => found.1.push(prefix),
-        UseTree::Group(group) => group.items.iter().for_each(|tree| use_tree(tree, prefix.clone(), found)),
+        UseTree::Group(group) => group
+            .items
+            .iter()
+            .for_each(|tree| use_tree(tree, prefix.clone(), found)),
     }
 }
 
@@ -310,9 +372,16 @@ fn generics(generics: &Generics) -> Vec<(String, TypeRef)> {
         }
     }
     for predicate in generics.where_clause.iter().flat_map(|clause| &clause.predicates) {
-        let syn::WherePredicate::Type(predicate) = predicate else { continue };
-        let TypeRef::Path { path, .. } = type_ref(&predicate.bounded_ty) else { continue };
-        if let Some(known) = all.iter_mut().find(|(name, ty)| *name == path && matches!(ty, TypeRef::Unknown)) {
+        let syn::WherePredicate::Type(predicate) = predicate else {
+            continue;
+        };
+        let TypeRef::Path { path, .. } = type_ref(&predicate.bounded_ty) else {
+            continue;
+        };
+        if let Some(known) = all
+            .iter_mut()
+            .find(|(name, ty)| *name == path && matches!(ty, TypeRef::Unknown))
+        {
             known.1 = bound(predicate.bounds.iter());
         }
     }
@@ -321,15 +390,34 @@ fn generics(generics: &Generics) -> Vec<(String, TypeRef)> {
 
 /// The first bound that is not a marker.
 fn bound<'a>(bounds: impl Iterator<Item = &'a TypeParamBound>) -> TypeRef {
-    const MARKERS: &[&str] =
-        &["Send", "Sync", "Sized", "Clone", "Copy", "Debug", "Unpin", "Default", "Eq", "Hash", "PartialEq", "Ord"];
+    const MARKERS: &[&str] = &[
+        "Send",
+        "Sync",
+        "Sized",
+        "Clone",
+        "Copy",
+        "Debug",
+        "Unpin",
+        "Default",
+        "Eq",
+        "Hash",
+        "PartialEq",
+        "Ord",
+    ];
     for bound in bounds {
-        let TypeParamBound::Trait(bound) = bound else { continue };
-        let Some(last) = bound.path.segments.last() else { continue };
+        let TypeParamBound::Trait(bound) = bound else {
+            continue;
+        };
+        let Some(last) = bound.path.segments.last() else {
+            continue;
+        };
         if MARKERS.iter().any(|marker| last.ident == marker) {
             continue;
         }
-        return TypeRef::Path { path: path_text(&bound.path), args: segment_args(&last.arguments) };
+        return TypeRef::Path {
+            path: path_text(&bound.path),
+            args: segment_args(&last.arguments),
+        };
     }
     TypeRef::Unknown
 }
@@ -356,8 +444,16 @@ fn segment_args(arguments: &PathArguments) -> Vec<TypeRef> {
 fn type_ref(ty: &Type) -> TypeRef {
     match ty {
         Type::Path(found) if found.qself.is_none() => {
-            let args = found.path.segments.last().map(|last| segment_args(&last.arguments)).unwrap_or_default();
-            TypeRef::Path { path: path_text(&found.path), args }
+            let args = found
+                .path
+                .segments
+                .last()
+                .map(|last| segment_args(&last.arguments))
+                .unwrap_or_default();
+            TypeRef::Path {
+                path: path_text(&found.path),
+                args,
+            }
         }
         Type::Reference(inner) => type_ref(&inner.elem),
         Type::Ptr(inner) => type_ref(&inner.elem),

@@ -19,7 +19,11 @@ pub fn json(report: &Report) -> String {
         #[serde(flatten)]
         report: &'a Report,
     }
-    let document = Document { version: 1, verdict: report.verdict(), report };
+    let document = Document {
+        version: 1,
+        verdict: report.verdict(),
+        report,
+    };
     serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
 }
 

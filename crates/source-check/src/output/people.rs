@@ -14,7 +14,14 @@ pub fn people(report: &Report, colour: bool) -> String {
     let mut text = String::new();
     for unread in &report.unread {
         let head = paint("not checked", YELLOW, colour);
-        let _ = writeln!(text, "{head}: {}:{}:{}: {}\n", unread.file, unread.line, unread.column, clean(&unread.reason));
+        let _ = writeln!(
+            text,
+            "{head}: {}:{}:{}: {}\n",
+            unread.file,
+            unread.line,
+            unread.column,
+            clean(&unread.reason)
+        );
     }
     for finding in &report.findings {
         one(&mut text, finding, colour);
@@ -40,13 +47,21 @@ fn one(text: &mut String, finding: &Finding, colour: bool) {
         finding.function
     );
     let source = clean(&finding.source.replace('\t', " "));
-    let _ = writeln!(text, "{pad} {bar}\n{} {bar} {source}", arrow(&finding.line.to_string()));
+    let _ = writeln!(
+        text,
+        "{pad} {bar}\n{} {bar} {source}",
+        arrow(&finding.line.to_string())
+    );
     let before = " ".repeat(finding.column.saturating_sub(1) as usize);
     let _ = writeln!(text, "{pad} {bar} {before}{}", paint("^", RED, colour));
     for note in &finding.notes {
         let _ = writeln!(text, "{pad} = {}:{}: {}", note.file, note.line, note.text);
     }
-    let _ = writeln!(text, "{pad} = why: {}\n{pad} = mend: {}\n", explained.why, explained.mend);
+    let _ = writeln!(
+        text,
+        "{pad} = why: {}\n{pad} = mend: {}\n",
+        explained.why, explained.mend
+    );
 }
 
 fn summary(text: &mut String, report: &Report) {
@@ -74,9 +89,15 @@ fn summary(text: &mut String, report: &Report) {
 
 /// Control characters of the source never reach the terminal.
 fn clean(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect()
+    text.chars()
+        .map(|char| if char.is_control() { '\u{fffd}' } else { char })
+        .collect()
 }
 
 fn paint(text: &str, code: &str, colour: bool) -> String {
-    if colour { format!("{code}{text}{END}") } else { text.to_owned() }
+    if colour {
+        format!("{code}{text}{END}")
+    } else {
+        text.to_owned()
+    }
 }
