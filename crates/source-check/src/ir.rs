@@ -297,6 +297,12 @@ impl Expr {
             | Kind::Operands(parts)
             | Kind::Join(parts)
             | Kind::Macro { args: parts, .. } => parts.iter().for_each(|part| part.walk(visit)),
+            _ => self.walk_control(visit),
+        }
+    }
+
+    fn walk_control<'a>(&'a self, visit: &mut dyn FnMut(&'a Expr)) {
+        match &self.kind {
             Kind::Block(block) | Kind::Async(block) | Kind::Loop(block) => block.walk(visit),
             Kind::If {
                 condition,
@@ -330,6 +336,7 @@ impl Expr {
                     .for_each(|expr| expr.walk(visit));
                 branch.body.walk(visit);
             }),
+            _ => {}
         }
     }
 }

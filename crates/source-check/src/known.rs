@@ -235,7 +235,10 @@ fn standard_call(path: &str) -> Option<Rule> {
         "std::thread::sleep" | "std::thread::sleep_ms" | "std::thread::sleep_until" => {
             Some(Rule::ThreadSleep)
         }
-        "std::fs::OpenOptions::new" | "std::fs::File::options" | "std::fs::DirBuilder::new" => None,
+        "std::fs::OpenOptions::new"
+        | "std::fs::File::options"
+        | "std::fs::DirBuilder::new"
+        | "std::fs::FileTimes::new" => None,
         _ if path.starts_with("std::fs::") => Some(Rule::BlockingFs),
         "std::net::TcpStream::connect" | "std::net::TcpStream::connect_timeout" => Some(Rule::BlockingClient),
         _ => None,
@@ -261,90 +264,92 @@ fn crate_call(path: &str, name: &str) -> Option<Rule> {
     BLOCKING_CRATES.iter().any(blocks).then_some(Rule::BlockingClient)
 }
 
+/// Methods of `std::fs` types that only prepare or look at what is in memory.
+const FILE_IN_MEMORY: &[&str] = &[
+    "clone",
+    "into",
+    "try_into",
+    "as_ref",
+    "as_fd",
+    "as_raw_fd",
+    "path",
+    "file_name",
+    "mode",
+    "recursive",
+    "append",
+    "create",
+    "truncate",
+    "create_new",
+];
+
+const PATH_ON_DISK: &[&str] = &[
+    "exists",
+    "try_exists",
+    "is_file",
+    "is_dir",
+    "is_symlink",
+    "metadata",
+    "symlink_metadata",
+    "read_dir",
+    "canonicalize",
+    "read_link",
+];
+
+const SOCKET_CALLS: &[&str] = &[
+    "read",
+    "read_exact",
+    "read_to_end",
+    "read_to_string",
+    "write",
+    "write_all",
+    "accept",
+    "recv",
+    "recv_from",
+    "send",
+    "send_to",
+];
+
 /// The known fault in calling method `name` on a value of type `ty`, if there is one.
 pub fn method_call(ty: &Ty, name: &str, arity: usize) -> Option<Rule> {
     if BLOCK_ON.contains(&name) {
         return Some(Rule::BlockOn);
     }
-    let root = ty.root();
-    let file = matches!(
-        &*ty.path,
-        "std::fs::File" | "std::fs::OpenOptions" | "std::fs::DirBuilder" | "std::fs::DirEntry"
-    );
-    if file
-        && !matches!(
-            name,
-            "read"
-                | "write"
-                | "append"
-                | "create"
-                | "truncate"
-                | "create_new"
-                | "path"
-                | "file_name"
-                | "mode"
-                | "recursive"
-        )
-        || &*ty.path == "std::fs::File" && matches!(name, "read" | "write")
-    {
-        return (name != "clone").then_some(Rule::BlockingFs);
+    let finding = |is_found: bool, rule: Rule| is_found.then_some(rule);
+    match &*ty.path {
+        "std::fs::File" | "std::fs::DirEntry" => finding(!FILE_IN_MEMORY.contains(&name), Rule::BlockingFs),
+        "std::fs::OpenOptions" => finding(name == "open", Rule::BlockingFs),
+        "std::fs::DirBuilder" => finding(name == "create", Rule::BlockingFs),
+        "std::path::Path" | "std::path::PathBuf" => finding(PATH_ON_DISK.contains(&name), Rule::BlockingFs),
+        "std::net::TcpStream" | "std::net::TcpListener" | "std::net::UdpSocket" => {
+            finding(SOCKET_CALLS.contains(&name), Rule::BlockingClient)
+        }
+        "redis::Client" => finding(
+            matches!(name, "get_connection" | "get_connection_with_timeout"),
+            Rule::BlockingClient,
+        ),
+        "lettre::SmtpTransport" => finding(name == "send", Rule::BlockingClient),
+        path if path.starts_with("reqwest::blocking") => {
+            let waits = matches!(
+                name,
+                "send" | "execute" | "build" | "text" | "json" | "bytes" | "copy_to"
+            );
+            finding(waits, Rule::BlockingClient)
+        }
+        path if hashes_password(ty, name, arity) || path.is_empty() => {
+            finding(hashes_password(ty, name, arity), Rule::PasswordHash)
+        }
+        path => crate_call(&format!("{path}::{name}"), name),
     }
-    if matches!(&*ty.path, "std::path::Path" | "std::path::PathBuf") {
-        const TOUCHES_DISK: &[&str] = &[
-            "exists",
-            "try_exists",
-            "is_file",
-            "is_dir",
-            "is_symlink",
-            "metadata",
-            "symlink_metadata",
-            "read_dir",
-            "canonicalize",
-            "read_link",
-        ];
-        return TOUCHES_DISK.contains(&name).then_some(Rule::BlockingFs);
-    }
-    if ty.path.starts_with("reqwest::blocking") {
-        return matches!(
-            name,
-            "send" | "execute" | "build" | "text" | "json" | "bytes" | "copy_to"
-        )
-        .then_some(Rule::BlockingClient);
-    }
-    if &*ty.path == "redis::Client" && name.starts_with("get_connection")
-        || &*ty.path == "lettre::SmtpTransport" && name == "send"
-    {
-        return Some(Rule::BlockingClient);
-    }
-    if matches!(
-        &*ty.path,
-        "std::net::TcpStream" | "std::net::TcpListener" | "std::net::UdpSocket"
-    ) {
-        const CALLS_OUT: &[&str] = &[
-            "read",
-            "read_exact",
-            "read_to_end",
-            "read_to_string",
-            "write",
-            "write_all",
-            "accept",
-            "recv",
-            "recv_from",
-            "send",
-            "send_to",
-        ];
-        return CALLS_OUT.contains(&name).then_some(Rule::BlockingClient);
-    }
-    // The traits of password_hash are in scope under many types: their names are telling enough.
-    let password = match (name, arity) {
-        ("hash_password" | "verify_password", 2) | ("hash_password_into", 3) => true,
-        ("hash_password", 1) => PASSWORD_CRATES.contains(&root),
+}
+
+/// The traits of `password_hash` are in scope under many types: their names are telling enough.
+fn hashes_password(ty: &Ty, name: &str, arity: usize) -> bool {
+    let theirs = PASSWORD_CRATES.contains(&ty.root());
+    match (name, arity) {
+        ("hash_password" | "verify_password", 2) | ("hash_password_into", 3) => theirs || !ty.is_known(),
+        ("hash_password", 1) => theirs,
         _ => false,
-    };
-    if password && (!ty.is_known() || PASSWORD_CRATES.contains(&root)) {
-        return Some(Rule::PasswordHash);
     }
-    crate_call(&format!("{}::{name}", ty.path), name)
 }
 
 /// A closure given to this function does not run on the caller's worker thread.
@@ -357,8 +362,13 @@ pub fn runs_elsewhere(path: &str, pools: &[String]) -> bool {
         || root == "crossbeam"
         // A closure, not a future: `thread::Builder::spawn`, `scope.spawn`, a pool's `spawn` or `execute`.
         || matches!(name, "spawn" | "execute" | "spawn_fifo" | "spawn_scoped" | "spawn_unchecked") && root != "tokio"
-        || &*path == "tokio_rusqlite::Connection::call"
+        || path == "tokio_rusqlite::Connection::call"
         || pools.iter().any(|pool| pool == path)
+}
+
+/// The name alone tells that a closure runs elsewhere, even if the function is one of ours.
+pub fn named_elsewhere(name: &str) -> bool {
+    matches!(name, "spawn_blocking" | "unblock" | "asyncify")
 }
 
 /// A closure given to this function is only kept, or sent to somebody else.

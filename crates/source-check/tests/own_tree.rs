@@ -1,5 +1,7 @@
 //! Our own source: nothing is found in it, and every fault that is put into it is.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot read its files has failed")]
+
 use std::path::{Path, PathBuf};
 
 use rand::RngExt;

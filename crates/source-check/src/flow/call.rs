@@ -458,7 +458,10 @@ impl Flow<'_> {
             .map_or_else(|| path.to_owned(), |id| self.ws.fns[*id].path.clone());
         let runs_elsewhere = match callees.is_empty() {
             true => known::runs_elsewhere(path, pools),
-            false => pools.contains(&place),
+            false => {
+                pools.contains(&place)
+                    || known::named_elsewhere(place.rsplit("::").next().unwrap_or_default())
+            }
         };
         let in_place = path.ends_with("::block_in_place");
         let elsewhere = hinted || runs_elsewhere || in_place || callees.is_empty() && known::keeps(path);

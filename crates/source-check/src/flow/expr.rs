@@ -42,6 +42,13 @@ impl Flow<'_> {
                     ..Val::default()
                 }
             }
+            _ => self.compound(expr),
+        }
+    }
+
+    /// Values made of other values.
+    fn compound(&mut self, expr: &Expr) -> Val {
+        match &expr.kind {
             Kind::Cast(inner, ty) => {
                 self.eval(inner);
                 Val {

@@ -119,50 +119,8 @@ impl Flow<'_> {
                 self.bind(inner, Val { ty, ..value });
             }
             Pat::Tuple(parts) => self.bind_parts(parts, value),
-            Pat::Variant { path, parts } => {
-                let name = path.rsplit("::").next().unwrap_or_default();
-                let ty = match name {
-                    "Some" | "Ok" | "Ready" => value.ty.unwrapped(),
-                    // `Err(poisoned)` of a lock still holds the guard.
-                    "Err" => match value.ty.arg(0).guard() {
-                        Some(_) => Ty::new("PoisonError", vec![value.ty.arg(0)]),
-                        None => value.ty.arg(1),
-                    },
-                    // Extractors: `State(app)`, `Json(body)`.
-                    _ if value.ty.name() == name => value.ty.arg(0),
-                    _ => Ty::unknown(),
-                };
-                for part in parts {
-                    self.bind(
-                        part,
-                        Val {
-                            ty: ty.clone(),
-                            ..value.clone()
-                        },
-                    );
-                }
-            }
-            Pat::Struct { path, fields } => {
-                let ty = if value.ty.is_known() {
-                    value.ty.clone()
-                } else {
-                    Ty::new(&self.ws.path(&self.scope, path), vec![])
-                };
-                for (name, part) in fields {
-                    let found = self.ws.field(&ty, name);
-                    let lock = found.as_ref().map(|(_, owner)| format!("{}.{name}", owner.path));
-                    let ty = found.map(|(ty, _)| ty).unwrap_or_default();
-                    self.bind(
-                        part,
-                        Val {
-                            ty,
-                            lock,
-                            guards: value.guards.clone(),
-                            ..Val::default()
-                        },
-                    );
-                }
-            }
+            Pat::Variant { path, parts } => self.bind_variant(path, parts, &value),
+            Pat::Struct { path, fields } => self.bind_fields(path, fields, &value),
             Pat::Slice(parts) => {
                 for part in parts {
                     self.bind(
@@ -179,6 +137,52 @@ impl Flow<'_> {
                     self.bind(first, value);
                 }
             }
+        }
+    }
+
+    fn bind_variant(&mut self, path: &str, parts: &[Pat], value: &Val) {
+        let name = path.rsplit("::").next().unwrap_or_default();
+        let ty = match name {
+            "Some" | "Ok" | "Ready" => value.ty.unwrapped(),
+            // `Err(poisoned)` of a lock still holds the guard.
+            "Err" => match value.ty.arg(0).guard() {
+                Some(_) => Ty::new("PoisonError", vec![value.ty.arg(0)]),
+                None => value.ty.arg(1),
+            },
+            // Extractors: `State(app)`, `Json(body)`.
+            _ if value.ty.name() == name => value.ty.arg(0),
+            _ => Ty::unknown(),
+        };
+        for part in parts {
+            self.bind(
+                part,
+                Val {
+                    ty: ty.clone(),
+                    ..value.clone()
+                },
+            );
+        }
+    }
+
+    fn bind_fields(&mut self, path: &str, fields: &[(String, Pat)], value: &Val) {
+        let ty = if value.ty.is_known() {
+            value.ty.clone()
+        } else {
+            Ty::new(&self.ws.path(&self.scope, path), vec![])
+        };
+        for (name, part) in fields {
+            let found = self.ws.field(&ty, name);
+            let lock = found.as_ref().map(|(_, owner)| format!("{}.{name}", owner.path));
+            let ty = found.map(|(ty, _)| ty).unwrap_or_default();
+            self.bind(
+                part,
+                Val {
+                    ty,
+                    lock,
+                    guards: value.guards.clone(),
+                    ..Val::default()
+                },
+            );
         }
     }
 
