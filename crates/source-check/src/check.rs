@@ -120,7 +120,9 @@ pub fn check_sources(sources: &[Source], config: &Config) -> Report {
 }
 
 fn check_here(sources: &[Source], config: &Config) -> Report {
-    let parsed = in_parallel(sources.len(), |index| parse(&sources[index], config.tests));
+    let parsed = in_parallel(sources.len(), |index| {
+        parse_or_give_up(&sources[index], config.tests)
+    });
     let mut report = Report {
         files: sources.len(),
         lines: sources.iter().map(|source| source.text.lines().count()).sum(),
@@ -178,8 +180,12 @@ fn in_parallel<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T
             .collect();
         let mut all: Vec<(usize, T)> = started
             .into_iter()
-            .filter_map(|thread| thread.join().ok())
-            .flatten()
+            // A result that is missing must never look like a file without findings.
+            .flat_map(|thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
             .collect();
         if all.len() < count {
             // No thread could be started: do the rest here.
@@ -189,6 +195,16 @@ fn in_parallel<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T
     });
     all.sort_by_key(|(index, _)| *index);
     all.into_iter().map(|(_, value)| value).collect()
+}
+
+/// A file that makes the parser fail is one that could not be read, not the end of the run.
+fn parse_or_give_up(source: &Source, tests: bool) -> Result<Parsed, (Pos, String)> {
+    std::panic::catch_unwind(|| parse(source, tests)).unwrap_or_else(|_| {
+        Err((
+            Pos { line: 1, col: 1 },
+            "the parser failed on this file".to_owned(),
+        ))
+    })
 }
 
 fn parse(source: &Source, tests: bool) -> Result<Parsed, (Pos, String)> {
