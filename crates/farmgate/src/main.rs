@@ -22,5 +22,13 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    commands::run(Cli::parse().command)
+    match Cli::try_parse() {
+        Ok(cli) => commands::run(cli.command),
+        Err(error) => {
+            // Nothing is left to be done if even the message cannot be written.
+            let _ = error.print();
+            let exit = if error.use_stderr() { commands::Exit::Error } else { commands::Exit::Ok };
+            ExitCode::from(exit as u8)
+        }
+    }
 }
