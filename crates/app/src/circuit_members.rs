@@ -26,7 +26,12 @@ const MAX_MESSAGE: usize = 1_000;
 
 impl App {
     /// The members of a circuit.
-    pub async fn circuit_members(&self, ctx: &Ctx, id: CircuitId, page: &PageRequest) -> Result<Page<Member>> {
+    pub async fn circuit_members(
+        &self,
+        ctx: &Ctx,
+        id: CircuitId,
+        page: &PageRequest,
+    ) -> Result<Page<Member>> {
         self.circuit(ctx, id).await?;
         let scope = ctx.scope();
         let rows = circuits::members(&self.db().scoped(&scope), id, after(page)?, page.rows()).await?;
@@ -52,7 +57,11 @@ impl App {
         record.activity(Some(id), "member.role_changed", &user.to_string(), &details);
         record.audit("circuit.member_role_changed", &id.to_string(), &details)?;
         self.db().run(&ctx.scope(), record.steps).await?;
-        Ok(Member { role: role.name, permissions: role.permissions, ..present })
+        Ok(Member {
+            role: role.name,
+            permissions: role.permissions,
+            ..present
+        })
     }
 
     /// Ends a membership: another's with the permission, one's own always. What was pulled stays pulled.
@@ -67,8 +76,13 @@ impl App {
         let details = json!({"user": user});
         record.activity(Some(id), "member.removed", &user.to_string(), &details);
         record.audit("circuit.member_removed", &id.to_string(), &details)?;
-        record.outbox("circuit.member_removed", &json!({"circuit_id": id, "user_id": user}));
-        record.steps.extend(circuits::delete_member(id, user, leaving.workspace_id));
+        record.outbox(
+            "circuit.member_removed",
+            &json!({"circuit_id": id, "user_id": user}),
+        );
+        record
+            .steps
+            .extend(circuits::delete_member(id, user, leaving.workspace_id));
         self.db().run(&ctx.scope(), record.steps).await?;
         self.parts.outbox_wake.notify_one();
         Ok(())
@@ -87,10 +101,18 @@ impl App {
     async fn role_to_grant(&self, ctx: &Ctx, id: CircuitId, caller: &Member, name: &str) -> Result<Role> {
         let scope = ctx.scope();
         let found = circuits::role(&self.db().scoped(&scope), id, name).await?;
-        let unknown = || FieldError::new("role", "unknown_value", format!("this circuit has no role `{name}`"));
+        let unknown = || {
+            FieldError::new(
+                "role",
+                "unknown_value",
+                format!("this circuit has no role `{name}`"),
+            )
+        };
         let role = found.ok_or_else(unknown)?;
         if role.name == BuiltInRole::Owner.as_str() {
-            return Err(AppError::forbidden("a circuit has one owner; the role `owner` is not given to others"));
+            return Err(AppError::forbidden(
+                "a circuit has one owner; the role `owner` is not given to others",
+            ));
         }
         grants(caller, role.permissions)?;
         Ok(role)
@@ -126,16 +148,24 @@ impl App {
             created_at: record.now,
             expires_at: record.now.plus(INVITATION_LIFE),
         };
-        if circuits::member(&self.db().scoped(&system), id, invited.id).await?.is_some() {
+        if circuits::member(&self.db().scoped(&system), id, invited.id)
+            .await?
+            .is_some()
+        {
             return Err(AppError::conflict("this user is a member already"));
         }
         let details = json!({"user": invited.id, "role": invitation.role});
         record.steps.push(circuit_entry::insert_invitation(&invitation));
         record.activity(Some(id), "member.invited", &invited.id.to_string(), &details);
         record.audit("circuit.member_invited", &id.to_string(), &details)?;
-        record.outbox("circuit.invitation", &json!({"circuit_id": id, "invitation_id": invitation.id, "user_id": invited.id}));
+        record.outbox(
+            "circuit.invitation",
+            &json!({"circuit_id": id, "invitation_id": invitation.id, "user_id": invited.id}),
+        );
         match self.db().run(&ctx.scope(), record.steps).await {
-            Err(db::DbError::Unique { .. }) => Err(AppError::conflict("this user has an open invitation already")),
+            Err(db::DbError::Unique { .. }) => {
+                Err(AppError::conflict("this user has an open invitation already"))
+            }
             other => {
                 other?;
                 self.parts.outbox_wake.notify_one();
@@ -163,7 +193,8 @@ impl App {
         let (_, caller) = self.circuit(ctx, id).await?;
         needs(&caller, Permission::Invite)?;
         let scope = ctx.scope();
-        let rows = circuit_entry::invitations_of(&self.db().scoped(&scope), id, after(page)?, page.rows()).await?;
+        let rows =
+            circuit_entry::invitations_of(&self.db().scoped(&scope), id, after(page)?, page.rows()).await?;
         Ok(Page::cut(rows, page, |invitation| Cursor::new("", invitation.id)))
     }
 
@@ -175,21 +206,41 @@ impl App {
         let invitation = found.ok_or_else(|| AppError::not_found("invitation"))?;
         let mut record = Record::new(self, ctx);
         let state = match (accept, invitation.expires_at <= record.now) {
-            (true, true) => return Err(AppError::conflict("the invitation has expired: ask for a new one")),
+            (true, true) => {
+                return Err(AppError::conflict(
+                    "the invitation has expired: ask for a new one",
+                ));
+            }
             (true, false) => InvitationState::Accepted,
             (false, _) => InvitationState::Declined,
         };
         let role = circuits::role(&self.db().scoped(&scope), invitation.circuit_id, &invitation.role).await?;
-        let role = role.ok_or_else(|| AppError::conflict("the role offered no longer exists: ask for a new invitation"))?;
-        record.steps.push(circuit_entry::decide_invitation(&invitation, state, record.now));
+        let role = role.ok_or_else(|| {
+            AppError::conflict("the role offered no longer exists: ask for a new invitation")
+        })?;
+        record
+            .steps
+            .push(circuit_entry::decide_invitation(&invitation, state, record.now));
         if accept {
             let member = self.new_member(ctx.user(), invitation.invited_workspace_id, &role, record.now);
-            record.steps.extend(circuits::insert_member(invitation.circuit_id, &member));
+            record
+                .steps
+                .extend(circuits::insert_member(invitation.circuit_id, &member));
         }
         let action = format!("invitation.{state}");
-        record.activity(Some(invitation.circuit_id), &action, &id.to_string(), &json!({"role": role.name}));
-        record.audit(&action, &invitation.circuit_id.to_string(), &json!({"role": role.name}))?;
-        self.decide(&scope, record, "the invitation was decided already").await?;
+        record.activity(
+            Some(invitation.circuit_id),
+            &action,
+            &id.to_string(),
+            &json!({"role": role.name}),
+        );
+        record.audit(
+            &action,
+            &invitation.circuit_id.to_string(),
+            &json!({"role": role.name}),
+        )?;
+        self.decide(&scope, record, "the invitation was decided already")
+            .await?;
         Ok(Invitation { state, ..invitation })
     }
 
@@ -198,13 +249,24 @@ impl App {
         let (_, caller) = self.circuit(ctx, circuit).await?;
         needs(&caller, Permission::Invite)?;
         let scope = ctx.scope();
-        let found = circuit_entry::invitation(&self.db().scoped(&scope), id, ctx.user(), Some(circuit)).await?;
-        let invitation =
-            found.filter(|one| one.circuit_id == circuit).ok_or_else(|| AppError::not_found("invitation"))?;
+        let found =
+            circuit_entry::invitation(&self.db().scoped(&scope), id, ctx.user(), Some(circuit)).await?;
+        let invitation = found
+            .filter(|one| one.circuit_id == circuit)
+            .ok_or_else(|| AppError::not_found("invitation"))?;
         let mut record = Record::new(self, ctx);
-        record.steps.push(circuit_entry::decide_invitation(&invitation, InvitationState::Revoked, record.now));
-        record.audit("circuit.invitation_revoked", &circuit.to_string(), &json!({"invitation": id}))?;
-        self.decide(&scope, record, "the invitation was decided already").await
+        record.steps.push(circuit_entry::decide_invitation(
+            &invitation,
+            InvitationState::Revoked,
+            record.now,
+        ));
+        record.audit(
+            "circuit.invitation_revoked",
+            &circuit.to_string(),
+            &json!({"invitation": id}),
+        )?;
+        self.decide(&scope, record, "the invitation was decided already")
+            .await
     }
 
     /// Asks to join a circuit that shows itself to the public.
@@ -217,7 +279,10 @@ impl App {
         let shown: Circuit = found
             .filter(|one| one.status.allows_exchange() && one.public.is_shown_at(self.now()))
             .ok_or_else(|| AppError::not_found("circuit"))?;
-        if circuits::member(&self.db().scoped(&scope), shown.id, ctx.user()).await?.is_some() {
+        if circuits::member(&self.db().scoped(&scope), shown.id, ctx.user())
+            .await?
+            .is_some()
+        {
             return Err(AppError::conflict("you are a member already"));
         }
         let mut record = Record::new(self, ctx);
@@ -231,7 +296,10 @@ impl App {
             created_at: record.now,
         };
         record.steps.push(circuit_entry::insert_request(&request));
-        record.outbox("circuit.join_request", &json!({"circuit_id": shown.id, "request_id": request.id}));
+        record.outbox(
+            "circuit.join_request",
+            &json!({"circuit_id": shown.id, "request_id": request.id}),
+        );
         match self.db().run(&scope, record.steps).await {
             Err(db::DbError::Unique { .. }) => Err(AppError::conflict("you have asked already")),
             other => {
@@ -243,7 +311,12 @@ impl App {
     }
 
     /// The join requests of a circuit, for those who decide them.
-    pub async fn join_requests(&self, ctx: &Ctx, id: CircuitId, page: &PageRequest) -> Result<Page<JoinRequest>> {
+    pub async fn join_requests(
+        &self,
+        ctx: &Ctx,
+        id: CircuitId,
+        page: &PageRequest,
+    ) -> Result<Page<JoinRequest>> {
         let (_, caller) = self.circuit(ctx, id).await?;
         needs(&caller, Permission::ManageMembers)?;
         let scope = ctx.scope();
@@ -274,17 +347,32 @@ impl App {
         let found = circuit_entry::request(&self.db().scoped(&scope), circuit, id).await?;
         let request = found.ok_or_else(|| AppError::not_found("join request"))?;
         let mut record = Record::new(self, ctx);
-        let state = if role.is_some() { JoinRequestState::Approved } else { JoinRequestState::Rejected };
-        record.steps.push(circuit_entry::decide_request(&request, state, ctx.user(), record.now));
+        let state = if role.is_some() {
+            JoinRequestState::Approved
+        } else {
+            JoinRequestState::Rejected
+        };
+        record.steps.push(circuit_entry::decide_request(
+            &request,
+            state,
+            ctx.user(),
+            record.now,
+        ));
         if let Some(role) = role {
             let role = self.role_to_grant(ctx, circuit, &caller, role).await?;
             let member = self.new_member(request.user_id, request.workspace_id, &role, record.now);
             record.steps.extend(circuits::insert_member(circuit, &member));
         }
         let action = format!("join_request.{state}");
-        record.activity(Some(circuit), &action, &id.to_string(), &json!({"user": request.user_id}));
+        record.activity(
+            Some(circuit),
+            &action,
+            &id.to_string(),
+            &json!({"user": request.user_id}),
+        );
         record.audit(&action, &circuit.to_string(), &json!({"user": request.user_id}))?;
-        self.decide(&scope, record, "the request was decided already").await?;
+        self.decide(&scope, record, "the request was decided already")
+            .await?;
         Ok(JoinRequest { state, ..request })
     }
 
@@ -303,7 +391,13 @@ impl App {
         role: &Role,
         joined_at: domain::ids::Timestamp,
     ) -> Member {
-        Member { user_id, workspace_id, role: role.name.clone(), permissions: role.permissions, joined_at }
+        Member {
+            user_id,
+            workspace_id,
+            role: role.name.clone(),
+            permissions: role.permissions,
+            joined_at,
+        }
     }
 
     /// Runs steps whose first one is a conditional transition: if somebody else was first, nothing happens.
@@ -311,7 +405,10 @@ impl App {
         let tx = self.db().begin(scope).await?;
         if tx.pipeline(record.steps).await?.first() != Some(&1) {
             tx.rollback().await;
-            return Err(AppError::new(domain::problem::ErrorCode::InvalidTransition, too_late));
+            return Err(AppError::new(
+                domain::problem::ErrorCode::InvalidTransition,
+                too_late,
+            ));
         }
         tx.commit().await?;
         self.parts.outbox_wake.notify_one();

@@ -2,8 +2,8 @@
 
 use domain::{
     circuit::{
-        ApprovalSwitches, BuiltInRole, CircuitStatus, IdentifierRules, Permission, Permissions, PublicSettings,
-        can_grant, check_texts,
+        ApprovalSwitches, BuiltInRole, CircuitStatus, IdentifierRules, Permission, Permissions,
+        PublicSettings, can_grant, check_texts,
     },
     ids::CircuitId,
     page::{Cursor, Page, PageRequest},
@@ -48,7 +48,15 @@ impl App {
     pub async fn create_circuit(&self, ctx: &Ctx, settings: CircuitSettings) -> Result<Circuit> {
         let name = settings.name.clone().unwrap_or_default();
         let mut circuit = blank(ctx, CircuitId::generate(self.ids()), self.now());
-        self.apply(&mut circuit, CircuitSettings { name: Some(name), status: None, ..settings }).await?;
+        self.apply(
+            &mut circuit,
+            CircuitSettings {
+                name: Some(name),
+                status: None,
+                ..settings
+            },
+        )
+        .await?;
         let mut record = Record::new(self, ctx);
         circuit.created_at = record.now;
         circuit.updated_at = record.now;
@@ -62,12 +70,27 @@ impl App {
         record.steps.push(circuits::insert(&circuit));
         record.steps.extend(circuits::insert_member(circuit.id, &owner));
         for role in BuiltInRole::ALL {
-            let role = Role { name: role.to_string(), permissions: role.permissions(), built_in: true };
-            record.steps.push(circuits::insert_role(circuit.id, &role, record.now));
+            let role = Role {
+                name: role.to_string(),
+                permissions: role.permissions(),
+                built_in: true,
+            };
+            record
+                .steps
+                .push(circuits::insert_role(circuit.id, &role, record.now));
         }
         record.steps.extend(self.limits().count(ctx, Limit::Circuits, 1));
-        record.activity(Some(circuit.id), "circuit.created", &circuit.id.to_string(), &json!({"name": circuit.name}));
-        record.audit("circuit.created", &circuit.id.to_string(), &json!({"name": circuit.name}))?;
+        record.activity(
+            Some(circuit.id),
+            "circuit.created",
+            &circuit.id.to_string(),
+            &json!({"name": circuit.name}),
+        );
+        record.audit(
+            "circuit.created",
+            &circuit.id.to_string(),
+            &json!({"name": circuit.name}),
+        )?;
         match self.db().run(&ctx.scope(), record.steps).await {
             Ok(_) => Ok(circuit),
             Err(error) => Err(self.limits().explain(ctx, Limit::Circuits, error).await),
@@ -99,8 +122,15 @@ impl App {
     ) -> Result<Page<Circuit>> {
         let scope = ctx.scope();
         let after = after(page)?;
-        let rows =
-            circuits::list(&self.db().scoped(&scope), ctx.workspace(), ctx.user(), status, after, page).await?;
+        let rows = circuits::list(
+            &self.db().scoped(&scope),
+            ctx.workspace(),
+            ctx.user(),
+            status,
+            after,
+            page,
+        )
+        .await?;
         Ok(Page::cut(rows, page, |circuit| Cursor::new("", circuit.id)))
     }
 
@@ -120,7 +150,14 @@ impl App {
     ) -> Result<Circuit> {
         let (mut circuit, member) = self.circuit(ctx, id).await?;
         let archives = settings.status == Some(CircuitStatus::Archived);
-        needs(&member, if archives { Permission::Delete } else { Permission::ManagePermissions })?;
+        needs(
+            &member,
+            if archives {
+                Permission::Delete
+            } else {
+                Permission::ManagePermissions
+            },
+        )?;
         if if_version.is_some_and(|version| version != circuit.version) {
             return Err(changed_meanwhile());
         }
@@ -128,10 +165,17 @@ impl App {
         self.apply(&mut circuit, settings).await?;
         let mut record = Record::new(self, ctx);
         record.steps.push(circuits::update(&circuit, record.now));
-        record.activity(Some(id), "circuit.updated", &id.to_string(), &json!({"settings": changed}));
+        record.activity(
+            Some(id),
+            "circuit.updated",
+            &id.to_string(),
+            &json!({"settings": changed}),
+        );
         record.audit("circuit.updated", &id.to_string(), &json!({"settings": changed}))?;
         if archives && circuit.workspace_id == ctx.workspace() {
-            record.steps.extend(self.limits().release(ctx, Limit::Circuits, 1));
+            record
+                .steps
+                .extend(self.limits().release(ctx, Limit::Circuits, 1));
         }
         let tx = self.db().begin(&ctx.scope()).await?;
         let affected = tx.pipeline(std::mem::take(&mut record.steps)).await?;
@@ -163,10 +207,18 @@ impl App {
         let (_, member) = self.circuit(ctx, id).await?;
         needs(&member, Permission::ManageRoles)?;
         grants(&member, permissions)?;
-        let role = Role { name: check_role_name(name)?, permissions, built_in: false };
+        let role = Role {
+            name: check_role_name(name)?,
+            permissions,
+            built_in: false,
+        };
         let mut record = Record::new(self, ctx);
         record.steps.push(circuits::insert_role(id, &role, record.now));
-        record.audit("circuit.role_created", &id.to_string(), &json!({"role": name, "permissions": permissions}))?;
+        record.audit(
+            "circuit.role_created",
+            &id.to_string(),
+            &json!({"role": name, "permissions": permissions}),
+        )?;
         match self.db().run(&ctx.scope(), record.steps).await {
             Err(db::DbError::Unique { .. }) => Err(AppError::conflict(format!("a role `{name}` exists"))),
             other => other.map(|_| role).map_err(AppError::from),
@@ -186,7 +238,11 @@ impl App {
         grants(&member, role.permissions)?;
         let mut record = Record::new(self, ctx);
         record.steps.extend(circuits::update_role(id, name, permissions));
-        record.audit("circuit.role_changed", &id.to_string(), &json!({"role": name, "permissions": permissions}))?;
+        record.audit(
+            "circuit.role_changed",
+            &id.to_string(),
+            &json!({"role": name, "permissions": permissions}),
+        )?;
         self.db().run(&ctx.scope(), record.steps).await?;
         Ok(Role { permissions, ..role })
     }
@@ -200,7 +256,9 @@ impl App {
         let tx = self.db().begin(&ctx.scope()).await?;
         if tx.pipeline(record.steps).await?.first() != Some(&1) {
             tx.rollback().await;
-            return Err(AppError::conflict(format!("members have the role `{name}`: give them another one first")));
+            return Err(AppError::conflict(format!(
+                "members have the role `{name}`: give them another one first"
+            )));
         }
         Ok(tx.commit().await?)
     }
@@ -212,7 +270,9 @@ impl App {
         let found = circuits::role(&self.db().scoped(&scope), id, name).await?;
         let role = found.ok_or_else(|| AppError::not_found("role"))?;
         if role.built_in {
-            return Err(AppError::conflict(format!("`{name}` is a built-in role and cannot be changed")));
+            return Err(AppError::conflict(format!(
+                "`{name}` is a built-in role and cannot be changed"
+            )));
         }
         Ok((role, member))
     }
@@ -232,7 +292,10 @@ impl App {
             && status != circuit.status
         {
             if !circuit.status.may_become(status) {
-                return Err(AppError::conflict(format!("a circuit that is {} cannot become {status}", circuit.status)));
+                return Err(AppError::conflict(format!(
+                    "a circuit that is {} cannot become {status}",
+                    circuit.status
+                )));
             }
             circuit.status = status;
         }
@@ -251,11 +314,17 @@ impl App {
             circuit.public = public;
         }
         if let Some(adapter) = settings.adapter {
-            errors.extend(domain::canonical::check_data("adapter", &Value::Object(adapter.clone())));
+            errors.extend(domain::canonical::check_data(
+                "adapter",
+                &Value::Object(adapter.clone()),
+            ));
             circuit.adapter = bind::json(&adapter);
         }
         if let Some(actions) = settings.post_actions {
-            errors.extend(domain::canonical::check_data("post_actions", &Value::Object(actions.clone())));
+            errors.extend(domain::canonical::check_data(
+                "post_actions",
+                &Value::Object(actions.clone()),
+            ));
             circuit.post_actions = bind::json(&actions);
         }
         if !errors.is_empty() {
@@ -274,7 +343,11 @@ impl App {
         if password.len() > 256 || password.chars().count() < 8 {
             return Err(FieldError::new("public_password", "length", "must have 8 to 256 characters").into());
         }
-        self.parts.identity.hash_text(password, self.ids()).await.map(Some)
+        self.parts
+            .identity
+            .hash_text(password, self.ids())
+            .await
+            .map(Some)
     }
 }
 
@@ -292,7 +365,10 @@ impl CircuitSettings {
             ("adapter", self.adapter.is_some()),
             ("post_actions", self.post_actions.is_some()),
         ];
-        given.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
+        given
+            .into_iter()
+            .filter_map(|(name, given)| given.then_some(name))
+            .collect()
     }
 }
 
@@ -330,7 +406,9 @@ pub(crate) fn needs(member: &Member, permission: Permission) -> Result<()> {
     if member.permissions.contains(permission) {
         return Ok(());
     }
-    Err(AppError::forbidden(format!("needs the permission `{permission}` in this circuit")))
+    Err(AppError::forbidden(format!(
+        "needs the permission `{permission}` in this circuit"
+    )))
 }
 
 /// Refuses a grant of what the member does not hold.
@@ -338,20 +416,36 @@ pub(crate) fn grants(member: &Member, wanted: Permissions) -> Result<()> {
     if can_grant(member.permissions, wanted) {
         return Ok(());
     }
-    let lacking: Vec<_> = wanted.without(member.permissions).iter().map(|one| one.as_str()).collect();
-    Err(AppError::forbidden(format!("nobody grants what they do not hold: {}", lacking.join(", "))))
+    let lacking: Vec<_> = wanted
+        .without(member.permissions)
+        .iter()
+        .map(|one| one.as_str())
+        .collect();
+    Err(AppError::forbidden(format!(
+        "nobody grants what they do not hold: {}",
+        lacking.join(", ")
+    )))
 }
 
 fn changed_meanwhile() -> AppError {
-    AppError::new(ErrorCode::PreconditionFailed, "the circuit has changed: read it again, then retry")
+    AppError::new(
+        ErrorCode::PreconditionFailed,
+        "the circuit has changed: read it again, then retry",
+    )
 }
 
 fn check_role_name(name: &str) -> Result<String> {
     let fits = (1..=64).contains(&name.len())
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-'));
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-'));
     if fits {
         return Ok(name.to_owned());
     }
-    Err(FieldError::new("name", "malformed", "must have 1 to 64 of the characters a-z, 0-9, `_` and `-`").into())
+    Err(FieldError::new(
+        "name",
+        "malformed",
+        "must have 1 to 64 of the characters a-z, 0-9, `_` and `-`",
+    )
+    .into())
 }
-

@@ -41,7 +41,13 @@ impl App {
     /// Counts them.
     pub async fn count_items(&self, ctx: &Ctx, filter: ItemFilter) -> Result<u64> {
         let scope = ctx.scope();
-        Ok(items::count(&self.db().scoped(&scope), ctx.workspace(), filter.shared, filter.status).await?)
+        Ok(items::count(
+            &self.db().scoped(&scope),
+            ctx.workspace(),
+            filter.shared,
+            filter.status,
+        )
+        .await?)
     }
 
     /// Finds items by the value of an identifier, and its exact key if given.
@@ -52,12 +58,20 @@ impl App {
         exact: Option<NewIdentifier>,
         page: &PageRequest,
     ) -> Result<Page<Item>> {
-        let exact = exact.map(|one| one.check("identifier").map_err(AppError::invalid)).transpose()?;
+        let exact = exact
+            .map(|one| one.check("identifier").map_err(AppError::invalid))
+            .transpose()?;
         let value = exact.as_ref().map_or(value.trim(), |one| one.value.as_str());
         let key = exact.as_ref().map(domain::identifier::Identifier::canonical_key);
         let scope = ctx.scope();
-        let rows =
-            items::search(&self.db().scoped(&scope), ctx.workspace(), value, key.as_deref(), page).await?;
+        let rows = items::search(
+            &self.db().scoped(&scope),
+            ctx.workspace(),
+            value,
+            key.as_deref(),
+            page,
+        )
+        .await?;
         Ok(Page::cut(rows, page, |item| Cursor::new("", item.dfid)))
     }
 
@@ -88,7 +102,14 @@ impl App {
                 return Err(AppError::invalid(errors));
             }
             let mut record = Record::new(self, ctx);
-            self.replace(&mut record, ctx, &item, &after, "enriched", &json!({"before": before, "after": after}))?;
+            self.replace(
+                &mut record,
+                ctx,
+                &item,
+                &after,
+                "enriched",
+                &json!({"before": before, "after": after}),
+            )?;
             tx.pipeline(record.steps).await?;
             Ok(())
         };
@@ -105,15 +126,34 @@ impl App {
         changes: &Value,
     ) -> Result<()> {
         let sources: Vec<String> = serde_json::from_str(&item.sources.0).unwrap_or_default();
-        record.steps.extend(items::set_content(ctx.workspace(), item.dfid, after, &sources, record.now));
+        record.steps.extend(items::set_content(
+            ctx.workspace(),
+            item.dfid,
+            after,
+            &sources,
+            record.now,
+        ));
         self.note(record, ctx, item, action, changes)
     }
 
-    fn note(&self, record: &mut Record<'_>, ctx: &Ctx, item: &Item, action: &str, changes: &Value) -> Result<()> {
+    fn note(
+        &self,
+        record: &mut Record<'_>,
+        ctx: &Ctx,
+        item: &Item,
+        action: &str,
+        changes: &Value,
+    ) -> Result<()> {
         let key = (ctx.workspace(), item.dfid);
-        record.steps.push(self.change(record, ctx, key, item.version + 1, action, changes));
+        record
+            .steps
+            .push(self.change(record, ctx, key, item.version + 1, action, changes));
         let target = item.dfid.to_string();
-        record.leaf(domain::leaf::LeafKind::Event, &target, &json!({"action": action, "changes": changes}))?;
+        record.leaf(
+            domain::leaf::LeafKind::Event,
+            &target,
+            &json!({"action": action, "changes": changes}),
+        )?;
         record.activity(None, &format!("item.{action}"), &target, &json!({}));
         record.outbox(&format!("item.{action}"), &json!({"dfid": item.dfid}));
         Ok(())
@@ -124,14 +164,19 @@ impl App {
         let item = match found {
             Some(item) => item,
             None if items::find(tx, ctx.workspace(), dfid).await?.is_some() => {
-                return Err(AppError::forbidden("the item belongs to another workspace: only its owner changes it"));
+                return Err(AppError::forbidden(
+                    "the item belongs to another workspace: only its owner changes it",
+                ));
             }
             None => return Err(AppError::not_found("item")),
         };
         if item.status.is_changeable() {
             return Ok(item);
         }
-        Err(AppError::conflict(format!("the item is {} and cannot be changed any more", item.status)))
+        Err(AppError::conflict(format!(
+            "the item is {} and cannot be changed any more",
+            item.status
+        )))
     }
 
     /// Merges other items of the workspace into one; their DFIDs redirect to it and nothing is lost.
@@ -162,7 +207,14 @@ impl App {
                 aliases.push(other.dfid.to_string());
                 let (now, ws) = (record.now, ctx.workspace());
                 record.steps.push(items::release_identifiers(ws, other.dfid));
-                record.steps.push(items::set_status(ws, other.dfid, ItemStatus::Merged, Some(into), &[], now));
+                record.steps.push(items::set_status(
+                    ws,
+                    other.dfid,
+                    ItemStatus::Merged,
+                    Some(into),
+                    &[],
+                    now,
+                ));
                 self.note(&mut record, ctx, &other, "merged", &json!({"into": into}))?;
             }
             let (now, ws) = (record.now, ctx.workspace());
@@ -198,7 +250,9 @@ impl App {
                 };
                 record.steps.extend(items::insert(&new, record.now));
                 let key = (ctx.workspace(), new.dfid);
-                record.steps.push(self.change(&record, ctx, key, 1, "created", &json!({"split_from": dfid})));
+                record
+                    .steps
+                    .push(self.change(&record, ctx, key, 1, "created", &json!({"split_from": dfid})));
             }
             tx.pipeline(record.steps).await?;
             Ok(dfids)
@@ -223,7 +277,8 @@ impl App {
             let aliases: Vec<String> = serde_json::from_str(&item.aliases.0).unwrap_or_default();
             let mut record = Record::new(self, ctx);
             let now = record.now;
-            let status = items::set_status(ctx.workspace(), dfid, ItemStatus::Deprecated, None, &aliases, now);
+            let status =
+                items::set_status(ctx.workspace(), dfid, ItemStatus::Deprecated, None, &aliases, now);
             record.steps.push(status);
             self.note(&mut record, ctx, &item, "deprecated", &json!({"reason": reason}))?;
             tx.pipeline(record.steps).await?;
@@ -248,9 +303,22 @@ impl App {
         let work = async {
             let item = self.changeable_item(&tx, ctx, dfid).await?;
             let mut record = Record::new(self, ctx);
-            let grant = items::grant(reader, dfid, ctx.workspace(), "share", None, ctx.user(), record.now);
+            let grant = items::grant(
+                reader,
+                dfid,
+                ctx.workspace(),
+                "share",
+                None,
+                ctx.user(),
+                record.now,
+            );
             record.steps.push(grant);
-            record.activity(None, "item.shared", &item.dfid.to_string(), &json!({"workspace": reader}));
+            record.activity(
+                None,
+                "item.shared",
+                &item.dfid.to_string(),
+                &json!({"workspace": reader}),
+            );
             record.audit("item.shared", &dfid.to_string(), &json!({"workspace": reader}))?;
             record.outbox("item.shared", &json!({"dfid": dfid, "workspace_id": reader}));
             tx.pipeline(record.steps).await?;
@@ -275,10 +343,16 @@ impl App {
             },
             (None, Some(name)) => {
                 let found = self.user_by_name(&db, name).await?;
-                let user = found.ok_or_else(|| FieldError::new("username", "unknown_value", "no such user"))?;
+                let user =
+                    found.ok_or_else(|| FieldError::new("username", "unknown_value", "no such user"))?;
                 Ok(user.home_workspace_id)
             }
-            _ => Err(FieldError::new("workspace_id", "one_of", "give either `workspace_id` or `username`").into()),
+            _ => Err(FieldError::new(
+                "workspace_id",
+                "one_of",
+                "give either `workspace_id` or `username`",
+            )
+            .into()),
         }
     }
 
@@ -290,8 +364,14 @@ impl App {
             Some(cursor) => cursor.id()?,
             None => Uuid::nil(),
         };
-        let rows =
-            items::history(&self.db().scoped(&scope), ctx.workspace(), dfid, after, page.rows()).await?;
+        let rows = items::history(
+            &self.db().scoped(&scope),
+            ctx.workspace(),
+            dfid,
+            after,
+            page.rows(),
+        )
+        .await?;
         Ok(Page::cut(rows, page, |change| Cursor::new("", change.id)))
     }
 }

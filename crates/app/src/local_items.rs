@@ -3,8 +3,8 @@
 use domain::{
     identifier::{NewIdentifier, check_all},
     item::{
-        DuplicateGroup, ItemContent, LocalItemStatus, MergeStrategy, check_enriched_data, group_duplicates, merge,
-        unmerge,
+        DuplicateGroup, ItemContent, LocalItemStatus, MergeStrategy, check_enriched_data, group_duplicates,
+        merge, unmerge,
     },
     page::{Cursor, Page, PageRequest},
     problem::FieldError,
@@ -71,7 +71,10 @@ impl App {
             Ok(_) => {}
             Err(error @ db::DbError::Unique { .. }) => {
                 let message = format!("the local id `{local_id}` is taken in this workspace");
-                return Err(AppError { source: Some(error), ..AppError::conflict(message) });
+                return Err(AppError {
+                    source: Some(error),
+                    ..AppError::conflict(message)
+                });
             }
             Err(error) => return Err(self.limits().explain(ctx, Limit::ItemsPerMonth, error).await),
         }
@@ -157,12 +160,22 @@ impl App {
             content = merge(&content, &other.content, strategy)?.content;
         }
         let mut undo = base.undo.clone();
-        undo.push(MergeRecord { merged: others.to_vec(), undo: domain::item::Undo::new(&base.content, &content) });
+        undo.push(MergeRecord {
+            merged: others.to_vec(),
+            undo: domain::item::Undo::new(&base.content, &content),
+        });
         undo.drain(..undo.len().saturating_sub(MAX_UNDO));
         let now = self.now();
         let mut steps = local_items::set_content(ctx.workspace(), into, &content, &undo, now);
         steps.extend(others.iter().map(|other| {
-            local_items::set_status(ctx.workspace(), other, LocalItemStatus::Merged, None, Some(into), now)
+            local_items::set_status(
+                ctx.workspace(),
+                other,
+                LocalItemStatus::Merged,
+                None,
+                Some(into),
+                now,
+            )
         }));
         tx.pipeline(steps).await?;
         Ok(())
@@ -185,13 +198,23 @@ impl App {
         let found = local_items::lock(tx, ctx.workspace(), local_id).await?;
         let mut item = found.ok_or_else(|| AppError::not_found("local item"))?;
         changeable(&item)?;
-        let last = item.undo.pop().ok_or_else(|| AppError::conflict("nothing was merged into this item"))?;
+        let last = item
+            .undo
+            .pop()
+            .ok_or_else(|| AppError::conflict("nothing was merged into this item"))?;
         let before =
             unmerge(&item.content, &last.undo).map_err(|error| AppError::conflict(error.to_string()))?;
         let now = self.now();
         let mut steps = local_items::set_content(ctx.workspace(), local_id, &before, &item.undo, now);
         steps.extend(last.merged.iter().map(|other| {
-            local_items::set_status(ctx.workspace(), other, LocalItemStatus::LocalOnly, None, None, now)
+            local_items::set_status(
+                ctx.workspace(),
+                other,
+                LocalItemStatus::LocalOnly,
+                None,
+                None,
+                now,
+            )
         }));
         tx.pipeline(steps).await?;
         Ok(())
@@ -201,26 +224,39 @@ impl App {
     pub async fn local_duplicates(&self, ctx: &Ctx) -> Result<(Vec<DuplicateGroup<usize>>, Vec<String>)> {
         let scope = ctx.scope();
         let items = local_items::sharing(&self.db().scoped(&scope), ctx.workspace(), MAX_DUPLICATES).await?;
-        let (ids, contents): (Vec<_>, Vec<_>) =
-            items.into_iter().enumerate().map(|(index, item)| (item.local_id, (index, item.content))).unzip();
+        let (ids, contents): (Vec<_>, Vec<_>) = items
+            .into_iter()
+            .enumerate()
+            .map(|(index, item)| (item.local_id, (index, item.content)))
+            .unzip();
         Ok((group_duplicates(&contents), ids))
     }
 
     /// Merges duplicates whose data agree; with `dry_run` only says what it would do.
     pub async fn organise_local_items(&self, ctx: &Ctx, dry_run: bool) -> Result<OrganiseOutcome> {
         let (groups, local_ids) = self.local_duplicates(ctx).await?;
-        let (clean, conflicts): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| group.conflicts.is_empty());
+        let (clean, conflicts): (Vec<_>, Vec<_>) =
+            groups.into_iter().partition(|group| group.conflicts.is_empty());
         let mut merges = Vec::new();
         for group in clean {
             let mut ids = group.items.iter().map(|index| local_ids[*index].clone());
             let Some(kept) = ids.next() else { continue };
             let merged: Vec<_> = ids.collect();
             if !dry_run {
-                self.merge_local_items(ctx, &kept, &merged, MergeStrategy::KeepFirst).await?;
+                self.merge_local_items(ctx, &kept, &merged, MergeStrategy::KeepFirst)
+                    .await?;
             }
-            merges.push(Organised { kept, merged, shared: group.shared });
+            merges.push(Organised {
+                kept,
+                merged,
+                shared: group.shared,
+            });
         }
-        Ok(OrganiseOutcome { merges, conflicts, local_ids })
+        Ok(OrganiseOutcome {
+            merges,
+            conflicts,
+            local_ids,
+        })
     }
 }
 
@@ -237,7 +273,11 @@ pub(crate) fn check_content(identifiers: &[NewIdentifier], data: Option<Value>) 
         Value::Object(_) => Err(AppError::invalid(errors)),
         _ => {
             if errors.is_empty() {
-                errors.push(FieldError::new("enriched_data", "wrong_type", "must be an object"));
+                errors.push(FieldError::new(
+                    "enriched_data",
+                    "wrong_type",
+                    "must be an object",
+                ));
             }
             Err(AppError::invalid(errors))
         }
@@ -247,7 +287,9 @@ pub(crate) fn check_content(identifiers: &[NewIdentifier], data: Option<Value>) 
 fn check_local_id(given: String) -> Result<String> {
     let fits = !given.is_empty()
         && given.chars().count() <= MAX_LOCAL_ID
-        && given.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':'));
+        && given
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':'));
     if fits {
         return Ok(given);
     }
@@ -273,6 +315,9 @@ fn changeable(item: &LocalItem) -> Result<()> {
     if item.status.is_changeable() {
         return Ok(());
     }
-    let message = format!("the local item `{}` is {} and cannot be changed any more", item.local_id, item.status);
+    let message = format!(
+        "the local item `{}` is {} and cannot be changed any more",
+        item.local_id, item.status
+    );
     Err(AppError::conflict(message))
 }

@@ -45,7 +45,9 @@ impl App {
         needs(&member, Permission::Pull)?;
         exchanges(&circuit)?;
         let place = circuit_items::find(tx, id, dfid).await?;
-        let place = place.filter(|place| place.state == "active").ok_or_else(|| AppError::not_found("item"))?;
+        let place = place
+            .filter(|place| place.state == "active")
+            .ok_or_else(|| AppError::not_found("item"))?;
         let earlier = circuit_items::latest(tx, id, dfid, ctx.workspace(), OperationKind::Pull).await?;
         if let Some(earlier) =
             earlier.filter(|one| matches!(one.state, OperationState::Pending | OperationState::Completed))
@@ -85,7 +87,12 @@ impl App {
         });
         record.leaf(LeafKind::CircuitOperation, &operation.dfid.to_string(), &payload)?;
         let target = operation.dfid.to_string();
-        record.activity(Some(operation.circuit_id), action, &target, &json!({"operation": operation.id}));
+        record.activity(
+            Some(operation.circuit_id),
+            action,
+            &target,
+            &json!({"operation": operation.id}),
+        );
         record.outbox(action, &payload);
         Ok(())
     }
@@ -113,7 +120,9 @@ impl App {
         let (_, member) = self.circuit(ctx, circuit).await?;
         let scope = ctx.scope();
         let found = circuit_items::operation(&self.db().scoped(&scope), circuit, id).await?;
-        found.filter(|one| sees(&member, one)).ok_or_else(|| AppError::not_found("operation"))
+        found
+            .filter(|one| sees(&member, one))
+            .ok_or_else(|| AppError::not_found("operation"))
     }
 
     /// Approves, rejects or cancels what waits. Each transition happens once, also under concurrency.
@@ -152,8 +161,9 @@ impl App {
     ) -> Result<Operation> {
         let (_, member) = self.circuit_in(tx, ctx, circuit).await?;
         let found = circuit_items::operation(tx, circuit, id).await?;
-        let operation =
-            found.filter(|one| sees(&member, one)).ok_or_else(|| AppError::not_found("operation"))?;
+        let operation = found
+            .filter(|one| sees(&member, one))
+            .ok_or_else(|| AppError::not_found("operation"))?;
         may_decide(ctx, &member, &operation, action)?;
         let refuse = |error: domain::operation::TransitionError| {
             AppError::new(ErrorCode::InvalidTransition, error.to_string())
@@ -161,16 +171,29 @@ impl App {
         let to = transition(operation.state, action).map_err(refuse)?;
         let mut record = Record::new(self, ctx);
         let (key, now) = ((circuit, id), record.now);
-        let first =
-            circuit_items::move_operation(key, (operation.state, to), Some(ctx.user()), reason, now);
+        let first = circuit_items::move_operation(key, (operation.state, to), Some(ctx.user()), reason, now);
         if tx.pipeline(vec![first]).await?.first() != Some(&1) {
-            return Err(AppError::new(ErrorCode::InvalidTransition, "somebody else decided this operation first"));
+            return Err(AppError::new(
+                ErrorCode::InvalidTransition,
+                "somebody else decided this operation first",
+            ));
         }
-        let mut decided = Operation { state: to, decided_by: Some(ctx.user()), updated_at: now, ..operation };
+        let mut decided = Operation {
+            state: to,
+            decided_by: Some(ctx.user()),
+            updated_at: now,
+            ..operation
+        };
         decided.reason = reason.map(str::to_owned).or(decided.reason);
         if to == OperationState::Approved {
             decided.state = transition(to, Action::Complete).map_err(refuse)?;
-            record.steps.push(circuit_items::move_operation(key, (to, decided.state), None, None, now));
+            record.steps.push(circuit_items::move_operation(
+                key,
+                (to, decided.state),
+                None,
+                None,
+                now,
+            ));
         }
         self.carry_out(tx, ctx, &mut record, &decided).await?;
         self.trace(&mut record, &decided, &format!("operation.{}", decided.state))?;
@@ -195,18 +218,30 @@ impl App {
         match operation.kind {
             OperationKind::Push => {
                 if completed {
-                    record.steps.push(circuit_items::activate(circuit, dfid, operation.id));
+                    record
+                        .steps
+                        .push(circuit_items::activate(circuit, dfid, operation.id));
                 } else {
-                    record.steps.extend(circuit_items::take_back(circuit, dfid, operation.id));
+                    record
+                        .steps
+                        .extend(circuit_items::take_back(circuit, dfid, operation.id));
                 }
                 if let Some(local) = &operation.local_id {
                     let (owner, to) = (operation.workspace_id, LocalItemStatus::Tokenized);
-                    record.steps.push(local_items::settle(owner, local, dfid, to, Some(dfid), record.now));
+                    record.steps.push(local_items::settle(
+                        owner,
+                        local,
+                        dfid,
+                        to,
+                        Some(dfid),
+                        record.now,
+                    ));
                 }
             }
             OperationKind::Pull if completed => {
                 let place = circuit_items::find(tx, circuit, dfid).await?;
-                let place = place.ok_or_else(|| AppError::conflict("the item has left the circuit meanwhile"))?;
+                let place =
+                    place.ok_or_else(|| AppError::conflict("the item has left the circuit meanwhile"))?;
                 tenancy::widen(tx, ctx.workspace(), place.owner_id).await?;
                 record.steps.push(grant_of(operation, &place, record.now));
             }
@@ -241,21 +276,42 @@ impl App {
         let mut record = Record::new(self, ctx);
         record.steps.extend(circuit_items::remove(circuit, place.dfid));
         record.activity(Some(circuit), "item.removed", &dfid.to_string(), &json!({}));
-        record.audit("circuit.item_removed", &circuit.to_string(), &json!({"dfid": dfid}))?;
+        record.audit(
+            "circuit.item_removed",
+            &circuit.to_string(),
+            &json!({"dfid": dfid}),
+        )?;
         self.db().run(&ctx.scope(), record.steps).await?;
         Ok(())
     }
 
     /// Shows an item in the circuit's public view, or hides it.
-    pub async fn publish_in_circuit(&self, ctx: &Ctx, circuit: CircuitId, dfid: Dfid, shown: bool) -> Result<()> {
+    pub async fn publish_in_circuit(
+        &self,
+        ctx: &Ctx,
+        circuit: CircuitId,
+        dfid: Dfid,
+        shown: bool,
+    ) -> Result<()> {
         self.place_of(ctx, circuit, dfid).await?;
         let mut record = Record::new(self, ctx);
-        let action = if shown { "item.published" } else { "item.unpublished" };
-        record.steps.push(circuit_items::set_published(circuit, dfid, shown));
+        let action = if shown {
+            "item.published"
+        } else {
+            "item.unpublished"
+        };
+        record
+            .steps
+            .push(circuit_items::set_published(circuit, dfid, shown));
         record.activity(Some(circuit), action, &dfid.to_string(), &json!({}));
         record.audit(action, &circuit.to_string(), &json!({"dfid": dfid}))?;
         record.outbox(action, &json!({"circuit": circuit, "dfid": dfid}));
-        self.decide(&ctx.scope(), record, "the item waits for approval: it can be published afterwards").await
+        self.decide(
+            &ctx.scope(),
+            record,
+            "the item waits for approval: it can be published afterwards",
+        )
+        .await
     }
 
     async fn place_of(&self, ctx: &Ctx, circuit: CircuitId, dfid: Dfid) -> Result<CircuitItem> {
@@ -282,7 +338,9 @@ impl App {
         let db = self.db().scoped(&scope);
         let found = circuits::by_slug(&db, slug).await?;
         let shown = |one: &Circuit| one.status.allows_exchange() && one.public.is_shown_at(self.now());
-        let circuit = found.filter(shown).ok_or_else(|| AppError::not_found("circuit"))?;
+        let circuit = found
+            .filter(shown)
+            .ok_or_else(|| AppError::not_found("circuit"))?;
         if let Some(hash) = &circuit.public_password_hash {
             self.check_public_password(password, hash).await?;
         }
@@ -291,15 +349,32 @@ impl App {
     }
 
     async fn check_public_password(&self, password: Option<&str>, hash: &str) -> Result<()> {
-        let wrong = || AppError::new(ErrorCode::Unauthenticated, "this public view wants its password in `X-Access-Password`");
+        let wrong = || {
+            AppError::new(
+                ErrorCode::Unauthenticated,
+                "this public view wants its password in `X-Access-Password`",
+            )
+        };
         let password = password.ok_or_else(wrong)?;
-        if self.parts.identity.check_text(password, hash, self.ids()).await? { Ok(()) } else { Err(wrong()) }
+        if self.parts.identity.check_text(password, hash, self.ids()).await? {
+            Ok(())
+        } else {
+            Err(wrong())
+        }
     }
 }
 
 fn grant_of(operation: &Operation, place: &CircuitItem, now: domain::ids::Timestamp) -> db::Step {
     let o = operation;
-    items::grant(o.workspace_id, o.dfid, place.owner_id, "pull", Some(o.circuit_id), o.requested_by, now)
+    items::grant(
+        o.workspace_id,
+        o.dfid,
+        place.owner_id,
+        "pull",
+        Some(o.circuit_id),
+        o.requested_by,
+        now,
+    )
 }
 
 /// Those who decide see all operations, the others their own.
@@ -311,7 +386,9 @@ fn may_decide(ctx: &Ctx, member: &Member, operation: &Operation, action: Action)
     match action.needs() {
         Needs::Permission(permission) => needs(member, permission),
         Needs::BeRequester if operation.requested_by == ctx.user() => Ok(()),
-        Needs::BeRequester => Err(AppError::forbidden("only who asked for an operation may cancel it")),
+        Needs::BeRequester => Err(AppError::forbidden(
+            "only who asked for an operation may cancel it",
+        )),
         Needs::Server => Err(AppError::forbidden("this step is the server's own")),
     }
 }

@@ -39,14 +39,29 @@ impl App {
     ) -> Result<Page<PendingItem>> {
         let scope = ctx.scope();
         let after = crate::circuits::after(page)?;
-        let rows =
-            pending_items::list(&self.db().scoped(&scope), ctx.workspace(), state, after, page.rows()).await?;
+        let rows = pending_items::list(
+            &self.db().scoped(&scope),
+            ctx.workspace(),
+            state,
+            after,
+            page.rows(),
+        )
+        .await?;
         Ok(Page::cut(rows, page, |pending| Cursor::new("", pending.id)))
     }
 
     /// Resolves a pending item, once.
-    pub async fn resolve_pending(&self, ctx: &Ctx, id: PendingItemId, resolve: Resolve) -> Result<PendingItem> {
-        if resolve.note.as_ref().is_some_and(|note| note.chars().count() > MAX_BATCH) {
+    pub async fn resolve_pending(
+        &self,
+        ctx: &Ctx,
+        id: PendingItemId,
+        resolve: Resolve,
+    ) -> Result<PendingItem> {
+        if resolve
+            .note
+            .as_ref()
+            .is_some_and(|note| note.chars().count() > MAX_BATCH)
+        {
             return Err(FieldError::new("note", "too_long", "must have at most 1000 characters").into());
         }
         let tx = self.db().begin(&ctx.scope()).await?;
@@ -64,7 +79,10 @@ impl App {
         let found = pending_items::lock(tx, ctx.workspace(), id).await?;
         let pending = found.ok_or_else(|| AppError::not_found("pending item"))?;
         let state = pending.state.after(resolve.resolution).ok_or_else(|| {
-            AppError::new(ErrorCode::InvalidTransition, format!("the pending item is {} already", pending.state))
+            AppError::new(
+                ErrorCode::InvalidTransition,
+                format!("the pending item is {} already", pending.state),
+            )
         })?;
         let mut record = Record::new(self, ctx);
         match resolve.resolution {
@@ -75,12 +93,28 @@ impl App {
         let resolution: Value = json!({
             "resolution": resolve.resolution, "by": ctx.user(), "dfid": resolve.dfid, "note": resolve.note,
         });
-        record.steps.push(pending_items::resolve(ctx.workspace(), id, state, &resolution, record.now));
-        record.activity(pending.circuit_id, "pending_item.resolved", &id.to_string(), &resolution);
+        record.steps.push(pending_items::resolve(
+            ctx.workspace(),
+            id,
+            state,
+            &resolution,
+            record.now,
+        ));
+        record.activity(
+            pending.circuit_id,
+            "pending_item.resolved",
+            &id.to_string(),
+            &resolution,
+        );
         record.audit("pending_item.resolved", &id.to_string(), &resolution)?;
         let now = record.now;
         tx.pipeline(record.steps).await?;
-        Ok(PendingItem { state, resolution: Some(store::bind::json(&resolution)), resolved_at: Some(now), ..pending })
+        Ok(PendingItem {
+            state,
+            resolution: Some(store::bind::json(&resolution)),
+            resolved_at: Some(now),
+            ..pending
+        })
     }
 
     /// The pushed content goes to the candidate that was chosen; only new data and identifiers nobody else carries.
@@ -92,20 +126,38 @@ impl App {
         pending: &PendingItem,
         chosen: Option<Dfid>,
     ) -> Result<()> {
-        let chosen = chosen.filter(|dfid| pending.candidates.contains(dfid)).ok_or_else(|| {
-            let known: Vec<_> = pending.candidates.iter().map(ToString::to_string).collect();
-            FieldError::new("dfid", "unknown_value", format!("choose one of the candidates: {}", known.join(", ")))
-        })?;
+        let chosen = chosen
+            .filter(|dfid| pending.candidates.contains(dfid))
+            .ok_or_else(|| {
+                let known: Vec<_> = pending.candidates.iter().map(ToString::to_string).collect();
+                FieldError::new(
+                    "dfid",
+                    "unknown_value",
+                    format!("choose one of the candidates: {}", known.join(", ")),
+                )
+            })?;
         let found = items::lock(tx, ctx.workspace(), chosen).await?;
-        let item = found.ok_or_else(|| AppError::forbidden("only the owner of an item can give it more content"))?;
+        let item =
+            found.ok_or_else(|| AppError::forbidden("only the owner of an item can give it more content"))?;
         let before = item.content()?;
-        let pushed = ItemContent { identifiers: Vec::new(), data: pending.content.data.clone() };
+        let pushed = ItemContent {
+            identifiers: Vec::new(),
+            data: pending.content.data.clone(),
+        };
         let after = merge(&before, &pushed, MergeStrategy::KeepFirst)?.content;
         let sources: Vec<String> = serde_json::from_str(&item.sources.0).unwrap_or_default();
-        record.steps.extend(items::set_content(ctx.workspace(), chosen, &after, &sources, record.now));
+        record.steps.extend(items::set_content(
+            ctx.workspace(),
+            chosen,
+            &after,
+            &sources,
+            record.now,
+        ));
         let changes = json!({"pending_item": pending.id, "before": before, "after": after});
         let key = (ctx.workspace(), chosen);
-        record.steps.push(self.change(record, ctx, key, item.version + 1, "enriched", &changes));
+        record
+            .steps
+            .push(self.change(record, ctx, key, item.version + 1, "enriched", &changes));
         Ok(())
     }
 
@@ -120,11 +172,18 @@ impl App {
         let asked = check_content(&resolve.identifiers, None)?;
         let local_id = pending.local_id.as_deref().unwrap_or_default();
         let found = local_items::lock(tx, ctx.workspace(), local_id).await?;
-        let local = found.ok_or_else(|| AppError::conflict("there is no local item to correct: reject instead"))?;
+        let local =
+            found.ok_or_else(|| AppError::conflict("there is no local item to correct: reject instead"))?;
         if !local.status.is_changeable() {
-            return Err(AppError::conflict(format!("the local item is {} already", local.status)));
+            return Err(AppError::conflict(format!(
+                "the local item is {} already",
+                local.status
+            )));
         }
-        let content = ItemContent { identifiers: asked.identifiers, data: local.content.data.clone() };
+        let content = ItemContent {
+            identifiers: asked.identifiers,
+            data: local.content.data.clone(),
+        };
         let steps = local_items::set_content(ctx.workspace(), local_id, &content, &local.undo, record.now);
         record.steps.extend(steps);
         Ok(())

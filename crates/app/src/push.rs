@@ -9,7 +9,10 @@ use domain::{
     event::Visibility,
     identifier::{Identifier, NewIdentifier},
     ids::{CircuitId, EventId, OperationId, PendingItemId, WorkspaceId},
-    item::{Fingerprint, ItemContent, LocalItemStatus, MergeStrategy, PendingReason, PendingState, fingerprint, merge},
+    item::{
+        Fingerprint, ItemContent, LocalItemStatus, MergeStrategy, PendingReason, PendingState, fingerprint,
+        merge,
+    },
     leaf::LeafKind,
     operation::{OperationKind, OperationState},
     problem::{ErrorCode, FieldError},
@@ -63,7 +66,10 @@ pub struct Pushed {
 /// What a push in a unit of work came to: done, or stopped by a conflict that people must resolve.
 enum Outcome {
     Done(Pushed),
-    Conflict { pending: PendingItemId, dfids: Vec<Dfid> },
+    Conflict {
+        pending: PendingItemId,
+        dfids: Vec<Dfid>,
+    },
 }
 
 impl App {
@@ -127,7 +133,12 @@ impl App {
         Ok(results)
     }
 
-    async fn push_atomic(&self, ctx: &Ctx, id: CircuitId, pushes: &[PushLocal]) -> Result<Vec<Result<Pushed>>> {
+    async fn push_atomic(
+        &self,
+        ctx: &Ctx,
+        id: CircuitId,
+        pushes: &[PushLocal],
+    ) -> Result<Vec<Result<Pushed>>> {
         let tx = self.db().begin(&ctx.scope()).await?;
         let work = async {
             let (circuit, member) = self.circuit_in(&tx, ctx, id).await?;
@@ -135,7 +146,10 @@ impl App {
             for (index, push) in pushes.iter().enumerate() {
                 let at = |error: AppError| error.with("item", index);
                 let asked = check_content(&push.identifiers, push.enriched_data.clone()).map_err(at)?;
-                let outcome = self.push_local_in(&tx, ctx, &circuit, &member, push, &asked).await.map_err(at)?;
+                let outcome = self
+                    .push_local_in(&tx, ctx, &circuit, &member, push, &asked)
+                    .await
+                    .map_err(at)?;
                 done.push(Ok(outcome.done().map_err(at)?));
             }
             Ok(done)
@@ -167,7 +181,9 @@ impl App {
         let local = found.ok_or_else(|| AppError::not_found("local item"))?;
         if local.status == LocalItemStatus::Merged {
             let into = local.merged_into.unwrap_or_default();
-            return Err(AppError::conflict(format!("this local item was merged into `{into}`: push that one")));
+            return Err(AppError::conflict(format!(
+                "this local item was merged into `{into}`: push that one"
+            )));
         }
         if let Some(dfid) = local.dfid
             && let Some(place) = circuit_items::find(tx, circuit.id, dfid).await?
@@ -193,7 +209,13 @@ impl App {
             fingerprint: same,
             approval_needed: circuit.approvals.push,
         })?;
-        let job = Job { circuit, local_id: Some(&local.local_id), content: &content, keys, fingerprint };
+        let job = Job {
+            circuit,
+            local_id: Some(&local.local_id),
+            content: &content,
+            keys,
+            fingerprint,
+        };
         let status = decision.outcome.status();
         match decision.outcome {
             PushOutcome::Conflict { dfids } => self.open_conflict(tx, ctx, &job, dfids).await,
@@ -201,16 +223,22 @@ impl App {
                 let dfid = self.new_dfid();
                 let mut record = Record::new(self, ctx);
                 self.create(&mut record, ctx, dfid, &job);
-                self.place(tx, ctx, record, dfid, ctx.workspace(), status, &job).await
+                self.place(tx, ctx, record, dfid, ctx.workspace(), status, &job)
+                    .await
             }
             PushOutcome::AlreadyMapped(dfid) | PushOutcome::SameFingerprint(dfid) => {
                 let record = Record::new(self, ctx);
-                self.place(tx, ctx, record, dfid, ctx.workspace(), status, &job).await
+                self.place(tx, ctx, record, dfid, ctx.workspace(), status, &job)
+                    .await
             }
             PushOutcome::Enrich(dfid) => {
-                let owner = known.iter().find(|one| one.dfid == dfid).map_or(ctx.workspace(), |one| one.owner_id);
+                let owner = known
+                    .iter()
+                    .find(|one| one.dfid == dfid)
+                    .map_or(ctx.workspace(), |one| one.owner_id);
                 let mut record = Record::new(self, ctx);
-                self.enrich_known(tx, ctx, &mut record, dfid, owner, &content).await?;
+                self.enrich_known(tx, ctx, &mut record, dfid, owner, &content)
+                    .await?;
                 self.place(tx, ctx, record, dfid, owner, status, &job).await
             }
         }
@@ -235,9 +263,14 @@ impl App {
     async fn push_item_in(&self, tx: &db::Tx, ctx: &Ctx, circuit: CircuitId, dfid: Dfid) -> Result<Outcome> {
         let (circuit, member) = self.circuit_in(tx, ctx, circuit).await?;
         may_push(&circuit, &member)?;
-        let item = items::lock(tx, ctx.workspace(), dfid).await?.ok_or_else(|| AppError::not_found("item"))?;
+        let item = items::lock(tx, ctx.workspace(), dfid)
+            .await?
+            .ok_or_else(|| AppError::not_found("item"))?;
         if !item.status.is_changeable() {
-            return Err(AppError::conflict(format!("the item is {} and cannot be pushed", item.status)));
+            return Err(AppError::conflict(format!(
+                "the item is {} and cannot be pushed",
+                item.status
+            )));
         }
         if let Some(place) = circuit_items::find(tx, circuit.id, dfid).await? {
             let operation = circuit_items::operation(tx, circuit.id, place.operation_id).await?;
@@ -250,13 +283,28 @@ impl App {
         }
         let keys = canonical_keys(&content.identifiers);
         let known = circuit_items::known(tx, circuit.id, keys.clone()).await?;
-        let job = Job { circuit: &circuit, local_id: None, content: &content, keys, fingerprint: None };
+        let job = Job {
+            circuit: &circuit,
+            local_id: None,
+            content: &content,
+            keys,
+            fingerprint: None,
+        };
         if known.iter().any(|one| one.dfid != dfid) {
             let dfids = known.iter().map(|one| one.dfid).chain([dfid]).collect();
             return self.open_conflict(tx, ctx, &job, dfids).await;
         }
         let record = Record::new(self, ctx);
-        self.place(tx, ctx, record, dfid, ctx.workspace(), PushStatus::ExistingItemEnriched, &job).await
+        self.place(
+            tx,
+            ctx,
+            record,
+            dfid,
+            ctx.workspace(),
+            PushStatus::ExistingItemEnriched,
+            &job,
+        )
+        .await
     }
 
     async fn repeated(
@@ -296,7 +344,9 @@ impl App {
             by: ctx.user(),
         };
         record.steps.extend(items::insert(&new, record.now));
-        record.steps.push(self.change(record, ctx, (ctx.workspace(), dfid), 1, "created", &json!({})));
+        record
+            .steps
+            .push(self.change(record, ctx, (ctx.workspace(), dfid), 1, "created", &json!({})));
     }
 
     pub(crate) fn change(
@@ -310,7 +360,15 @@ impl App {
     ) -> db::Step {
         let id = self.ids().uuid();
         let changes = bind::json(changes);
-        let new = NewChange { workspace, id, dfid, version, action, actor: ctx.user(), changes };
+        let new = NewChange {
+            workspace,
+            id,
+            dfid,
+            version,
+            action,
+            actor: ctx.user(),
+            changes,
+        };
         items::insert_change(new, record.now)
     }
 
@@ -328,9 +386,15 @@ impl App {
         if !own {
             tenancy::widen(tx, ctx.workspace(), owner).await?;
         }
-        let item = items::lock(tx, owner, dfid).await?.ok_or_else(|| AppError::not_found("item"))?;
+        let item = items::lock(tx, owner, dfid)
+            .await?
+            .ok_or_else(|| AppError::not_found("item"))?;
         let before = item.content()?;
-        let strategy = if own { MergeStrategy::Overwrite } else { MergeStrategy::KeepFirst };
+        let strategy = if own {
+            MergeStrategy::Overwrite
+        } else {
+            MergeStrategy::KeepFirst
+        };
         let data = merge(&before, pushed, strategy)?.content.data;
         let identifiers = merge(&before, pushed, MergeStrategy::Append)?.content.identifiers;
         let after = ItemContent { identifiers, data };
@@ -341,9 +405,13 @@ impl App {
         if !sources.iter().any(|source| source == "push-local") {
             sources.push("push-local".to_owned());
         }
-        record.steps.extend(items::set_content(owner, dfid, &after, &sources, record.now));
+        record
+            .steps
+            .extend(items::set_content(owner, dfid, &after, &sources, record.now));
         let changes = json!({"by_workspace": ctx.workspace(), "before": before, "after": after});
-        record.steps.push(self.change(record, ctx, (owner, dfid), item.version + 1, "enriched", &changes));
+        record
+            .steps
+            .push(self.change(record, ctx, (owner, dfid), item.version + 1, "enriched", &changes));
         Ok(())
     }
 
@@ -390,11 +458,27 @@ impl App {
         let inserted = record.steps.len();
         record.steps.push(circuit_items::insert(circuit, &place));
         if !job.keys.is_empty() {
-            record.steps.push(circuit_items::insert_identifiers(circuit, dfid, owner, job.keys.clone()));
+            record.steps.push(circuit_items::insert_identifiers(
+                circuit,
+                dfid,
+                owner,
+                job.keys.clone(),
+            ));
         }
         if let Some(local) = job.local_id {
-            let to = if waits { LocalItemStatus::PendingApproval } else { LocalItemStatus::Tokenized };
-            record.steps.push(local_items::set_status(ctx.workspace(), local, to, Some(dfid), None, record.now));
+            let to = if waits {
+                LocalItemStatus::PendingApproval
+            } else {
+                LocalItemStatus::Tokenized
+            };
+            record.steps.push(local_items::set_status(
+                ctx.workspace(),
+                local,
+                to,
+                Some(dfid),
+                None,
+                record.now,
+            ));
         }
         self.trace_push(&mut record, ctx, &operation, status)?;
         let steps = std::mem::take(&mut record.steps);
@@ -405,7 +489,10 @@ impl App {
             let moved = (OperationState::Pending, OperationState::Completed);
             if waits {
                 let key = (circuit, operation.id);
-                tx.pipeline(vec![circuit_items::move_operation(key, moved, None, None, record.now)]).await?;
+                tx.pipeline(vec![circuit_items::move_operation(
+                    key, moved, None, None, record.now,
+                )])
+                .await?;
             }
         }
         Ok(Outcome::Done(Pushed {
@@ -437,7 +524,11 @@ impl App {
         record.leaf(kind, &dfid, &payload)?;
         let event_id = EventId::generate(self.ids());
         let data = bind::json(&payload);
-        let leaf = record.leaf(LeafKind::Event, &dfid, &json!({"id": event_id, "type": "item.pushed", "data": payload}))?;
+        let leaf = record.leaf(
+            LeafKind::Event,
+            &dfid,
+            &json!({"id": event_id, "type": "item.pushed", "data": payload}),
+        )?;
         record.steps.push(events::insert(
             NewEvent {
                 workspace: ctx.workspace(),
@@ -459,12 +550,23 @@ impl App {
             },
             record.now,
         ));
-        record.activity(Some(operation.circuit_id), "item.pushed", &dfid, &json!({"operation": operation.id}));
+        record.activity(
+            Some(operation.circuit_id),
+            "item.pushed",
+            &dfid,
+            &json!({"operation": operation.id}),
+        );
         record.outbox("item.pushed", &payload);
         Ok(())
     }
 
-    async fn open_conflict(&self, tx: &db::Tx, ctx: &Ctx, job: &Job<'_>, dfids: Vec<Dfid>) -> Result<Outcome> {
+    async fn open_conflict(
+        &self,
+        tx: &db::Tx,
+        ctx: &Ctx,
+        job: &Job<'_>,
+        dfids: Vec<Dfid>,
+    ) -> Result<Outcome> {
         let local = job.local_id.unwrap_or_default();
         if let Some(pending) = pending_items::open(tx, ctx.workspace(), local, job.circuit.id).await? {
             return Ok(Outcome::Conflict { pending, dfids });
@@ -486,10 +588,20 @@ impl App {
             created_at: record.now,
             resolved_at: None,
         };
-        record.steps.push(pending_items::insert(ctx.workspace(), &pending));
-        record.activity(Some(job.circuit.id), "item.conflict", &pending.id.to_string(), &json!({"dfids": dfids}));
+        record
+            .steps
+            .push(pending_items::insert(ctx.workspace(), &pending));
+        record.activity(
+            Some(job.circuit.id),
+            "item.conflict",
+            &pending.id.to_string(),
+            &json!({"dfids": dfids}),
+        );
         tx.pipeline(record.steps).await?;
-        Ok(Outcome::Conflict { pending: pending.id, dfids })
+        Ok(Outcome::Conflict {
+            pending: pending.id,
+            dfids,
+        })
     }
 }
 
@@ -507,7 +619,8 @@ impl Outcome {
         match self {
             Self::Done(pushed) => Ok(pushed),
             Self::Conflict { pending, dfids } => {
-                let message = "the identifiers belong to different items; resolve the pending item that was opened";
+                let message =
+                    "the identifiers belong to different items; resolve the pending item that was opened";
                 let dfids: Vec<_> = dfids.iter().map(ToString::to_string).collect();
                 Err(AppError::new(ErrorCode::ConflictDetected, message)
                     .with("status", PushStatus::ConflictDetected.as_str())
@@ -539,37 +652,59 @@ pub(crate) fn exchanges(circuit: &Circuit) -> Result<()> {
     if circuit.status.allows_exchange() {
         return Ok(());
     }
-    Err(AppError::conflict(format!("the circuit is {}: nothing can be pushed or pulled", circuit.status)))
+    Err(AppError::conflict(format!(
+        "the circuit is {}: nothing can be pushed or pulled",
+        circuit.status
+    )))
 }
 
 /// The stored content plus the request's: identifiers add up, in data the request wins.
 fn combine(circuit: &Circuit, stored: &ItemContent, asked: &ItemContent) -> ItemContent {
     let mut identifiers = stored.identifiers.clone();
     for identifier in &asked.identifiers {
-        if !identifiers.iter().any(|known| known.canonical_key() == identifier.canonical_key()) {
+        if !identifiers
+            .iter()
+            .any(|known| known.canonical_key() == identifier.canonical_key())
+        {
             identifiers.push(identifier.clone());
         }
     }
     let mut data = stored.data.clone();
     data.extend(asked.data.clone());
-    let identifiers = circuit.rules.apply_namespace(circuit.default_namespace.as_deref(), identifiers);
+    let identifiers = circuit
+        .rules
+        .apply_namespace(circuit.default_namespace.as_deref(), identifiers);
     ItemContent { identifiers, data }
 }
 
 fn canonical_keys(identifiers: &[Identifier]) -> Vec<String> {
-    identifiers.iter().filter(|one| one.is_canonical()).map(Identifier::canonical_key).collect()
+    identifiers
+        .iter()
+        .filter(|one| one.is_canonical())
+        .map(Identifier::canonical_key)
+        .collect()
 }
 
-fn fingerprint_of(circuit: &Circuit, workspace: WorkspaceId, content: &ItemContent) -> Result<Option<Fingerprint>> {
+fn fingerprint_of(
+    circuit: &Circuit,
+    workspace: WorkspaceId,
+    content: &ItemContent,
+) -> Result<Option<Fingerprint>> {
     if !circuit.rules.fingerprinting {
         return Ok(None);
     }
-    let print = fingerprint(workspace, &content.identifiers, &content.data)
-        .map_err(|_: canonical::CanonicalError| AppError::new(ErrorCode::Internal, "internal error; report the request id"))?;
+    let print = fingerprint(workspace, &content.identifiers, &content.data).map_err(
+        |_: canonical::CanonicalError| {
+            AppError::new(ErrorCode::Internal, "internal error; report the request id")
+        },
+    )?;
     Ok(Some(print))
 }
 
 /// Whether a push failed only because another one took its identifiers a moment before.
 fn lost_race(error: &AppError) -> bool {
-    matches!(error.source, Some(db::DbError::Unique { .. } | db::DbError::Retry { .. }))
+    matches!(
+        error.source,
+        Some(db::DbError::Unique { .. } | db::DbError::Retry { .. })
+    )
 }

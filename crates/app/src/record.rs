@@ -33,7 +33,12 @@ impl<'a> Record<'a> {
     /// Begins the record of a change.
     #[must_use]
     pub fn new(app: &'a App, ctx: &'a Ctx) -> Self {
-        Self { app, ctx, now: app.now(), steps: Vec::new() }
+        Self {
+            app,
+            ctx,
+            now: app.now(),
+            steps: Vec::new(),
+        }
     }
 
     /// Adds a leaf that commits to `payload`, and returns its id.
@@ -57,7 +62,13 @@ impl<'a> Record<'a> {
     }
 
     /// Adds what the caller did, for the circuit's and the user's activity lists.
-    pub fn activity(&mut self, circuit: Option<CircuitId>, action: &str, target: &str, details: &impl Serialize) {
+    pub fn activity(
+        &mut self,
+        circuit: Option<CircuitId>,
+        action: &str,
+        target: &str,
+        details: &impl Serialize,
+    ) {
         let new = NewActivity {
             workspace: self.ctx.workspace(),
             id: ActivityId::generate(self.app.ids()),
@@ -95,6 +106,12 @@ impl<'a> Record<'a> {
     /// Asks the workers to do something after commit.
     pub fn outbox(&mut self, topic: &str, payload: &impl Serialize) {
         let id = OutboxId::generate(self.app.ids());
-        self.steps.push(records::insert_outbox(self.ctx.workspace(), id, topic, json(payload), self.now));
+        self.steps.push(records::insert_outbox(
+            self.ctx.workspace(),
+            id,
+            topic,
+            json(payload),
+            self.now,
+        ));
     }
 }

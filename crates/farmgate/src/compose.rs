@@ -32,7 +32,12 @@ use uuid::Uuid;
 #[derive(clap::Args, Debug)]
 pub struct Settings {
     /// Folder of the embedded database and of the keys made at the first start
-    #[arg(long, env = "FARMGATE_DATA", default_value = "farmgate-data", value_name = "FOLDER")]
+    #[arg(
+        long,
+        env = "FARMGATE_DATA",
+        default_value = "farmgate-data",
+        value_name = "FOLDER"
+    )]
     data: PathBuf,
     /// PostgreSQL to use in place of the embedded database
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
@@ -94,13 +99,16 @@ impl Settings {
     fn master_key(&self) -> Result<[u8; 32]> {
         if let Some(text) = &self.encryption_key {
             let mut key = [0; 32];
-            hex::decode_to_slice(text.trim(), &mut key).context("ENCRYPTION_KEY must be 64 hexadecimal digits")?;
+            hex::decode_to_slice(text.trim(), &mut key)
+                .context("ENCRYPTION_KEY must be 64 hexadecimal digits")?;
             return Ok(key);
         }
         if self.database_url.is_some() {
             // Replicas must agree on it, and the folder is not shared.
             let Some(secret) = &self.jwt_secret else {
-                bail!("with DATABASE_URL, set ENCRYPTION_KEY (64 hexadecimal digits; `openssl rand -hex 32` makes one)");
+                bail!(
+                    "with DATABASE_URL, set ENCRYPTION_KEY (64 hexadecimal digits; `openssl rand -hex 32` makes one)"
+                );
             };
             return Ok(Sha256::digest(format!("farmgate/master-key/v1\0{secret}")).into());
         }
@@ -156,9 +164,14 @@ fn stored_key(path: &Path) -> Result<[u8; 32]> {
 struct System;
 
 impl Clock for System {
-    #[allow(clippy::disallowed_methods, reason = "the one place where the process reads the wall clock")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the one place where the process reads the wall clock"
+    )]
     fn now(&self) -> Timestamp {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let since = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
         Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
     }
 }
@@ -171,7 +184,10 @@ impl IdSource for System {
         uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
     }
 
-    #[allow(clippy::disallowed_methods, reason = "the one place where the process draws randomness")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the one place where the process draws randomness"
+    )]
     fn fill(&self, buffer: &mut [u8]) {
         rand::rng().fill_bytes(buffer);
     }
@@ -202,10 +218,14 @@ impl Running {
         db::migrate::up(&config, store::migrations::ALL, now())
             .await
             .context("cannot bring the schema up to date")?;
-        let db = Db::open(config, Arc::new(NoObserver)).await.context("cannot open the database")?;
+        let db = Db::open(config, Arc::new(NoObserver))
+            .await
+            .context("cannot open the database")?;
         let (clock, ids): (Arc<dyn Clock>, Arc<dyn IdSource>) = (Arc::new(System), Arc::new(System));
         let identity_config = settings.identity()?;
-        let csrf = Csrf::new(Sha256::digest([b"farmgate/csrf/v1".as_slice(), &identity_config.master_key].concat()).into());
+        let csrf = Csrf::new(
+            Sha256::digest([b"farmgate/csrf/v1".as_slice(), &identity_config.master_key].concat()).into(),
+        );
         let identity = Services::start(&db, &*clock, &*ids, identity_config).await?;
         let app = App::new(Parts {
             item_loader: app::item_loader(&db),
@@ -218,10 +238,22 @@ impl Running {
         if let Some(password) = &settings.admin_password {
             app.identity().ensure_admin(Secret::new(password.clone())).await?;
         }
-        let platform = Platform { app: app.clone(), csrf: csrf.clone() };
+        let platform = Platform {
+            app: app.clone(),
+            csrf: csrf.clone(),
+        };
         let routes = identity_routes().merge(core_routes()).bind(platform);
         let authenticator = Arc::new(PlatformAuthenticator(app.clone()));
-        let edge = Edge::new(routes, settings.edge(), Outside { clock, ids, authenticator, csrf })?;
+        let edge = Edge::new(
+            routes,
+            settings.edge(),
+            Outside {
+                clock,
+                ids,
+                authenticator,
+                csrf,
+            },
+        )?;
         Ok(Self { app, edge, db })
     }
 
@@ -231,7 +263,12 @@ impl Running {
     }
 
     /// Serves until `stop`, drains, and closes the database.
-    pub async fn serve(self, listener: tokio::net::TcpListener, stop: CancellationToken, abort: CancellationToken) {
+    pub async fn serve(
+        self,
+        listener: tokio::net::TcpListener,
+        stop: CancellationToken,
+        abort: CancellationToken,
+    ) {
         let upkeep = tokio::spawn(upkeep(self.app.clone(), stop.clone()));
         listen::serve(listener, self.edge, ListenConfig::default(), None, stop, abort).await;
         upkeep.abort();

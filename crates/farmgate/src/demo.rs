@@ -29,7 +29,14 @@ use uuid::Uuid;
 const AT_ONCE: usize = 32;
 const BREEDS: [&str; 5] = ["nelore", "angus", "brahman", "senepol", "girolando"];
 const VARIETIES: [&str; 4] = ["catuai", "mundo novo", "bourbon", "acaia"];
-const FARMS: [&str; 6] = ["Santa Rita", "Boa Vista", "Serra Azul", "Tres Irmaos", "Agua Limpa", "Sao Jorge"];
+const FARMS: [&str; 6] = [
+    "Santa Rita",
+    "Boa Vista",
+    "Serra Azul",
+    "Tres Irmaos",
+    "Agua Limpa",
+    "Sao Jorge",
+];
 
 /// An account of the demonstration.
 #[derive(Debug, Serialize)]
@@ -84,7 +91,8 @@ async fn circuit(app: &App, farm: &Ctx, buyer: &Ctx, buyer_name: &str) -> Result
         ..CircuitSettings::default()
     };
     let circuit = app.create_circuit(farm, settings).await?;
-    app.invite_to_circuit(farm, circuit.id, buyer_name, "member", "Welcome").await?;
+    app.invite_to_circuit(farm, circuit.id, buyer_name, "member", "Welcome")
+        .await?;
     let invitations = app.my_invitations(buyer, &PageRequest::default()).await?;
     for invitation in invitations.data {
         app.answer_invitation(buyer, invitation.id, true).await?;
@@ -96,12 +104,18 @@ async fn push_all(app: &App, farm: &Ctx, circuit: CircuitId, items: usize, seed:
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let made: Vec<_> = (0..items).map(|number| item(&mut random, number)).collect();
     let style = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} ({eta} left)")?;
-    let bar = ProgressBar::new(items as u64).with_style(style).with_message("demonstration data");
+    let bar = ProgressBar::new(items as u64)
+        .with_style(style)
+        .with_message("demonstration data");
     bar.enable_steady_tick(Duration::from_millis(200));
     stream::iter(made)
         .map(|new| async {
             let local = app.create_local_item(farm, new).await?;
-            let push = PushLocal { local_id: local.local_id, identifiers: Vec::new(), enriched_data: None };
+            let push = PushLocal {
+                local_id: local.local_id,
+                identifiers: Vec::new(),
+                enriched_data: None,
+            };
             app.push_local(farm, circuit, &push).await?;
             bar.inc(1);
             Ok::<_, AppError>(())
@@ -115,10 +129,18 @@ async fn push_all(app: &App, farm: &Ctx, circuit: CircuitId, items: usize, seed:
 
 fn item(random: &mut ChaCha8Rng, number: usize) -> NewLocalItem {
     let farm = FARMS[random.random_range(0..FARMS.len())];
-    let (identifiers, data) = if random.random_ratio(3, 4) { animal(random, number) } else { coffee(random, number) };
+    let (identifiers, data) = if random.random_ratio(3, 4) {
+        animal(random, number)
+    } else {
+        coffee(random, number)
+    };
     let mut data = data;
     data["farm"] = json!(farm);
-    NewLocalItem { local_id: None, identifiers, enriched_data: Some(data) }
+    NewLocalItem {
+        local_id: None,
+        identifiers,
+        enriched_data: Some(data),
+    }
 }
 
 fn animal(random: &mut ChaCha8Rng, number: usize) -> (Vec<NewIdentifier>, Value) {
@@ -143,7 +165,10 @@ fn coffee(random: &mut ChaCha8Rng, number: usize) -> (Vec<NewIdentifier>, Value)
         "plot": {"latitude": -21.0 - random.random_range(0.0..1.5), "longitude": -45.0 - random.random_range(0.0..2.0)},
         "movements": movements(random),
     });
-    (vec![identifier("cafe", "lot", &format!("CAFE-{number:06}"), None)], data)
+    (
+        vec![identifier("cafe", "lot", &format!("CAFE-{number:06}"), None)],
+        data,
+    )
 }
 
 fn identifier(namespace: &str, key: &str, value: &str, registry: Option<&str>) -> NewIdentifier {
@@ -167,30 +192,52 @@ fn sisbov(number: usize) -> String {
 
 fn date(random: &mut ChaCha8Rng, days: u32) -> String {
     let back = random.random_range(0..days);
-    format!("{}-{:02}-{:02}", 2024 + (729 - back.min(729)) / 365, random.random_range(1..=12), random.random_range(1..=28))
+    format!(
+        "{}-{:02}-{:02}",
+        2024 + (729 - back.min(729)) / 365,
+        random.random_range(1..=12),
+        random.random_range(1..=28)
+    )
 }
 
 fn movements(random: &mut ChaCha8Rng) -> Vec<Value> {
     let steps = ["born", "vaccinated", "moved", "weighed", "inspected", "shipped"];
     let count = random.random_range(1..=4);
-    (0..count).map(|index| json!({"step": steps[index], "date": date(random, 700)})).collect()
+    (0..count)
+        .map(|index| json!({"step": steps[index], "date": date(random, 700)}))
+        .collect()
 }
 
 /// Says what to try next.
 pub fn explain(out: &mut impl Write, address: SocketAddr, accounts: &[Account]) -> std::io::Result<()> {
     writeln!(out, "\nAccounts of this demonstration (gone when it ends):")?;
     for account in accounts {
-        writeln!(out, "  {:14} {:28} {}", account.username, account.password, account.description)?;
+        writeln!(
+            out,
+            "  {:14} {:28} {}",
+            account.username, account.password, account.description
+        )?;
     }
-    let Some(farm) = accounts.iter().find(|account| account.username == "demo-farm") else { return Ok(()) };
+    let Some(farm) = accounts.iter().find(|account| account.username == "demo-farm") else {
+        return Ok(());
+    };
     writeln!(out, "\nTry, in another terminal:")?;
-    writeln!(out, "  TOKEN=$(curl -s http://{address}/api/auth/login -H 'Content-Type: application/json' \\")?;
+    writeln!(
+        out,
+        "  TOKEN=$(curl -s http://{address}/api/auth/login -H 'Content-Type: application/json' \\"
+    )?;
     writeln!(
         out,
         "    -d '{{\"username\":\"{}\",\"password\":\"{}\"}}' | sed 's/.*\"token\":\"\\([^\"]*\\)\".*/\\1/')",
         farm.username, farm.password
     )?;
-    writeln!(out, "  curl -s http://{address}/api/items?limit=2 -H \"Authorization: Bearer $TOKEN\"")?;
-    writeln!(out, "  curl -s http://{address}/api/circuits -H \"Authorization: Bearer $TOKEN\"")?;
+    writeln!(
+        out,
+        "  curl -s http://{address}/api/items?limit=2 -H \"Authorization: Bearer $TOKEN\""
+    )?;
+    writeln!(
+        out,
+        "  curl -s http://{address}/api/circuits -H \"Authorization: Bearer $TOKEN\""
+    )?;
     writeln!(out, "\nThe whole API: http://{address}/docs   End with Ctrl-C.")
 }

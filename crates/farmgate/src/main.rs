@@ -27,7 +27,11 @@ fn main() -> ExitCode {
         Err(error) => {
             // Nothing is left to be done if even the message cannot be written.
             let _ = error.print();
-            let exit = if error.use_stderr() { commands::Exit::Error } else { commands::Exit::Ok };
+            let exit = if error.use_stderr() {
+                commands::Exit::Error
+            } else {
+                commands::Exit::Ok
+            };
             ExitCode::from(exit as u8)
         }
     }

@@ -151,7 +151,11 @@ pub async fn invitation(
     invited: UserId,
     circuit: Option<CircuitId>,
 ) -> Result<Option<Invitation>, StoreError> {
-    db.optional(INVITATION, bind![id, invited, circuit]).await?.as_ref().map(read_invitation).transpose()
+    db.optional(INVITATION, bind![id, invited, circuit])
+        .await?
+        .as_ref()
+        .map(read_invitation)
+        .transpose()
 }
 
 /// The invitations of a user, oldest first.
@@ -161,7 +165,11 @@ pub async fn invitations_for(
     after: InvitationId,
     rows: i64,
 ) -> Result<Vec<Invitation>, StoreError> {
-    db.all(INVITATIONS_FOR, bind![user, after, rows]).await?.iter().map(read_invitation).collect()
+    db.all(INVITATIONS_FOR, bind![user, after, rows])
+        .await?
+        .iter()
+        .map(read_invitation)
+        .collect()
 }
 
 /// The invitations to a circuit, oldest first.
@@ -171,20 +179,37 @@ pub async fn invitations_of(
     after: InvitationId,
     rows: i64,
 ) -> Result<Vec<Invitation>, StoreError> {
-    db.all(INVITATIONS_OF, bind![circuit, after, rows]).await?.iter().map(read_invitation).collect()
+    db.all(INVITATIONS_OF, bind![circuit, after, rows])
+        .await?
+        .iter()
+        .map(read_invitation)
+        .collect()
 }
 
 /// The step that decides an open invitation; it affects no row if it was decided before.
 #[must_use]
 pub fn decide_invitation(invitation: &Invitation, state: InvitationState, now: Timestamp) -> Step {
-    (DECIDE_INVITATION, bind![invitation.circuit_id, invitation.id, state.as_str(), now])
+    (
+        DECIDE_INVITATION,
+        bind![invitation.circuit_id, invitation.id, state.as_str(), now],
+    )
 }
 
 /// The step that adds a join request; a second open one by the same user is `StoreError::Unique`.
 #[must_use]
 pub fn insert_request(request: &JoinRequest) -> Step {
     let r = request;
-    (INSERT_REQUEST, bind![r.circuit_id, r.id, r.workspace_id, r.user_id, &r.message, r.created_at])
+    (
+        INSERT_REQUEST,
+        bind![
+            r.circuit_id,
+            r.id,
+            r.workspace_id,
+            r.user_id,
+            &r.message,
+            r.created_at
+        ],
+    )
 }
 
 /// A join request of a circuit.
@@ -193,7 +218,11 @@ pub async fn request(
     circuit: CircuitId,
     id: JoinRequestId,
 ) -> Result<Option<JoinRequest>, StoreError> {
-    db.optional(REQUEST, bind![circuit, id]).await?.as_ref().map(read_request).transpose()
+    db.optional(REQUEST, bind![circuit, id])
+        .await?
+        .as_ref()
+        .map(read_request)
+        .transpose()
 }
 
 /// The join requests of a circuit, oldest first.
@@ -203,7 +232,11 @@ pub async fn requests(
     after: JoinRequestId,
     rows: i64,
 ) -> Result<Vec<JoinRequest>, StoreError> {
-    db.all(REQUESTS, bind![circuit, after, rows]).await?.iter().map(read_request).collect()
+    db.all(REQUESTS, bind![circuit, after, rows])
+        .await?
+        .iter()
+        .map(read_request)
+        .collect()
 }
 
 /// The join requests of a user, oldest first.
@@ -213,11 +246,18 @@ pub async fn requests_by(
     after: JoinRequestId,
     rows: i64,
 ) -> Result<Vec<JoinRequest>, StoreError> {
-    db.all(REQUESTS_BY, bind![user, after, rows]).await?.iter().map(read_request).collect()
+    db.all(REQUESTS_BY, bind![user, after, rows])
+        .await?
+        .iter()
+        .map(read_request)
+        .collect()
 }
 
 /// The step that decides an open join request; it affects no row if it was decided before.
 #[must_use]
 pub fn decide_request(request: &JoinRequest, state: JoinRequestState, by: UserId, now: Timestamp) -> Step {
-    (DECIDE_REQUEST, bind![request.circuit_id, request.id, state.as_str(), by, now])
+    (
+        DECIDE_REQUEST,
+        bind![request.circuit_id, request.id, state.as_str(), by, now],
+    )
 }

@@ -167,14 +167,26 @@ fn read_operation(row: &db::Row) -> Result<Operation, StoreError> {
 #[must_use]
 pub fn insert(circuit: CircuitId, item: &CircuitItem) -> Step {
     let i = item;
-    let args =
-        bind![circuit, i.dfid, i.workspace_id, i.owner_id, i.pushed_by, i.operation_id, i.state.as_str(), i.created_at];
+    let args = bind![
+        circuit,
+        i.dfid,
+        i.workspace_id,
+        i.owner_id,
+        i.pushed_by,
+        i.operation_id,
+        i.state.as_str(),
+        i.created_at
+    ];
     (INSERT, args)
 }
 
 /// An item's place in a circuit.
 pub async fn find(db: &impl Read, circuit: CircuitId, dfid: Dfid) -> Result<Option<CircuitItem>, StoreError> {
-    db.optional(FIND, bind![circuit, dfid]).await?.as_ref().map(read_item).transpose()
+    db.optional(FIND, bind![circuit, dfid])
+        .await?
+        .as_ref()
+        .map(read_item)
+        .transpose()
 }
 
 /// What lies in a circuit, by DFID; what waits for approval is shown to those who pushed it only.
@@ -242,13 +254,19 @@ pub fn activate(circuit: CircuitId, dfid: Dfid, operation: OperationId) -> Step 
 /// The steps that take back what a rejected push had placed.
 #[must_use]
 pub fn take_back(circuit: CircuitId, dfid: Dfid, operation: OperationId) -> Vec<Step> {
-    vec![(DELETE_IDENTIFIERS, bind![circuit, dfid]), (DELETE, bind![circuit, dfid, operation])]
+    vec![
+        (DELETE_IDENTIFIERS, bind![circuit, dfid]),
+        (DELETE, bind![circuit, dfid, operation]),
+    ]
 }
 
 /// The steps that remove an item from a circuit; what was pulled stays pulled.
 #[must_use]
 pub fn remove(circuit: CircuitId, dfid: Dfid) -> Vec<Step> {
-    vec![(DELETE_IDENTIFIERS, bind![circuit, dfid]), (REMOVE, bind![circuit, dfid])]
+    vec![
+        (DELETE_IDENTIFIERS, bind![circuit, dfid]),
+        (REMOVE, bind![circuit, dfid]),
+    ]
 }
 
 /// The step that takes canonical identifiers within a circuit. Taken by another item: `StoreError::Unique`.
@@ -260,7 +278,14 @@ pub fn insert_identifiers(circuit: CircuitId, dfid: Dfid, owner: WorkspaceId, ke
 /// The items that carry one of these identifiers in this circuit.
 pub async fn known(db: &impl Read, circuit: CircuitId, keys: Vec<String>) -> Result<Vec<Known>, StoreError> {
     let rows = db.all(KNOWN, bind![circuit, keys]).await?;
-    rows.iter().map(|row| Ok(Known { dfid: row.word("dfid")?, owner_id: row.id("owner_id")? })).collect()
+    rows.iter()
+        .map(|row| {
+            Ok(Known {
+                dfid: row.word("dfid")?,
+                owner_id: row.id("owner_id")?,
+            })
+        })
+        .collect()
 }
 
 /// The step that records an operation.
@@ -287,7 +312,11 @@ pub async fn operation(
     circuit: CircuitId,
     id: OperationId,
 ) -> Result<Option<Operation>, StoreError> {
-    db.optional(OPERATION, bind![circuit, id]).await?.as_ref().map(read_operation).transpose()
+    db.optional(OPERATION, bind![circuit, id])
+        .await?
+        .as_ref()
+        .map(read_operation)
+        .transpose()
 }
 
 /// Operations of a circuit, oldest first, after `after`.
@@ -299,7 +328,11 @@ pub async fn operations(
     rows: i64,
 ) -> Result<Vec<Operation>, StoreError> {
     let args = bind![circuit, after, state.map(OperationState::as_str), rows];
-    db.all(OPERATIONS, args).await?.iter().map(read_operation).collect()
+    db.all(OPERATIONS, args)
+        .await?
+        .iter()
+        .map(read_operation)
+        .collect()
 }
 
 /// The last operation of a kind by a workspace on an item.
@@ -311,7 +344,11 @@ pub async fn latest(
     kind: OperationKind,
 ) -> Result<Option<Operation>, StoreError> {
     let args = bind![circuit, dfid, workspace, kind.as_str()];
-    db.optional(LATEST, args).await?.as_ref().map(read_operation).transpose()
+    db.optional(LATEST, args)
+        .await?
+        .as_ref()
+        .map(read_operation)
+        .transpose()
 }
 
 /// The step that moves an operation from one state to the next; it affects no row if somebody else was first.
@@ -323,5 +360,8 @@ pub fn move_operation(
     reason: Option<&str>,
     now: Timestamp,
 ) -> Step {
-    (MOVE, bind![circuit, id, from.as_str(), to.as_str(), by, reason, now])
+    (
+        MOVE,
+        bind![circuit, id, from.as_str(), to.as_str(), by, reason, now],
+    )
 }

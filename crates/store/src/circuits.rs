@@ -175,10 +175,13 @@ fn read(row: &db::Row) -> Result<Circuit, StoreError> {
 
 fn read_permissions(row: &db::Row) -> Result<Permissions, StoreError> {
     let bits = row.get::<i64>("permissions")?;
-    u16::try_from(bits).ok().and_then(Permissions::from_bits).ok_or_else(|| StoreError::Corrupt {
-        column: "permissions".to_owned(),
-        reason: format!("{bits} is not a set of permissions"),
-    })
+    u16::try_from(bits)
+        .ok()
+        .and_then(Permissions::from_bits)
+        .ok_or_else(|| StoreError::Corrupt {
+            column: "permissions".to_owned(),
+            reason: format!("{bits} is not a set of permissions"),
+        })
 }
 
 fn read_member(row: &db::Row) -> Result<Member, StoreError> {
@@ -192,7 +195,11 @@ fn read_member(row: &db::Row) -> Result<Member, StoreError> {
 }
 
 fn read_role(row: &db::Row) -> Result<Role, StoreError> {
-    Ok(Role { name: row.text("name")?, permissions: read_permissions(row)?, built_in: row.get("built_in")? })
+    Ok(Role {
+        name: row.text("name")?,
+        permissions: read_permissions(row)?,
+        built_in: row.get("built_in")?,
+    })
 }
 
 /// The step that adds a circuit.
@@ -266,7 +273,14 @@ pub async fn list(
     after: CircuitId,
     page: &PageRequest,
 ) -> Result<Vec<Circuit>, StoreError> {
-    let args = bind![workspace, user, after, status.map(CircuitStatus::as_str), page.rows(), page.offset];
+    let args = bind![
+        workspace,
+        user,
+        after,
+        status.map(CircuitStatus::as_str),
+        page.rows(),
+        page.offset
+    ];
     db.all(LIST, args).await?.iter().map(read).collect()
 }
 
@@ -277,7 +291,9 @@ pub async fn count(
     user: UserId,
     status: Option<CircuitStatus>,
 ) -> Result<u64, StoreError> {
-    db.one(COUNT, bind![workspace, user, status.map(CircuitStatus::as_str)]).await?.version("n")
+    db.one(COUNT, bind![workspace, user, status.map(CircuitStatus::as_str)])
+        .await?
+        .version("n")
 }
 
 /// How many circuits a workspace owns that are not archived.
@@ -287,20 +303,36 @@ pub async fn count_owned(db: &impl Read, workspace: WorkspaceId) -> Result<u64, 
 
 /// The circuit with a public address. Whether it may be shown is the caller's question.
 pub async fn by_slug(db: &impl Read, slug: &str) -> Result<Option<Circuit>, StoreError> {
-    db.optional(BY_SLUG, bind![slug]).await?.as_ref().map(read).transpose()
+    db.optional(BY_SLUG, bind![slug])
+        .await?
+        .as_ref()
+        .map(read)
+        .transpose()
 }
 
 /// The step that adds a role.
 #[must_use]
 pub fn insert_role(circuit: CircuitId, role: &Role, now: Timestamp) -> Step {
-    (INSERT_ROLE, bind![circuit, &role.name, i64::from(role.permissions.bits()), role.built_in, now])
+    (
+        INSERT_ROLE,
+        bind![
+            circuit,
+            &role.name,
+            i64::from(role.permissions.bits()),
+            role.built_in,
+            now
+        ],
+    )
 }
 
 /// The steps that change a custom role and all who have it.
 #[must_use]
 pub fn update_role(circuit: CircuitId, name: &str, permissions: Permissions) -> Vec<Step> {
     let bits = i64::from(permissions.bits());
-    vec![(UPDATE_ROLE, bind![circuit, name, bits]), (UPDATE_ROLE_MEMBERS, bind![circuit, name, bits])]
+    vec![
+        (UPDATE_ROLE, bind![circuit, name, bits]),
+        (UPDATE_ROLE_MEMBERS, bind![circuit, name, bits]),
+    ]
 }
 
 /// The step that removes a custom role nobody has.
@@ -311,12 +343,20 @@ pub fn delete_role(circuit: CircuitId, name: &str) -> Step {
 
 /// The roles of a circuit, built-in ones first.
 pub async fn roles(db: &impl Read, circuit: CircuitId) -> Result<Vec<Role>, StoreError> {
-    db.all(ROLES, bind![circuit]).await?.iter().map(read_role).collect()
+    db.all(ROLES, bind![circuit])
+        .await?
+        .iter()
+        .map(read_role)
+        .collect()
 }
 
 /// One role.
 pub async fn role(db: &impl Read, circuit: CircuitId, name: &str) -> Result<Option<Role>, StoreError> {
-    db.optional(ROLE, bind![circuit, name]).await?.as_ref().map(read_role).transpose()
+    db.optional(ROLE, bind![circuit, name])
+        .await?
+        .as_ref()
+        .map(read_role)
+        .transpose()
 }
 
 /// The steps that make a user a member; the second says, by its affected count, whether the user was none before.
@@ -328,25 +368,38 @@ pub fn insert_member(circuit: CircuitId, member: &Member) -> Vec<Step> {
     let bits = i64::from(m.permissions.bits());
     vec![
         (INSERT_WORKSPACE, bind![circuit, m.workspace_id]),
-        (INSERT_MEMBER, bind![circuit, m.user_id, m.workspace_id, &m.role, bits, m.joined_at]),
+        (
+            INSERT_MEMBER,
+            bind![circuit, m.user_id, m.workspace_id, &m.role, bits, m.joined_at],
+        ),
     ]
 }
 
 /// The steps that end a membership (never the owner's).
 #[must_use]
 pub fn delete_member(circuit: CircuitId, user: UserId, workspace: WorkspaceId) -> Vec<Step> {
-    vec![(DELETE_MEMBER, bind![circuit, user]), (DELETE_WORKSPACE, bind![circuit, workspace])]
+    vec![
+        (DELETE_MEMBER, bind![circuit, user]),
+        (DELETE_WORKSPACE, bind![circuit, workspace]),
+    ]
 }
 
 /// The step that gives a member another role (never the owner).
 #[must_use]
 pub fn set_member_role(circuit: CircuitId, user: UserId, role: &Role) -> Step {
-    (SET_MEMBER_ROLE, bind![circuit, user, &role.name, i64::from(role.permissions.bits())])
+    (
+        SET_MEMBER_ROLE,
+        bind![circuit, user, &role.name, i64::from(role.permissions.bits())],
+    )
 }
 
 /// One member.
 pub async fn member(db: &impl Read, circuit: CircuitId, user: UserId) -> Result<Option<Member>, StoreError> {
-    db.optional(MEMBER, bind![circuit, user]).await?.as_ref().map(read_member).transpose()
+    db.optional(MEMBER, bind![circuit, user])
+        .await?
+        .as_ref()
+        .map(read_member)
+        .transpose()
 }
 
 /// Members by user id, after `after`.
@@ -356,5 +409,9 @@ pub async fn members(
     after: UserId,
     rows: i64,
 ) -> Result<Vec<Member>, StoreError> {
-    db.all(MEMBERS, bind![circuit, after, rows]).await?.iter().map(read_member).collect()
+    db.all(MEMBERS, bind![circuit, after, rows])
+        .await?
+        .iter()
+        .map(read_member)
+        .collect()
 }

@@ -59,8 +59,10 @@ impl Item {
 }
 
 fn parse<T: serde::de::DeserializeOwned>(column: &'static str, text: &JsonText) -> Result<T, StoreError> {
-    serde_json::from_str(&text.0)
-        .map_err(|error| StoreError::Corrupt { column: column.to_owned(), reason: error.to_string() })
+    serde_json::from_str(&text.0).map_err(|error| StoreError::Corrupt {
+        column: column.to_owned(),
+        reason: error.to_string(),
+    })
 }
 
 /// One change of an item.
@@ -225,16 +227,34 @@ pub fn insert(new: &NewItem<'_>, now: Timestamp) -> Vec<Step> {
     let (identifiers, data) = (json(&new.content.identifiers), json(&new.content.data));
     let sources = json(&[new.source]);
     vec![
-        (INSERT, bind![new.dfid, new.workspace, identifiers, data, sources, new.fingerprint, new.by, now]),
+        (
+            INSERT,
+            bind![
+                new.dfid,
+                new.workspace,
+                identifiers,
+                data,
+                sources,
+                new.fingerprint,
+                new.by,
+                now
+            ],
+        ),
         insert_identifiers(new.workspace, new.dfid, &new.content.identifiers),
     ]
 }
 
 fn insert_identifiers(workspace: WorkspaceId, dfid: Dfid, identifiers: &[Identifier]) -> Step {
     let keys: Vec<_> = identifiers.iter().map(Identifier::canonical_key).collect();
-    let canonical: Vec<_> = identifiers.iter().map(|one| i64::from(one.is_canonical())).collect();
+    let canonical: Vec<_> = identifiers
+        .iter()
+        .map(|one| i64::from(one.is_canonical()))
+        .collect();
     let values: Vec<_> = identifiers.iter().map(|one| one.value.clone()).collect();
-    (INSERT_IDENTIFIERS, bind![workspace, dfid, keys, canonical, values])
+    (
+        INSERT_IDENTIFIERS,
+        bind![workspace, dfid, keys, canonical, values],
+    )
 }
 
 /// The steps that replace an item's content; an item of another workspace is left alone.
@@ -248,7 +268,10 @@ pub fn set_content(
 ) -> Vec<Step> {
     let (identifiers, data) = (json(&content.identifiers), json(&content.data));
     vec![
-        (SET_CONTENT, bind![workspace, dfid, identifiers, data, json(&sources), now]),
+        (
+            SET_CONTENT,
+            bind![workspace, dfid, identifiers, data, json(&sources), now],
+        ),
         (DELETE_IDENTIFIERS, bind![workspace, dfid]),
         insert_identifiers(workspace, dfid, &content.identifiers),
     ]
@@ -264,7 +287,10 @@ pub fn set_status(
     aliases: &[String],
     now: Timestamp,
 ) -> Step {
-    (SET_STATUS, bind![workspace, dfid, status.as_str(), redirect_to, json(&aliases), now])
+    (
+        SET_STATUS,
+        bind![workspace, dfid, status.as_str(), redirect_to, json(&aliases), now],
+    )
 }
 
 /// The step that frees an item's identifiers, so that another item may carry them.
@@ -296,7 +322,19 @@ pub struct NewChange<'a> {
 #[must_use]
 pub fn insert_change(new: NewChange<'_>, now: Timestamp) -> Step {
     let version = i64::try_from(new.version).unwrap_or(i64::MAX);
-    (INSERT_CHANGE, bind![new.workspace, new.id, new.dfid, version, new.action, new.actor, new.changes, now])
+    (
+        INSERT_CHANGE,
+        bind![
+            new.workspace,
+            new.id,
+            new.dfid,
+            version,
+            new.action,
+            new.actor,
+            new.changes,
+            now
+        ],
+    )
 }
 
 /// Reads items by reader and DFID, for many readers at once: each sees what is its own or was granted to it.
@@ -322,13 +360,21 @@ pub async fn find(db: &impl Read, reader: WorkspaceId, dfid: Dfid) -> Result<Opt
 
 /// Finds an item of the workspace and keeps others from changing it until the unit of work ends.
 pub async fn lock(db: &impl Read, owner: WorkspaceId, dfid: Dfid) -> Result<Option<Item>, StoreError> {
-    db.optional(LOCK, bind![owner, dfid]).await?.as_ref().map(read).transpose()
+    db.optional(LOCK, bind![owner, dfid])
+        .await?
+        .as_ref()
+        .map(read)
+        .transpose()
 }
 
 /// Locks several of the workspace's items, always in the same order.
 pub async fn lock_many(db: &impl Read, owner: WorkspaceId, dfids: &[Dfid]) -> Result<Vec<Item>, StoreError> {
     let dfids: Vec<_> = dfids.iter().map(ToString::to_string).collect();
-    db.all(LOCK_MANY, bind![owner, dfids]).await?.iter().map(read).collect()
+    db.all(LOCK_MANY, bind![owner, dfids])
+        .await?
+        .iter()
+        .map(read)
+        .collect()
 }
 
 /// Lists items by DFID, one row more than the page shows: the workspace's own, or those granted to it.
@@ -340,8 +386,18 @@ pub async fn list(
     page: &PageRequest,
 ) -> Result<Vec<Item>, StoreError> {
     let after = page.after.as_ref().map_or("", |cursor| cursor.id.as_str());
-    let args = bind![workspace, after, status.map(ItemStatus::as_str), page.rows(), page.offset];
-    db.all(if granted { LIST_GRANTED } else { LIST }, args).await?.iter().map(read).collect()
+    let args = bind![
+        workspace,
+        after,
+        status.map(ItemStatus::as_str),
+        page.rows(),
+        page.offset
+    ];
+    db.all(if granted { LIST_GRANTED } else { LIST }, args)
+        .await?
+        .iter()
+        .map(read)
+        .collect()
 }
 
 /// Counts them.
@@ -352,7 +408,9 @@ pub async fn count(
     status: Option<ItemStatus>,
 ) -> Result<u64, StoreError> {
     let args = bind![workspace, status.map(ItemStatus::as_str)];
-    db.one(if granted { COUNT_GRANTED } else { COUNT }, args).await?.version("n")
+    db.one(if granted { COUNT_GRANTED } else { COUNT }, args)
+        .await?
+        .version("n")
 }
 
 /// Items that carry an identifier with this value (and, if given, exactly this key), by DFID.
@@ -384,7 +442,14 @@ pub async fn by_canonical(
     keys: Vec<String>,
 ) -> Result<Vec<Known>, StoreError> {
     let rows = db.all(BY_CANONICAL, bind![owner, keys]).await?;
-    rows.iter().map(|row| Ok(Known { dfid: row.word("dfid")?, owner_id: row.id("owner_id")? })).collect()
+    rows.iter()
+        .map(|row| {
+            Ok(Known {
+                dfid: row.word("dfid")?,
+                owner_id: row.id("owner_id")?,
+            })
+        })
+        .collect()
 }
 
 /// The item that an equal push of this workspace made.
@@ -393,7 +458,10 @@ pub async fn by_fingerprint(
     owner: WorkspaceId,
     fingerprint: Fingerprint,
 ) -> Result<Option<Dfid>, StoreError> {
-    db.optional(BY_FINGERPRINT, bind![owner, fingerprint]).await?.map(|row| row.word("dfid")).transpose()
+    db.optional(BY_FINGERPRINT, bind![owner, fingerprint])
+        .await?
+        .map(|row| row.word("dfid"))
+        .transpose()
 }
 
 /// An item's changes, oldest first, after the entry `after`.

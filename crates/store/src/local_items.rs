@@ -3,8 +3,8 @@
 use db::{Read, statements};
 use domain::{
     dfid::Dfid,
-    ids::{Timestamp, UserId, WorkspaceId},
     identifier::Identifier,
+    ids::{Timestamp, UserId, WorkspaceId},
     item::{ItemContent, LocalItemStatus, Undo},
     page::PageRequest,
 };
@@ -119,7 +119,10 @@ statements! {
 fn read(row: &db::Row) -> Result<LocalItem, StoreError> {
     Ok(LocalItem {
         local_id: row.text("local_id")?,
-        content: ItemContent { identifiers: row.document("identifiers")?, data: row.document("data")? },
+        content: ItemContent {
+            identifiers: row.document("identifiers")?,
+            data: row.document("data")?,
+        },
         status: row.word("status")?,
         dfid: row.maybe_word("dfid")?,
         merged_into: row.get("merged_into")?,
@@ -147,19 +150,38 @@ pub fn insert(
 }
 
 fn insert_identifiers(workspace: WorkspaceId, local_id: &str, identifiers: &[Identifier]) -> Option<Step> {
-    let canonical: Vec<_> =
-        identifiers.iter().filter(|one| one.is_canonical()).map(Identifier::canonical_key).collect();
+    let canonical: Vec<_> = identifiers
+        .iter()
+        .filter(|one| one.is_canonical())
+        .map(Identifier::canonical_key)
+        .collect();
     (!canonical.is_empty()).then(|| (INSERT_IDENTIFIERS, bind![workspace, local_id, canonical]))
 }
 
 /// Finds a local item of the workspace.
-pub async fn find(db: &impl Read, workspace: WorkspaceId, local_id: &str) -> Result<Option<LocalItem>, StoreError> {
-    db.optional(FIND, bind![workspace, local_id]).await?.as_ref().map(read).transpose()
+pub async fn find(
+    db: &impl Read,
+    workspace: WorkspaceId,
+    local_id: &str,
+) -> Result<Option<LocalItem>, StoreError> {
+    db.optional(FIND, bind![workspace, local_id])
+        .await?
+        .as_ref()
+        .map(read)
+        .transpose()
 }
 
 /// Finds a local item and keeps others from changing it until the unit of work ends.
-pub async fn lock(db: &impl Read, workspace: WorkspaceId, local_id: &str) -> Result<Option<LocalItem>, StoreError> {
-    db.optional(LOCK, bind![workspace, local_id]).await?.as_ref().map(read).transpose()
+pub async fn lock(
+    db: &impl Read,
+    workspace: WorkspaceId,
+    local_id: &str,
+) -> Result<Option<LocalItem>, StoreError> {
+    db.optional(LOCK, bind![workspace, local_id])
+        .await?
+        .as_ref()
+        .map(read)
+        .transpose()
 }
 
 /// Locks several, always in the same order, so that two merges cannot wait for each other.
@@ -168,7 +190,11 @@ pub async fn lock_many(
     workspace: WorkspaceId,
     local_ids: Vec<String>,
 ) -> Result<Vec<LocalItem>, StoreError> {
-    db.all(LOCK_MANY, bind![workspace, local_ids]).await?.iter().map(read).collect()
+    db.all(LOCK_MANY, bind![workspace, local_ids])
+        .await?
+        .iter()
+        .map(read)
+        .collect()
 }
 
 /// Lists local items by id, one row more than the page shows.
@@ -190,12 +216,22 @@ pub async fn count(
     workspace: WorkspaceId,
     status: Option<LocalItemStatus>,
 ) -> Result<u64, StoreError> {
-    db.one(COUNT, bind![workspace, status.map(LocalItemStatus::as_str)]).await?.version("n")
+    db.one(COUNT, bind![workspace, status.map(LocalItemStatus::as_str)])
+        .await?
+        .version("n")
 }
 
 /// Local items that share a canonical identifier with another one, at most `limit`.
-pub async fn sharing(db: &impl Read, workspace: WorkspaceId, limit: u32) -> Result<Vec<LocalItem>, StoreError> {
-    db.all(SHARING, bind![workspace, limit]).await?.iter().map(read).collect()
+pub async fn sharing(
+    db: &impl Read,
+    workspace: WorkspaceId,
+    limit: u32,
+) -> Result<Vec<LocalItem>, StoreError> {
+    db.all(SHARING, bind![workspace, limit])
+        .await?
+        .iter()
+        .map(read)
+        .collect()
 }
 
 /// The steps that replace the content, with the merges that can be undone.
@@ -209,7 +245,10 @@ pub fn set_content(
 ) -> Vec<Step> {
     let (identifiers, data, undo) = (json(&content.identifiers), json(&content.data), json(&undo));
     let mut steps = vec![
-        (SET_CONTENT, bind![workspace, local_id, identifiers, data, undo, now]),
+        (
+            SET_CONTENT,
+            bind![workspace, local_id, identifiers, data, undo, now],
+        ),
         (DELETE_IDENTIFIERS, bind![workspace, local_id]),
     ];
     steps.extend(insert_identifiers(workspace, local_id, &content.identifiers));
@@ -226,7 +265,10 @@ pub fn set_status(
     merged_into: Option<&str>,
     now: Timestamp,
 ) -> Step {
-    (SET_STATUS, bind![workspace, local_id, status.as_str(), dfid, merged_into, now])
+    (
+        SET_STATUS,
+        bind![workspace, local_id, status.as_str(), dfid, merged_into, now],
+    )
 }
 
 /// The step that moves a local item to another state if it still belongs to `dfid`.
@@ -239,5 +281,8 @@ pub fn settle(
     keep: Option<Dfid>,
     now: Timestamp,
 ) -> Step {
-    (SET_STATUS_BY_DFID, bind![workspace, local_id, dfid, status.as_str(), keep, now])
+    (
+        SET_STATUS_BY_DFID,
+        bind![workspace, local_id, dfid, status.as_str(), keep, now],
+    )
 }

@@ -73,7 +73,10 @@ fn read(row: &db::Row) -> Result<PendingItem, StoreError> {
         local_id: row.get("local_id")?,
         reason: row.word("reason")?,
         priority: row.word("priority")?,
-        content: ItemContent { identifiers: row.document("identifiers")?, data: row.document("data")? },
+        content: ItemContent {
+            identifiers: row.document("identifiers")?,
+            data: row.document("data")?,
+        },
         candidates: row.document("candidates")?,
         state: row.word("status")?,
         resolution: row.get("resolution")?,
@@ -111,7 +114,10 @@ pub async fn open(
     local_id: &str,
     circuit: CircuitId,
 ) -> Result<Option<PendingItemId>, StoreError> {
-    db.optional(OPEN, bind![workspace, local_id, circuit]).await?.map(|row| row.id("id")).transpose()
+    db.optional(OPEN, bind![workspace, local_id, circuit])
+        .await?
+        .map(|row| row.id("id"))
+        .transpose()
 }
 
 /// Finds a pending item and keeps others from resolving it until the unit of work ends.
@@ -120,7 +126,11 @@ pub async fn lock(
     workspace: WorkspaceId,
     id: PendingItemId,
 ) -> Result<Option<PendingItem>, StoreError> {
-    db.optional(FIND, bind![workspace, id]).await?.as_ref().map(read).transpose()
+    db.optional(FIND, bind![workspace, id])
+        .await?
+        .as_ref()
+        .map(read)
+        .transpose()
 }
 
 /// Pending items, oldest first, after `after`.
@@ -144,5 +154,8 @@ pub fn resolve(
     resolution: &serde_json::Value,
     now: Timestamp,
 ) -> Step {
-    (RESOLVE, bind![workspace, id, state.as_str(), json(resolution), now])
+    (
+        RESOLVE,
+        bind![workspace, id, state.as_str(), json(resolution), now],
+    )
 }

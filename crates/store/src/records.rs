@@ -46,7 +46,16 @@ pub struct NewActivity<'a> {
 /// The step that records an activity.
 #[must_use]
 pub fn insert_activity(new: NewActivity<'_>, now: Timestamp) -> Step {
-    let args = bind![new.workspace, new.id, new.circuit, new.actor, new.action, new.target, new.details, now];
+    let args = bind![
+        new.workspace,
+        new.id,
+        new.circuit,
+        new.actor,
+        new.action,
+        new.target,
+        new.details,
+        now
+    ];
     (INSERT_ACTIVITY, args)
 }
 
@@ -111,7 +120,18 @@ pub struct NewLeaf {
 /// The step that records it.
 #[must_use]
 pub fn insert_leaf(new: NewLeaf, now: Timestamp) -> Step {
-    (INSERT_LEAF, bind![new.workspace, new.id, new.kind.as_str(), new.canonical, new.hash, new.salt, now])
+    (
+        INSERT_LEAF,
+        bind![
+            new.workspace,
+            new.id,
+            new.kind.as_str(),
+            new.canonical,
+            new.hash,
+            new.salt,
+            now
+        ],
+    )
 }
 
 /// The step that asks a worker to do something after commit.

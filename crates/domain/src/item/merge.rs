@@ -40,7 +40,10 @@ impl Undo {
     /// What is needed to go from `after` back to `before`: for several merges that are taken back as one.
     #[must_use]
     pub fn new(before: &ItemContent, after: &ItemContent) -> Self {
-        Self { before: before.clone(), after: after.clone() }
+        Self {
+            before: before.clone(),
+            after: after.clone(),
+        }
     }
 }
 

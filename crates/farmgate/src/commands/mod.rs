@@ -44,5 +44,9 @@ pub fn run(command: Command) -> ExitCode {
 }
 
 fn on_runtime(work: impl Future<Output = Result<Exit>>) -> Result<Exit> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?.block_on(work)
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start")?
+        .block_on(work)
 }

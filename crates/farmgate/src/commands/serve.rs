@@ -39,7 +39,11 @@ pub struct Serve {
 impl Serve {
     /// Serves until a signal comes: the first one drains, the second one ends at once.
     pub async fn run(mut self, out: &mut impl Write) -> Result<Exit> {
-        let folder = self.demo.then(tempfile::tempdir).transpose().context("cannot make a folder for the demonstration")?;
+        let folder = self
+            .demo
+            .then(tempfile::tempdir)
+            .transpose()
+            .context("cannot make a folder for the demonstration")?;
         if let Some(folder) = &folder {
             self.settings.demonstrate_in(folder.path());
         }
@@ -49,9 +53,9 @@ impl Serve {
             false => Vec::new(),
         };
         let address = self.address()?;
-        let listener = tokio::net::TcpListener::bind(address)
-            .await
-            .with_context(|| format!("cannot listen on {address}: choose another --port, or end what listens there"))?;
+        let listener = tokio::net::TcpListener::bind(address).await.with_context(|| {
+            format!("cannot listen on {address}: choose another --port, or end what listens there")
+        })?;
         let address = listener.local_addr()?;
         self.announce(out, address, &running, &accounts).await?;
         let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
@@ -63,7 +67,9 @@ impl Serve {
     fn address(&self) -> Result<SocketAddr> {
         let host = self.host.trim_matches(['[', ']']);
         let host = if host == "localhost" { "127.0.0.1" } else { host };
-        let ip = host.parse().with_context(|| format!("HOST `{host}` is not an IP address such as 127.0.0.1 or ::"))?;
+        let ip = host
+            .parse()
+            .with_context(|| format!("HOST `{host}` is not an IP address such as 127.0.0.1 or ::"))?;
         Ok(SocketAddr::new(ip, self.port))
     }
 
@@ -74,18 +80,33 @@ impl Serve {
         running: &Running,
         accounts: &[demo::Account],
     ) -> Result<()> {
-        let token = if self.demo { None } else { running.app.identity().setup_token().await? };
+        let token = if self.demo {
+            None
+        } else {
+            running.app.identity().setup_token().await?
+        };
         let token = token.as_ref().map(app::identity::Secret::reveal);
         if self.json {
             let line = serde_json::json!({"url": format!("http://{address}"), "setup_token": token, "accounts": accounts});
             writeln!(out, "{line}")?;
             return Ok(out.flush()?);
         }
-        writeln!(out, "Farmgate listens on http://{address}  ({}, {})", running.engine(), compose::version())?;
+        writeln!(
+            out,
+            "Farmgate listens on http://{address}  ({}, {})",
+            running.engine(),
+            compose::version()
+        )?;
         if let Some(token) = token {
             writeln!(out, "Set-up token (shown until it is used): {token}")?;
-            writeln!(out, "  curl -s http://{address}/api/setup -H 'Content-Type: application/json' \\")?;
-            writeln!(out, "    -d '{{\"token\":\"{token}\",\"username\":\"admin\",\"email\":\"you@example.org\",\"password\":\"...\"}}'")?;
+            writeln!(
+                out,
+                "  curl -s http://{address}/api/setup -H 'Content-Type: application/json' \\"
+            )?;
+            writeln!(
+                out,
+                "    -d '{{\"token\":\"{token}\",\"username\":\"admin\",\"email\":\"you@example.org\",\"password\":\"...\"}}'"
+            )?;
         }
         if self.demo {
             demo::explain(out, address, accounts)?;
@@ -160,7 +181,11 @@ impl Migrate {
             },
             (Action::Status, _) => {
                 for one in db::migrate::status(&config, all).await? {
-                    let state = if one.applied_at.is_some() { "applied" } else { "to do" };
+                    let state = if one.applied_at.is_some() {
+                        "applied"
+                    } else {
+                        "to do"
+                    };
                     writeln!(out, "{:>4}  {state:8} {}", one.version, one.name)?;
                 }
             }
@@ -168,4 +193,3 @@ impl Migrate {
         Ok(Exit::Ok)
     }
 }
-

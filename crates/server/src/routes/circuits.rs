@@ -20,17 +20,22 @@ use store::{
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    ApiError, Created, Ctx, IfMatch, Json, List, Listing, NoContent, Operation, Path, Path2, Policy, Routes, Tagged,
+    ApiError, Created, Ctx, IfMatch, Json, List, Listing, NoContent, Operation, Path, Path2, Policy, Routes,
+    Tagged,
     platform::{Platform, context},
     routes::schema::{
-        ApprovalsSchema, CircuitStatusWord, InvitationStateWord, JoinRequestStateWord, PermissionWord, PublicSchema,
-        RulesSchema,
+        ApprovalsSchema, CircuitStatusWord, InvitationStateWord, JoinRequestStateWord, PermissionWord,
+        PublicSchema, RulesSchema,
     },
 };
 
 const TAG: &str = "circuits";
-const REFUSALS: &[ErrorCode] =
-    &[ErrorCode::NotFound, ErrorCode::Forbidden, ErrorCode::Conflict, ErrorCode::ValidationFailed];
+const REFUSALS: &[ErrorCode] = &[
+    ErrorCode::NotFound,
+    ErrorCode::Forbidden,
+    ErrorCode::Conflict,
+    ErrorCode::ValidationFailed,
+];
 
 fn read() -> Policy {
     Policy::viewer(ApiScope::CircuitsRead)
@@ -50,7 +55,11 @@ pub fn routes() -> Routes<Platform> {
             Operation::new(TAG, "Creates a circuit; the caller becomes its owner")
                 .body::<CreateCircuit>()
                 .returns::<CircuitView>(201)
-                .problems(&[ErrorCode::LimitExceeded, ErrorCode::ValidationFailed, ErrorCode::Conflict]),
+                .problems(&[
+                    ErrorCode::LimitExceeded,
+                    ErrorCode::ValidationFailed,
+                    ErrorCode::Conflict,
+                ]),
             create,
         )
         .get(
@@ -72,11 +81,14 @@ pub fn routes() -> Routes<Platform> {
         .patch(
             "/api/circuits/{circuit_id}",
             write(),
-            Operation::new(TAG, "Changes a circuit's settings; archiving needs the permission `delete`")
-                .body::<UpdateCircuit>()
-                .returns::<CircuitView>(200)
-                .problems(REFUSALS)
-                .if_match(),
+            Operation::new(
+                TAG,
+                "Changes a circuit's settings; archiving needs the permission `delete`",
+            )
+            .body::<UpdateCircuit>()
+            .returns::<CircuitView>(200)
+            .problems(REFUSALS)
+            .if_match(),
             update,
         )
         .merge(roles())
@@ -90,7 +102,9 @@ fn roles() -> Routes<Platform> {
         .get(
             "/api/circuits/{circuit_id}/roles",
             read(),
-            Operation::new(TAG, "Lists a circuit's roles").returns::<RolesView>(200).problems(&[ErrorCode::NotFound]),
+            Operation::new(TAG, "Lists a circuit's roles")
+                .returns::<RolesView>(200)
+                .problems(&[ErrorCode::NotFound]),
             list_roles,
         )
         .post(
@@ -114,7 +128,9 @@ fn roles() -> Routes<Platform> {
         .delete(
             "/api/circuits/{circuit_id}/roles/{role}",
             write(),
-            Operation::new(TAG, "Removes a custom role that nobody has").returns_nothing(204).problems(REFUSALS),
+            Operation::new(TAG, "Removes a custom role that nobody has")
+                .returns_nothing(204)
+                .problems(REFUSALS),
             delete_role,
         )
 }
@@ -208,7 +224,11 @@ fn join_requests() -> Routes<Platform> {
             Operation::new(TAG, "Asks to join a circuit that shows itself to the public")
                 .body::<MessageBody>()
                 .returns::<JoinRequestView>(201)
-                .problems(&[ErrorCode::NotFound, ErrorCode::Conflict, ErrorCode::ValidationFailed]),
+                .problems(&[
+                    ErrorCode::NotFound,
+                    ErrorCode::Conflict,
+                    ErrorCode::ValidationFailed,
+                ]),
             ask_to_join,
         )
         .get(
@@ -231,7 +251,9 @@ fn join_requests() -> Routes<Platform> {
         .post(
             "/api/circuits/{circuit_id}/join-requests/{request_id}/reject",
             write(),
-            Operation::new(TAG, "Rejects a join request").returns::<JoinRequestView>(200).problems(REFUSALS),
+            Operation::new(TAG, "Rejects a join request")
+                .returns::<JoinRequestView>(200)
+                .problems(REFUSALS),
             reject_request,
         )
         .get(
@@ -423,7 +445,11 @@ struct RoleView {
 
 impl From<Role> for RoleView {
     fn from(role: Role) -> Self {
-        Self { name: role.name, permissions: role.permissions, built_in: role.built_in }
+        Self {
+            name: role.name,
+            permissions: role.permissions,
+            built_in: role.built_in,
+        }
     }
 }
 
@@ -558,7 +584,11 @@ async fn create(
 ) -> Answer<Created<CircuitView>> {
     let circuit = platform.app.create_circuit(&context(&ctx)?, body.into()).await?;
     let (location, version) = (format!("/api/circuits/{}", circuit.id), Some(circuit.version));
-    Ok(Created { location, version, body: circuit.try_into()? })
+    Ok(Created {
+        location,
+        version,
+        body: circuit.try_into()?,
+    })
 }
 
 async fn list(
@@ -567,7 +597,10 @@ async fn list(
     list: List<CircuitFilter>,
 ) -> Answer<Listing<CircuitView>> {
     let context = context(&ctx)?;
-    let page = platform.app.circuits(&context, list.filter.status, &list.page).await?;
+    let page = platform
+        .app
+        .circuits(&context, list.filter.status, &list.page)
+        .await?;
     let total = match list.with_total {
         true => Some(platform.app.count_circuits(&context, list.filter.status).await?),
         false => None,
@@ -591,13 +624,22 @@ async fn update(
     if_match: IfMatch,
     Json(body): Json<UpdateCircuit>,
 ) -> Answer<Tagged<CircuitView>> {
-    let circuit = platform.app.update_circuit(&context(&ctx)?, id, body.into(), if_match.0).await?;
+    let circuit = platform
+        .app
+        .update_circuit(&context(&ctx)?, id, body.into(), if_match.0)
+        .await?;
     Ok(Tagged::new(circuit.version, circuit.try_into()?))
 }
 
-async fn list_roles(ctx: Ctx, State(platform): State<Platform>, Path(id): Path<CircuitId>) -> Answer<Json<RolesView>> {
+async fn list_roles(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Path(id): Path<CircuitId>,
+) -> Answer<Json<RolesView>> {
     let roles = platform.app.circuit_roles(&context(&ctx)?, id).await?;
-    Ok(Json(RolesView { data: roles.into_iter().map(RoleView::from).collect() }))
+    Ok(Json(RolesView {
+        data: roles.into_iter().map(RoleView::from).collect(),
+    }))
 }
 
 async fn create_role(
@@ -606,8 +648,15 @@ async fn create_role(
     Path(id): Path<CircuitId>,
     Json(body): Json<RoleBody>,
 ) -> Answer<Created<RoleView>> {
-    let role = platform.app.create_circuit_role(&context(&ctx)?, id, &body.name, body.permissions).await?;
-    Ok(Created { location: format!("/api/circuits/{id}/roles/{}", role.name), version: None, body: role.into() })
+    let role = platform
+        .app
+        .create_circuit_role(&context(&ctx)?, id, &body.name, body.permissions)
+        .await?;
+    Ok(Created {
+        location: format!("/api/circuits/{id}/roles/{}", role.name),
+        version: None,
+        body: role.into(),
+    })
 }
 
 async fn update_role(
@@ -616,7 +665,10 @@ async fn update_role(
     Path2(id, role): Path2<CircuitId, String>,
     Json(body): Json<PermissionsBody>,
 ) -> Answer<Json<RoleView>> {
-    let role = platform.app.update_circuit_role(&context(&ctx)?, id, &role, body.permissions).await?;
+    let role = platform
+        .app
+        .update_circuit_role(&context(&ctx)?, id, &role, body.permissions)
+        .await?;
     Ok(Json(role.into()))
 }
 
@@ -625,7 +677,10 @@ async fn delete_role(
     State(platform): State<Platform>,
     Path2(id, role): Path2<CircuitId, String>,
 ) -> Answer<NoContent> {
-    platform.app.delete_circuit_role(&context(&ctx)?, id, &role).await?;
+    platform
+        .app
+        .delete_circuit_role(&context(&ctx)?, id, &role)
+        .await?;
     Ok(NoContent)
 }
 
@@ -635,7 +690,10 @@ async fn list_members(
     Path(id): Path<CircuitId>,
     list: List,
 ) -> Answer<Listing<MemberView>> {
-    let page = platform.app.circuit_members(&context(&ctx)?, id, &list.page).await?;
+    let page = platform
+        .app
+        .circuit_members(&context(&ctx)?, id, &list.page)
+        .await?;
     Ok(Listing::new(page, list.page.limit, None, MemberView::from))
 }
 
@@ -645,7 +703,10 @@ async fn set_member_role(
     Path2(id, user): Path2<CircuitId, UserId>,
     Json(body): Json<MemberRoleBody>,
 ) -> Answer<Json<MemberView>> {
-    let member = platform.app.set_circuit_member_role(&context(&ctx)?, id, user, &body.role).await?;
+    let member = platform
+        .app
+        .set_circuit_member_role(&context(&ctx)?, id, user, &body.role)
+        .await?;
     Ok(Json(member.into()))
 }
 
@@ -654,7 +715,10 @@ async fn remove_member(
     State(platform): State<Platform>,
     Path2(id, user): Path2<CircuitId, UserId>,
 ) -> Answer<NoContent> {
-    platform.app.remove_circuit_member(&context(&ctx)?, id, user).await?;
+    platform
+        .app
+        .remove_circuit_member(&context(&ctx)?, id, user)
+        .await?;
     Ok(NoContent)
 }
 
@@ -665,10 +729,16 @@ async fn invite(
     Json(body): Json<InviteBody>,
 ) -> Answer<Created<InvitationView>> {
     let context = context(&ctx)?;
-    let invitation =
-        platform.app.invite_to_circuit(&context, id, &body.username, &body.role, &body.message).await?;
+    let invitation = platform
+        .app
+        .invite_to_circuit(&context, id, &body.username, &body.role, &body.message)
+        .await?;
     let location = format!("/api/circuits/{id}/invitations/{}", invitation.id);
-    Ok(Created { location, version: None, body: invitation.into() })
+    Ok(Created {
+        location,
+        version: None,
+        body: invitation.into(),
+    })
 }
 
 async fn list_invitations(
@@ -677,7 +747,10 @@ async fn list_invitations(
     Path(id): Path<CircuitId>,
     list: List,
 ) -> Answer<Listing<InvitationView>> {
-    let page = platform.app.circuit_invitations(&context(&ctx)?, id, &list.page).await?;
+    let page = platform
+        .app
+        .circuit_invitations(&context(&ctx)?, id, &list.page)
+        .await?;
     Ok(Listing::new(page, list.page.limit, None, InvitationView::from))
 }
 
@@ -686,11 +759,18 @@ async fn revoke(
     State(platform): State<Platform>,
     Path2(id, invitation): Path2<CircuitId, InvitationId>,
 ) -> Answer<NoContent> {
-    platform.app.revoke_invitation(&context(&ctx)?, id, invitation).await?;
+    platform
+        .app
+        .revoke_invitation(&context(&ctx)?, id, invitation)
+        .await?;
     Ok(NoContent)
 }
 
-async fn my_invitations(ctx: Ctx, State(platform): State<Platform>, list: List) -> Answer<Listing<InvitationView>> {
+async fn my_invitations(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    list: List,
+) -> Answer<Listing<InvitationView>> {
     let page = platform.app.my_invitations(&context(&ctx)?, &list.page).await?;
     Ok(Listing::new(page, list.page.limit, None, InvitationView::from))
 }
@@ -700,7 +780,13 @@ async fn accept(
     State(platform): State<Platform>,
     Path(id): Path<InvitationId>,
 ) -> Answer<Json<InvitationView>> {
-    Ok(Json(platform.app.answer_invitation(&context(&ctx)?, id, true).await?.into()))
+    Ok(Json(
+        platform
+            .app
+            .answer_invitation(&context(&ctx)?, id, true)
+            .await?
+            .into(),
+    ))
 }
 
 async fn decline(
@@ -708,7 +794,13 @@ async fn decline(
     State(platform): State<Platform>,
     Path(id): Path<InvitationId>,
 ) -> Answer<Json<InvitationView>> {
-    Ok(Json(platform.app.answer_invitation(&context(&ctx)?, id, false).await?.into()))
+    Ok(Json(
+        platform
+            .app
+            .answer_invitation(&context(&ctx)?, id, false)
+            .await?
+            .into(),
+    ))
 }
 
 async fn ask_to_join(
@@ -717,8 +809,15 @@ async fn ask_to_join(
     Path(id): Path<CircuitId>,
     Json(body): Json<MessageBody>,
 ) -> Answer<Created<JoinRequestView>> {
-    let request = platform.app.request_to_join(&context(&ctx)?, id, &body.message).await?;
-    Ok(Created { location: "/api/join-requests".to_owned(), version: None, body: request.into() })
+    let request = platform
+        .app
+        .request_to_join(&context(&ctx)?, id, &body.message)
+        .await?;
+    Ok(Created {
+        location: "/api/join-requests".to_owned(),
+        version: None,
+        body: request.into(),
+    })
 }
 
 async fn list_requests(
@@ -727,11 +826,18 @@ async fn list_requests(
     Path(id): Path<CircuitId>,
     list: List,
 ) -> Answer<Listing<JoinRequestView>> {
-    let page = platform.app.join_requests(&context(&ctx)?, id, &list.page).await?;
+    let page = platform
+        .app
+        .join_requests(&context(&ctx)?, id, &list.page)
+        .await?;
     Ok(Listing::new(page, list.page.limit, None, JoinRequestView::from))
 }
 
-async fn my_requests(ctx: Ctx, State(platform): State<Platform>, list: List) -> Answer<Listing<JoinRequestView>> {
+async fn my_requests(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    list: List,
+) -> Answer<Listing<JoinRequestView>> {
     let page = platform.app.my_join_requests(&context(&ctx)?, &list.page).await?;
     Ok(Listing::new(page, list.page.limit, None, JoinRequestView::from))
 }
@@ -743,7 +849,13 @@ async fn approve_request(
     Json(body): Json<ApproveBody>,
 ) -> Answer<Json<JoinRequestView>> {
     let context = context(&ctx)?;
-    Ok(Json(platform.app.decide_join_request(&context, id, request, Some(&body.role)).await?.into()))
+    Ok(Json(
+        platform
+            .app
+            .decide_join_request(&context, id, request, Some(&body.role))
+            .await?
+            .into(),
+    ))
 }
 
 async fn reject_request(
@@ -751,5 +863,11 @@ async fn reject_request(
     State(platform): State<Platform>,
     Path2(id, request): Path2<CircuitId, JoinRequestId>,
 ) -> Answer<Json<JoinRequestView>> {
-    Ok(Json(platform.app.decide_join_request(&context(&ctx)?, id, request, None).await?.into()))
+    Ok(Json(
+        platform
+            .app
+            .decide_join_request(&context(&ctx)?, id, request, None)
+            .await?
+            .into(),
+    ))
 }

@@ -31,14 +31,18 @@ use crate::{
     ApiError, Ctx, Json, List, Listing, NoContent, Operation, Path, Path2, Policy, Routes,
     platform::{Platform, context},
     routes::schema::{
-        IdentifierBody, IdentifierView, OperationKindWord, OperationStateWord, PendingStateWord, PublicSchema,
-        PushStatusWord, ResolutionWord,
+        IdentifierBody, IdentifierView, OperationKindWord, OperationStateWord, PendingStateWord,
+        PublicSchema, PushStatusWord, ResolutionWord,
     },
 };
 
 const TAG: &str = "exchange";
-const REFUSALS: &[ErrorCode] =
-    &[ErrorCode::NotFound, ErrorCode::Forbidden, ErrorCode::Conflict, ErrorCode::ValidationFailed];
+const REFUSALS: &[ErrorCode] = &[
+    ErrorCode::NotFound,
+    ErrorCode::Forbidden,
+    ErrorCode::Conflict,
+    ErrorCode::ValidationFailed,
+];
 /// A batch of a thousand items with data.
 const BATCH_BODY: usize = 16 * 1024 * 1024;
 
@@ -53,7 +57,11 @@ fn write() -> Policy {
 /// The routes of pushing, pulling, operations, public views and pending items.
 #[must_use]
 pub fn routes() -> Routes<Platform> {
-    pushing().merge(pulling()).merge(operations()).merge(items()).merge(pending())
+    pushing()
+        .merge(pulling())
+        .merge(operations())
+        .merge(items())
+        .merge(pending())
 }
 
 fn pushing() -> Routes<Platform> {
@@ -61,13 +69,16 @@ fn pushing() -> Routes<Platform> {
         .post(
             "/api/circuits/{circuit_id}/push-local",
             write(),
-            Operation::new(TAG, "Pushes a local item: it gets its global id, or enriches the item that is known")
-                .description("All or nothing, in one transaction. Repeating the call is harmless.")
-                .body::<PushLocalBody>()
-                .returns::<PushedView>(200)
-                .returns::<PushedView>(201)
-                .problems(REFUSALS)
-                .problems(&[ErrorCode::ConflictDetected]),
+            Operation::new(
+                TAG,
+                "Pushes a local item: it gets its global id, or enriches the item that is known",
+            )
+            .description("All or nothing, in one transaction. Repeating the call is harmless.")
+            .body::<PushLocalBody>()
+            .returns::<PushedView>(200)
+            .returns::<PushedView>(201)
+            .problems(REFUSALS)
+            .problems(&[ErrorCode::ConflictDetected]),
             push_local,
         )
         .post(
@@ -84,12 +95,17 @@ fn pushing() -> Routes<Platform> {
         .post(
             "/api/circuits/{circuit_id}/push-batch",
             write().body_limit(BATCH_BODY),
-            Operation::new(TAG, "Pushes up to 1,000 local items, each for itself or all in one transaction")
-                .description("Each entry of the answer says what became of it; with `atomic` one failure stops all.")
-                .body::<BatchBody>()
-                .returns::<BatchView>(200)
-                .problems(REFUSALS)
-                .problems(&[ErrorCode::ConflictDetected]),
+            Operation::new(
+                TAG,
+                "Pushes up to 1,000 local items, each for itself or all in one transaction",
+            )
+            .description(
+                "Each entry of the answer says what became of it; with `atomic` one failure stops all.",
+            )
+            .body::<BatchBody>()
+            .returns::<BatchView>(200)
+            .problems(REFUSALS)
+            .problems(&[ErrorCode::ConflictDetected]),
             push_batch,
         )
 }
@@ -99,11 +115,14 @@ fn pulling() -> Routes<Platform> {
         .post(
             "/api/circuits/{circuit_id}/pull",
             read(),
-            Operation::new(TAG, "Pulls an item: a lasting right to read it, at once or after approval")
-                .body::<DfidBody>()
-                .returns::<OperationView>(200)
-                .returns::<OperationView>(201)
-                .problems(REFUSALS),
+            Operation::new(
+                TAG,
+                "Pulls an item: a lasting right to read it, at once or after approval",
+            )
+            .body::<DfidBody>()
+            .returns::<OperationView>(200)
+            .returns::<OperationView>(201)
+            .problems(REFUSALS),
             pull,
         )
         .get(
@@ -112,7 +131,11 @@ fn pulling() -> Routes<Platform> {
             Operation::new(TAG, "Shows a public circuit with its published items")
                 .description("A guarded view wants its password in `X-Access-Password`.")
                 .returns::<PublicView>(200)
-                .problems(&[ErrorCode::NotFound, ErrorCode::Unauthenticated, ErrorCode::Unavailable]),
+                .problems(&[
+                    ErrorCode::NotFound,
+                    ErrorCode::Unauthenticated,
+                    ErrorCode::Unavailable,
+                ]),
             public_view,
         )
 }
@@ -129,16 +152,21 @@ fn operations() -> Routes<Platform> {
         .get(
             "/api/circuits/{circuit_id}/operations",
             read(),
-            Operation::new(TAG, "Lists operations: all for those who decide, one's own for the others")
-                .query::<OperationFilter>()
-                .returns_page::<OperationView>()
-                .problems(&[ErrorCode::NotFound]),
+            Operation::new(
+                TAG,
+                "Lists operations: all for those who decide, one's own for the others",
+            )
+            .query::<OperationFilter>()
+            .returns_page::<OperationView>()
+            .problems(&[ErrorCode::NotFound]),
             list_operations,
         )
         .get(
             "/api/circuits/{circuit_id}/operations/{operation_id}",
             read(),
-            Operation::new(TAG, "Reads an operation").returns::<OperationView>(200).problems(&[ErrorCode::NotFound]),
+            Operation::new(TAG, "Reads an operation")
+                .returns::<OperationView>(200)
+                .problems(&[ErrorCode::NotFound]),
             get_operation,
         )
         .post(
@@ -174,9 +202,12 @@ fn items() -> Routes<Platform> {
         .delete(
             "/api/circuits/{circuit_id}/items/{dfid}",
             write(),
-            Operation::new(TAG, "Takes an item out of a circuit; what was pulled stays pulled")
-                .returns_nothing(204)
-                .problems(REFUSALS),
+            Operation::new(
+                TAG,
+                "Takes an item out of a circuit; what was pulled stays pulled",
+            )
+            .returns_nothing(204)
+            .problems(REFUSALS),
             remove_item,
         )
         .put(
@@ -228,7 +259,11 @@ struct PushLocalBody {
 
 impl From<PushLocalBody> for PushLocal {
     fn from(body: PushLocalBody) -> Self {
-        Self { local_id: body.local_id, identifiers: body.identifiers, enriched_data: body.enriched_data }
+        Self {
+            local_id: body.local_id,
+            identifiers: body.identifiers,
+            enriched_data: body.enriched_data,
+        }
     }
 }
 
@@ -492,7 +527,12 @@ impl From<PendingItem> for PendingView {
             identifiers: pending.content.identifiers,
             enriched_data: pending.content.data,
             candidates: pending.candidates,
-            suggested_actions: pending.reason.suggested_actions().iter().map(|action| action.as_str()).collect(),
+            suggested_actions: pending
+                .reason
+                .suggested_actions()
+                .iter()
+                .map(|action| action.as_str())
+                .collect(),
             created_at: pending.created_at,
             resolved_at: pending.resolved_at,
         }
@@ -502,7 +542,11 @@ impl From<PendingItem> for PendingView {
 type Answer<T> = Result<T, ApiError>;
 
 fn pushed(pushed: Pushed) -> Response {
-    let status = if pushed.created { StatusCode::CREATED } else { StatusCode::OK };
+    let status = if pushed.created {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
     (status, Json(PushedView::from(pushed))).into_response()
 }
 
@@ -512,7 +556,12 @@ async fn push_local(
     Path(circuit): Path<CircuitId>,
     Json(body): Json<PushLocalBody>,
 ) -> Answer<Response> {
-    Ok(pushed(platform.app.push_local(&context(&ctx)?, circuit, &body.into()).await?))
+    Ok(pushed(
+        platform
+            .app
+            .push_local(&context(&ctx)?, circuit, &body.into())
+            .await?,
+    ))
 }
 
 async fn push(
@@ -521,7 +570,12 @@ async fn push(
     Path(circuit): Path<CircuitId>,
     Json(body): Json<DfidBody>,
 ) -> Answer<Response> {
-    Ok(pushed(platform.app.push_item(&context(&ctx)?, circuit, body.dfid).await?))
+    Ok(pushed(
+        platform
+            .app
+            .push_item(&context(&ctx)?, circuit, body.dfid)
+            .await?,
+    ))
 }
 
 async fn push_batch(
@@ -531,24 +585,41 @@ async fn push_batch(
     Json(body): Json<BatchBody>,
 ) -> Answer<Json<BatchView>> {
     let pushes: Vec<PushLocal> = body.items.into_iter().map(PushLocal::from).collect();
-    let results = platform.app.push_batch(&context(&ctx)?, circuit, &pushes, body.atomic).await?;
+    let results = platform
+        .app
+        .push_batch(&context(&ctx)?, circuit, &pushes, body.atomic)
+        .await?;
     let done = results.iter().filter(|result| result.is_ok()).count();
     let failed = results.len() - done;
     let results = results.into_iter().map(batch_entry).collect();
-    Ok(Json(BatchView { results, pushed: done, failed }))
+    Ok(Json(BatchView {
+        results,
+        pushed: done,
+        failed,
+    }))
 }
 
 fn batch_entry(result: Result<Pushed, app::AppError>) -> BatchEntry {
     match result {
-        Ok(pushed) => BatchEntry { result: Some(pushed.into()), error: None },
+        Ok(pushed) => BatchEntry {
+            result: Some(pushed.into()),
+            error: None,
+        },
         Err(error) => {
             let mut more = *error.details;
             if !error.fields.is_empty() {
                 let fields = serde_json::to_value(&error.fields).unwrap_or_default();
                 more.insert("errors".to_owned(), fields);
             }
-            let error = EntryError { code: error.code.as_str(), detail: error.message, more };
-            BatchEntry { result: None, error: Some(error) }
+            let error = EntryError {
+                code: error.code.as_str(),
+                detail: error.message,
+                more,
+            };
+            BatchEntry {
+                result: None,
+                error: Some(error),
+            }
         }
     }
 }
@@ -570,7 +641,9 @@ async fn public_view(
     headers: HeaderMap,
     list: List,
 ) -> Answer<Json<PublicView>> {
-    let password = headers.get("x-access-password").and_then(|value| value.to_str().ok());
+    let password = headers
+        .get("x-access-password")
+        .and_then(|value| value.to_str().ok());
     let (circuit, page) = platform.app.public_circuit(&slug, password, &list.page).await?;
     let next_cursor = page.next.as_ref().map(domain::page::Cursor::encode);
     let items: Result<_, _> = page.data.into_iter().map(public_item).collect();
@@ -589,7 +662,10 @@ async fn list_operations(
     Path(circuit): Path<CircuitId>,
     list: List<OperationFilter>,
 ) -> Answer<Listing<OperationView>> {
-    let page = platform.app.operations(&context(&ctx)?, circuit, list.filter.state, &list.page).await?;
+    let page = platform
+        .app
+        .operations(&context(&ctx)?, circuit, list.filter.state, &list.page)
+        .await?;
     Ok(Listing::new(page, list.page.limit, None, OperationView::from))
 }
 
@@ -598,7 +674,9 @@ async fn get_operation(
     State(platform): State<Platform>,
     Path2(circuit, id): Path2<CircuitId, OperationId>,
 ) -> Answer<Json<OperationView>> {
-    Ok(Json(platform.app.operation(&context(&ctx)?, circuit, id).await?.into()))
+    Ok(Json(
+        platform.app.operation(&context(&ctx)?, circuit, id).await?.into(),
+    ))
 }
 
 async fn decide(
@@ -609,7 +687,10 @@ async fn decide(
     body: ReasonBody,
 ) -> Answer<Json<OperationView>> {
     let context = context(ctx)?;
-    let decided = platform.app.decide_operation(&context, circuit, id, action, body.reason.as_deref()).await?;
+    let decided = platform
+        .app
+        .decide_operation(&context, circuit, id, action, body.reason.as_deref())
+        .await?;
     Ok(Json(decided.into()))
 }
 
@@ -660,7 +741,10 @@ async fn remove_item(
     State(platform): State<Platform>,
     Path2(circuit, dfid): Path2<CircuitId, Dfid>,
 ) -> Answer<NoContent> {
-    platform.app.remove_from_circuit(&context(&ctx)?, circuit, dfid).await?;
+    platform
+        .app
+        .remove_from_circuit(&context(&ctx)?, circuit, dfid)
+        .await?;
     Ok(NoContent)
 }
 
@@ -670,7 +754,10 @@ async fn publish(
     Path2(circuit, dfid): Path2<CircuitId, Dfid>,
     Json(body): Json<PublishedBody>,
 ) -> Answer<NoContent> {
-    platform.app.publish_in_circuit(&context(&ctx)?, circuit, dfid, body.published).await?;
+    platform
+        .app
+        .publish_in_circuit(&context(&ctx)?, circuit, dfid, body.published)
+        .await?;
     Ok(NoContent)
 }
 
@@ -679,7 +766,10 @@ async fn list_pending(
     State(platform): State<Platform>,
     list: List<PendingFilter>,
 ) -> Answer<Listing<PendingView>> {
-    let page = platform.app.pending_items(&context(&ctx)?, list.filter.state, &list.page).await?;
+    let page = platform
+        .app
+        .pending_items(&context(&ctx)?, list.filter.state, &list.page)
+        .await?;
     Ok(Listing::new(page, list.page.limit, None, PendingView::from))
 }
 
@@ -695,5 +785,11 @@ async fn resolve(
         identifiers: body.identifiers,
         note: body.note,
     };
-    Ok(Json(platform.app.resolve_pending(&context(&ctx)?, id, command).await?.into()))
+    Ok(Json(
+        platform
+            .app
+            .resolve_pending(&context(&ctx)?, id, command)
+            .await?
+            .into(),
+    ))
 }

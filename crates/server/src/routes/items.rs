@@ -38,9 +38,12 @@ pub fn routes() -> Routes<Platform> {
         .get(
             "/api/items",
             read(),
-            Operation::new(TAG, "Lists items by DFID: the workspace's own, or those shared with it")
-                .query::<ItemQuery>()
-                .returns_page::<ItemView>(),
+            Operation::new(
+                TAG,
+                "Lists items by DFID: the workspace's own, or those shared with it",
+            )
+            .query::<ItemQuery>()
+            .returns_page::<ItemView>(),
             list,
         )
         .get(
@@ -76,7 +79,12 @@ pub fn routes() -> Routes<Platform> {
 
 fn changes() -> Routes<Platform> {
     let write = || Policy::member(ApiScope::ItemsWrite);
-    let refusals = [ErrorCode::NotFound, ErrorCode::Forbidden, ErrorCode::Conflict, ErrorCode::ValidationFailed];
+    let refusals = [
+        ErrorCode::NotFound,
+        ErrorCode::Forbidden,
+        ErrorCode::Conflict,
+        ErrorCode::ValidationFailed,
+    ];
     Routes::new()
         .patch(
             "/api/items/{dfid}",
@@ -91,10 +99,13 @@ fn changes() -> Routes<Platform> {
         .post(
             "/api/items/{dfid}/merge",
             write(),
-            Operation::new(TAG, "Merges other items into this one; their DFIDs redirect to it")
-                .body::<MergeBody>()
-                .returns::<ItemView>(200)
-                .problems(&refusals),
+            Operation::new(
+                TAG,
+                "Merges other items into this one; their DFIDs redirect to it",
+            )
+            .body::<MergeBody>()
+            .returns::<ItemView>(200)
+            .problems(&refusals),
             merge,
         )
         .post(
@@ -118,10 +129,13 @@ fn changes() -> Routes<Platform> {
         .post(
             "/api/items/{dfid}/share",
             write(),
-            Operation::new(TAG, "Lets another workspace, or a user's, read the item from now on")
-                .body::<ShareBody>()
-                .returns::<SharedView>(201)
-                .problems(&refusals),
+            Operation::new(
+                TAG,
+                "Lets another workspace, or a user's, read the item from now on",
+            )
+            .body::<ShareBody>()
+            .returns::<SharedView>(201)
+            .problems(&refusals),
             share,
         )
 }
@@ -195,7 +209,10 @@ impl SplitPartBody {
     fn check(self, index: usize) -> Result<SplitPart, Vec<FieldError>> {
         let identifiers =
             domain::identifier::check_all(&format!("parts[{index}].identifiers"), &self.identifiers)?;
-        Ok(SplitPart { identifiers, data: self.data })
+        Ok(SplitPart {
+            identifiers,
+            data: self.data,
+        })
     }
 }
 
@@ -316,7 +333,10 @@ async fn list(
     list: List<ItemQuery>,
 ) -> Result<Listing<ItemView>, ApiError> {
     let context = context(&ctx)?;
-    let filter = ItemFilter { shared: list.filter.shared, status: list.filter.status };
+    let filter = ItemFilter {
+        shared: list.filter.shared,
+        status: list.filter.status,
+    };
     let page = platform.app.items(&context, filter, &list.page).await?;
     let total = match list.with_total {
         true => Some(platform.app.count_items(&context, filter).await?),
@@ -330,9 +350,24 @@ async fn search(
     State(platform): State<Platform>,
     list: List<SearchQuery>,
 ) -> Result<Listing<ItemView>, ApiError> {
-    let SearchQuery { value, key, namespace, registry, scope } = list.filter;
-    let exact = key.map(|key| NewIdentifier { namespace, key, value: value.clone(), registry, scope });
-    let page = platform.app.search_items(&context(&ctx)?, &value, exact, &list.page).await?;
+    let SearchQuery {
+        value,
+        key,
+        namespace,
+        registry,
+        scope,
+    } = list.filter;
+    let exact = key.map(|key| NewIdentifier {
+        namespace,
+        key,
+        value: value.clone(),
+        registry,
+        scope,
+    });
+    let page = platform
+        .app
+        .search_items(&context(&ctx)?, &value, exact, &list.page)
+        .await?;
     Listing::try_new(page, list.page.limit, None, |item| ItemView::try_from(&item))
 }
 
@@ -345,7 +380,9 @@ async fn get(
     let item = platform.app.item(&context(&ctx)?, dfid).await?;
     let view = ItemView::try_from(&*item)?;
     let Some(other) = item.redirect_to else {
-        return Ok(Tagged::new(item.version, view).unless_known(&headers).into_response());
+        return Ok(Tagged::new(item.version, view)
+            .unless_known(&headers)
+            .into_response());
     };
     let mut answer = (StatusCode::PERMANENT_REDIRECT, Json(view)).into_response();
     if let Ok(location) = HeaderValue::try_from(format!("/api/items/{other}")) {
@@ -360,11 +397,18 @@ async fn history(
     Path(dfid): Path<Dfid>,
     list: List,
 ) -> Result<Listing<ChangeView>, ApiError> {
-    let page = platform.app.item_history(&context(&ctx)?, dfid, &list.page).await?;
+    let page = platform
+        .app
+        .item_history(&context(&ctx)?, dfid, &list.page)
+        .await?;
     Listing::try_new(page, list.page.limit, None, change_view)
 }
 
-async fn read_back(platform: &Platform, context: &app::Ctx, dfid: Dfid) -> Result<Tagged<ItemView>, ApiError> {
+async fn read_back(
+    platform: &Platform,
+    context: &app::Ctx,
+    dfid: Dfid,
+) -> Result<Tagged<ItemView>, ApiError> {
     let item: Arc<Item> = platform.app.item(context, dfid).await?;
     Ok(Tagged::new(item.version, ItemView::try_from(&*item)?))
 }
@@ -377,7 +421,10 @@ async fn enrich(
     Json(body): Json<EnrichBody>,
 ) -> Result<Tagged<ItemView>, ApiError> {
     let context = context(&ctx)?;
-    platform.app.enrich_item(&context, dfid, &body.identifiers, body.enriched_data, if_match.0).await?;
+    platform
+        .app
+        .enrich_item(&context, dfid, &body.identifiers, body.enriched_data, if_match.0)
+        .await?;
     read_back(&platform, &context, dfid).await
 }
 
@@ -388,7 +435,10 @@ async fn merge(
     Json(body): Json<MergeBody>,
 ) -> Result<Tagged<ItemView>, ApiError> {
     let context = context(&ctx)?;
-    platform.app.merge_items(&context, dfid, &body.dfids, body.strategy).await?;
+    platform
+        .app
+        .merge_items(&context, dfid, &body.dfids, body.strategy)
+        .await?;
     read_back(&platform, &context, dfid).await
 }
 
@@ -398,8 +448,12 @@ async fn split(
     Path(dfid): Path<Dfid>,
     Json(body): Json<SplitBody>,
 ) -> Result<(StatusCode, Json<SplitView>), ApiError> {
-    let parts: Result<Vec<_>, _> =
-        body.parts.into_iter().enumerate().map(|(index, part)| part.check(index)).collect();
+    let parts: Result<Vec<_>, _> = body
+        .parts
+        .into_iter()
+        .enumerate()
+        .map(|(index, part)| part.check(index))
+        .collect();
     let parts = parts.map_err(ApiError::invalid)?;
     let dfids = platform.app.split_item(&context(&ctx)?, dfid, &parts).await?;
     Ok((StatusCode::CREATED, Json(SplitView { dfids })))
@@ -423,8 +477,9 @@ async fn share(
     Json(body): Json<ShareBody>,
 ) -> Result<(StatusCode, Json<SharedView>), ApiError> {
     let context = context(&ctx)?;
-    let workspace_id =
-        platform.app.share_item(&context, dfid, body.workspace_id, body.username.as_deref()).await?;
+    let workspace_id = platform
+        .app
+        .share_item(&context, dfid, body.workspace_id, body.username.as_deref())
+        .await?;
     Ok((StatusCode::CREATED, Json(SharedView { dfid, workspace_id })))
 }
-

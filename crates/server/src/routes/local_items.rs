@@ -197,13 +197,21 @@ fn group_view(group: DuplicateGroup<usize>, local_ids: &[String]) -> GroupView {
     let name = |index: &usize| local_ids[*index].clone();
     let conflict = |conflict: domain::item::DataConflict<usize>| ConflictView {
         field: conflict.field,
-        values: conflict.values.into_iter().map(|(id, value)| json!({"local_id": name(&id), "value": value})).collect(),
+        values: conflict
+            .values
+            .into_iter()
+            .map(|(id, value)| json!({"local_id": name(&id), "value": value}))
+            .collect(),
     };
     GroupView {
         local_ids: group.items.iter().map(name).collect(),
         shared: group.shared,
         conflicts: group.conflicts.into_iter().map(conflict).collect(),
-        suggested_actions: group.suggested_actions.iter().map(|action| action.as_str()).collect(),
+        suggested_actions: group
+            .suggested_actions
+            .iter()
+            .map(|action| action.as_str())
+            .collect(),
     }
 }
 
@@ -227,11 +235,18 @@ async fn create(
     State(platform): State<Platform>,
     Json(body): Json<CreateLocalItem>,
 ) -> Result<Created<LocalItemView>, ApiError> {
-    let new =
-        NewLocalItem { local_id: body.local_id, identifiers: body.identifiers, enriched_data: body.enriched_data };
+    let new = NewLocalItem {
+        local_id: body.local_id,
+        identifiers: body.identifiers,
+        enriched_data: body.enriched_data,
+    };
     let item = platform.app.create_local_item(&context(&ctx)?, new).await?;
     let location = format!("/api/items/local/{}", item.local_id);
-    Ok(Created { location, version: Some(item.version), body: item.into() })
+    Ok(Created {
+        location,
+        version: Some(item.version),
+        body: item.into(),
+    })
 }
 
 async fn list(
@@ -240,9 +255,17 @@ async fn list(
     list: List<LocalFilter>,
 ) -> Result<Listing<LocalItemView>, ApiError> {
     let context = context(&ctx)?;
-    let page = platform.app.local_items(&context, list.filter.status, &list.page).await?;
+    let page = platform
+        .app
+        .local_items(&context, list.filter.status, &list.page)
+        .await?;
     let total = match list.with_total {
-        true => Some(platform.app.count_local_items(&context, list.filter.status).await?),
+        true => Some(
+            platform
+                .app
+                .count_local_items(&context, list.filter.status)
+                .await?,
+        ),
         false => None,
     };
     Ok(Listing::new(page, list.page.limit, total, LocalItemView::from))
@@ -268,13 +291,27 @@ async fn organise(
     State(platform): State<Platform>,
     Json(body): Json<OrganiseBody>,
 ) -> Result<Json<OrganisedView>, ApiError> {
-    let outcome = platform.app.organise_local_items(&context(&ctx)?, body.dry_run).await?;
-    let OrganiseOutcome { merges, conflicts, local_ids } = outcome;
-    let merged = |one: app::local_items::Organised| MergedView { kept: one.kept, merged: one.merged, shared: one.shared };
+    let outcome = platform
+        .app
+        .organise_local_items(&context(&ctx)?, body.dry_run)
+        .await?;
+    let OrganiseOutcome {
+        merges,
+        conflicts,
+        local_ids,
+    } = outcome;
+    let merged = |one: app::local_items::Organised| MergedView {
+        kept: one.kept,
+        merged: one.merged,
+        shared: one.shared,
+    };
     Ok(Json(OrganisedView {
         dry_run: body.dry_run,
         merges: merges.into_iter().map(merged).collect(),
-        conflicts: conflicts.into_iter().map(|group| group_view(group, &local_ids)).collect(),
+        conflicts: conflicts
+            .into_iter()
+            .map(|group| group_view(group, &local_ids))
+            .collect(),
     }))
 }
 
@@ -285,7 +322,10 @@ async fn merge(
     Json(body): Json<MergeBody>,
 ) -> Result<Tagged<LocalItemView>, ApiError> {
     let context = context(&ctx)?;
-    let item = platform.app.merge_local_items(&context, &local_id, &body.local_ids, body.strategy).await?;
+    let item = platform
+        .app
+        .merge_local_items(&context, &local_id, &body.local_ids, body.strategy)
+        .await?;
     Ok(Tagged::new(item.version, item.into()))
 }
 
@@ -294,6 +334,9 @@ async fn unmerge(
     State(platform): State<Platform>,
     Path(local_id): Path<String>,
 ) -> Result<Tagged<LocalItemView>, ApiError> {
-    let item = platform.app.unmerge_local_item(&context(&ctx)?, &local_id).await?;
+    let item = platform
+        .app
+        .unmerge_local_item(&context(&ctx)?, &local_id)
+        .await?;
     Ok(Tagged::new(item.version, item.into()))
 }
