@@ -7,12 +7,11 @@ use app::{
     App, AppError,
     identity::{AuthenticationError, Place, Presented as Shown},
 };
-use domain::caller::{Caller as DomainCaller, Credential as DomainCredential};
 use futures_util::future::BoxFuture;
 
 use crate::{
     ApiError, Auth, Ctx, Routes,
-    caller::{AuthError, AuthRequest, Authenticator, Caller, Credential, Presented, Scopes},
+    caller::{AuthError, AuthRequest, Authenticated, Authenticator, Caller, Presented},
     csrf::Csrf,
     routes::{admin, api_keys, auth, credits, members, sessions, workspace},
 };
@@ -44,10 +43,10 @@ pub fn identity_routes() -> Routes<Platform> {
 /// Unauthenticated on a public route without a caller.
 pub fn context(ctx: &Ctx) -> Result<app::Ctx, ApiError> {
     Ok(app::Ctx {
-        caller: domain_caller(ctx.caller()?),
+        caller: Caller::clone(ctx.caller()?),
         address: ctx.address.to_string(),
         request_id: ctx.request_id().to_owned(),
-        meter: db::Meter::counting(),
+        meter: ctx.meter.clone(),
     })
 }
 
@@ -55,25 +54,10 @@ pub fn context(ctx: &Ctx) -> Result<app::Ctx, ApiError> {
 #[must_use]
 pub fn context_of(auth: &Auth, ctx: &Ctx) -> app::Ctx {
     app::Ctx {
-        caller: domain_caller(auth),
+        caller: Caller::clone(auth),
         address: ctx.address.to_string(),
         request_id: ctx.request_id().to_owned(),
-        meter: db::Meter::counting(),
-    }
-}
-
-fn domain_caller(caller: &Caller) -> DomainCaller {
-    DomainCaller {
-        user_id: caller.user,
-        workspace_id: caller.workspace,
-        role: caller.role,
-        tier: caller.tier,
-        platform_admin: caller.platform_admin,
-        credential: match caller.credential {
-            Credential::Cookie(session) => DomainCredential::Cookie(session),
-            Credential::Token(session) => DomainCredential::Token(session),
-            Credential::ApiKey(key) => DomainCredential::ApiKey(key, caller.scopes.list()),
-        },
+        meter: ctx.meter.clone(),
     }
 }
 
@@ -85,35 +69,29 @@ impl Authenticator for PlatformAuthenticator {
         &'a self,
         presented: Presented<'a>,
         request: AuthRequest<'a>,
-    ) -> BoxFuture<'a, Result<Arc<Caller>, AuthError>> {
+    ) -> BoxFuture<'a, Result<Authenticated, AuthError>> {
         let shown = match presented {
             Presented::Bearer(text) => Shown::Bearer(text),
             Presented::Cookie(text) => Shown::Cookie(text),
             Presented::ApiKey(text) => Shown::ApiKey(text),
         };
-        let place = Place { address: request.address, method: request.method.as_str(), route: request.route };
+        let place = Place {
+            address: request.address,
+            method: request.method.as_str(),
+            route: request.route,
+        };
         Box::pin(async move {
-            let found = self.0.identity().authenticate(shown, place).await.map_err(refusal)?;
-            Ok(Arc::new(edge_caller(&found.caller, found.rate_per_minute)))
+            let found = self
+                .0
+                .identity()
+                .authenticate(shown, place)
+                .await
+                .map_err(refusal)?;
+            Ok(Authenticated {
+                caller: Arc::new(found.caller),
+                own_rate: found.rate_per_minute,
+            })
         })
-    }
-}
-
-fn edge_caller(caller: &DomainCaller, own_rate: Option<u32>) -> Caller {
-    let (credential, scopes) = match &caller.credential {
-        DomainCredential::Cookie(session) => (Credential::Cookie(*session), Scopes::ALL),
-        DomainCredential::Token(session) => (Credential::Token(*session), Scopes::ALL),
-        DomainCredential::ApiKey(key, scopes) => (Credential::ApiKey(*key), Scopes::of(scopes)),
-    };
-    Caller {
-        user: caller.user_id,
-        workspace: caller.workspace_id,
-        role: caller.role,
-        platform_admin: caller.platform_admin,
-        tier: caller.tier,
-        credential,
-        scopes,
-        own_rate,
     }
 }
 
@@ -131,11 +109,23 @@ const RETRY_AFTER: &str = "retry_after_seconds";
 
 impl From<AppError> for ApiError {
     fn from(error: AppError) -> Self {
-        let AppError { code, message, fields, details, source } = error;
-        let mut answer = if fields.is_empty() { Self::new(code, message) } else { Self::fields(code, message, fields) };
+        let AppError {
+            code,
+            message,
+            fields,
+            details,
+            source,
+        } = error;
+        let mut answer = if fields.is_empty() {
+            Self::new(code, message)
+        } else {
+            Self::fields(code, message, fields)
+        };
         for (name, value) in details {
             match value.as_u64() {
-                Some(seconds) if name == RETRY_AFTER => answer = answer.retry_after(Duration::from_secs(seconds)),
+                Some(seconds) if name == RETRY_AFTER => {
+                    answer = answer.retry_after(Duration::from_secs(seconds))
+                }
                 _ => answer = answer.member(&name, value),
             }
         }
