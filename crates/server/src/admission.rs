@@ -1,17 +1,14 @@
 //! Who may come in: the credential, the CSRF token, the rate limits.
 
-use std::{
-    net::IpAddr,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{net::IpAddr, sync::atomic::Ordering};
 
 use axum::extract::Request;
 use domain::{ids::Timestamp, problem::ErrorCode};
 use http::{HeaderMap, Method, header};
 
 use crate::{
-    caller::{AuthError, AuthRequest, Caller, Credential, Presented},
-    edge::Edge,
+    caller::{AuthError, AuthRequest, Authenticated, Caller, Credential, Presented},
+    edge::{Edge, Quotas},
     error::ApiError,
     headers,
     policy::RateClass,
@@ -29,7 +26,7 @@ pub(crate) async fn caller(
     endpoint: &Endpoint,
     address: IpAddr,
     now: Timestamp,
-) -> Result<Option<Arc<Caller>>, ApiError> {
+) -> Result<Option<Authenticated>, ApiError> {
     if !endpoint.policy.wants_caller() {
         return Ok(None);
     }
@@ -43,13 +40,13 @@ pub(crate) async fn caller(
         now,
     };
     match edge.outside.authenticator.authenticate(presented, about).await {
-        Ok(caller) => Ok(Some(caller)),
+        Ok(found) => Ok(Some(found)),
         Err(AuthError::Unavailable(source)) => {
             let after = std::time::Duration::from_secs(1);
             Err(ApiError::unavailable("the credential could not be checked", after).source(source))
         }
         Err(refused) => {
-            count(edge, endpoint.policy.rate, None, address, now)?;
+            count(edge, endpoint.policy.rate, None, address, now).await?;
             Err(match refused {
                 AuthError::NotActive => {
                     ApiError::new(ErrorCode::AccountNotActive, "the account is not active")
@@ -92,11 +89,11 @@ fn presented(headers: &HeaderMap) -> Option<Presented<'_>> {
 /// Writes with the cookie need the session's token.
 pub(crate) fn check_csrf(edge: &Edge, request: &Request, caller: Option<&Caller>) -> Result<(), ApiError> {
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    let Some(Credential::Cookie(session)) = caller.map(|caller| caller.credential) else {
+    let Some(Credential::Cookie(session)) = caller.map(|caller| &caller.credential) else {
         return Ok(());
     };
     let token = request.headers().get("x-csrf-token");
-    if safe || token.is_some_and(|token| edge.outside.csrf.verify(session, token.as_bytes())) {
+    if safe || token.is_some_and(|token| edge.outside.csrf.verify(*session, token.as_bytes())) {
         return Ok(());
     }
     Err(ApiError::new(
@@ -106,46 +103,72 @@ pub(crate) fn check_csrf(edge: &Edge, request: &Request, caller: Option<&Caller>
 }
 
 /// Counts the request against every limit that applies; gives the tightest for the headers.
-pub(crate) fn count(
+pub(crate) async fn count(
     edge: &Edge,
     class: RateClass,
-    caller: Option<&Caller>,
+    caller: Option<&Authenticated>,
     address: IpAddr,
     now: Timestamp,
 ) -> Result<Option<(Decision, Quota)>, ApiError> {
-    let quotas = &edge.config.quotas;
-    let bits = headers::address_bits(address);
-    let limits: [Option<(RateKey, Quota)>; 2] = match (class, caller) {
-        (RateClass::Exempt, _) => return Ok(None),
-        (RateClass::Login, _) => [Some((RateKey::Address(class, bits), quotas.login)), None],
-        (RateClass::Reset, _) => [Some((RateKey::Address(class, bits), quotas.reset)), None],
-        (RateClass::Caller, None) => [Some((RateKey::Address(class, bits), quotas.anonymous)), None],
-        (RateClass::Caller, Some(caller)) => {
-            let own = match caller.credential {
-                Credential::ApiKey(key) => (
-                    RateKey::Key(key.uuid()),
-                    caller.own_rate.map_or(quotas.key, Quota::per_minute),
-                ),
-                _ => (RateKey::User(caller.user.uuid()), quotas.user),
-            };
-            [
-                Some(own),
-                Some((RateKey::Workspace(caller.workspace.uuid()), quotas.workspace)),
-            ]
-        }
+    let Some(quotas) = &edge.config.quotas else {
+        return Ok(None);
     };
+    let (asks, number) = asks(quotas, class, caller, address);
     let mut tightest: Option<(Decision, Quota)> = None;
-    for (key, quota) in limits.into_iter().flatten() {
-        let decision = edge.limiter.check(key, quota, now);
+    let asks = &asks[..number];
+    let shared = match &edge.outside.shared_limits {
+        Some(shared) if number > 0 => shared.check(asks, now).await,
+        _ => None,
+    };
+    if shared.is_none() && number > 0 && edge.outside.shared_limits.is_some() {
+        edge.metrics().rate_limits_local.fetch_add(1, Ordering::Relaxed);
+    }
+    for (index, (key, quota)) in asks.iter().enumerate() {
+        let known = shared
+            .as_ref()
+            .and_then(|decisions| decisions.get(index).copied());
+        let decision = known.unwrap_or_else(|| edge.limiter.check(*key, *quota, now));
         if !decision.allowed {
             edge.metrics().rate_limited.fetch_add(1, Ordering::Relaxed);
-            return Err(refused(&decision, quota));
+            return Err(refused(&decision, *quota));
         }
         if tightest.is_none_or(|(known, _)| decision.remaining < known.remaining) {
-            tightest = Some((decision, quota));
+            tightest = Some((decision, *quota));
         }
     }
     Ok(tightest)
+}
+
+/// The limits that apply to the request, and how many of the two places are used.
+fn asks(
+    quotas: &Quotas,
+    class: RateClass,
+    caller: Option<&Authenticated>,
+    address: IpAddr,
+) -> ([(RateKey, Quota); 2], usize) {
+    let by_address = RateKey::Address(class, headers::address_bits(address));
+    let one = |quota| ([(by_address, quota); 2], 1);
+    let (caller, own_rate) = match (class, caller) {
+        (RateClass::Exempt, _) => return ([(by_address, quotas.anonymous); 2], 0),
+        (RateClass::Login, _) => return one(quotas.login),
+        (RateClass::Reset, _) => return one(quotas.reset),
+        (RateClass::Caller, None) => return one(quotas.anonymous),
+        (RateClass::Caller, Some(found)) => (&found.caller, found.own_rate),
+    };
+    let own = match &caller.credential {
+        Credential::ApiKey(key, _) => (
+            RateKey::Key(key.uuid()),
+            own_rate.map_or(quotas.key, Quota::per_minute),
+        ),
+        _ => (RateKey::User(caller.user_id.uuid()), quotas.user),
+    };
+    (
+        [
+            own,
+            (RateKey::Workspace(caller.workspace_id.uuid()), quotas.workspace),
+        ],
+        2,
+    )
 }
 
 fn refused(decision: &Decision, quota: Quota) -> ApiError {

@@ -27,8 +27,7 @@ pub(crate) enum BodyError {
 impl BodyError {
     /// The answer for an error met while reading a body.
     pub(crate) fn explain(error: axum::Error) -> ApiError {
-        let inner = error.into_inner();
-        match inner.downcast_ref::<Self>() {
+        match Self::within(&error) {
             Some(Self::TooLarge(limit)) => too_large(*limit),
             Some(Self::TooSlow(budget)) => ApiError::new(
                 ErrorCode::RequestTimeout,
@@ -38,8 +37,20 @@ impl BodyError {
                 ErrorCode::MalformedRequest,
                 "the body ended before it was complete",
             )
-            .source(inner),
+            .source(error),
         }
+    }
+
+    /// Finds itself in the chain: every body around the guard wraps the error once more.
+    fn within<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(found) = error.downcast_ref() {
+                return Some(found);
+            }
+            next = error.source();
+        }
+        None
     }
 }
 

@@ -1,57 +1,13 @@
-//! Who is calling, as the edge learned it, and the trait behind which authentication happens.
+//! Credentials as they come with a request, and the trait behind which authentication happens.
 //!
-//! `Caller` is plain data without HTTP in it. Looking up sessions, tokens and keys is the business of the
-//! [`Authenticator`]'s implementation, not of this crate.
+//! Who a caller is stands in `domain::caller`. Looking up sessions, tokens and keys is the business of the
+//! [`Authenticator`]'s implementation, not of the edge.
 
 use std::{net::IpAddr, sync::Arc};
 
-use domain::{
-    ids::{ApiKeyId, SessionId, Timestamp, UserId, WorkspaceId},
-    tier::Tier,
-};
+pub use domain::caller::{Caller, Credential};
+use domain::ids::Timestamp;
 use futures_util::future::BoxFuture;
-
-pub use crate::scope::{Role, Scope, Scopes};
-
-/// With which credential a caller came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Credential {
-    /// The session cookie of a browser; writes need the session's CSRF token.
-    Cookie(SessionId),
-    /// A short-lived bearer token of this session.
-    Token(SessionId),
-    /// An API key; only routes with a scope the key holds are open to it.
-    ApiKey(ApiKeyId),
-}
-
-/// An authenticated caller, acting in one workspace.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
-    /// The person, or the person who made the API key.
-    pub user: UserId,
-    /// The workspace the request acts in: the tenant.
-    pub workspace: WorkspaceId,
-    /// The role in that workspace.
-    pub role: Role,
-    /// Whether the person runs the platform.
-    pub platform_admin: bool,
-    /// What the workspace has subscribed to.
-    pub tier: Tier,
-    /// How the caller proved who they are.
-    pub credential: Credential,
-    /// What an API key may do; every scope for sessions.
-    pub scopes: Scopes,
-    /// Requests per minute granted to this API key, if the key has its own rate.
-    pub own_rate: Option<u32>,
-}
-
-impl Caller {
-    /// Whether the credential allows this scope.
-    #[must_use]
-    pub fn has_scope(&self, scope: Scope) -> bool {
-        self.scopes.contains(scope)
-    }
-}
 
 /// A credential as it came with the request; unchecked, and never logged.
 #[derive(Clone, Copy)]
@@ -104,6 +60,15 @@ pub enum AuthError {
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// A caller whose credential is valid.
+#[derive(Clone, Debug)]
+pub struct Authenticated {
+    /// Who it is.
+    pub caller: Arc<Caller>,
+    /// Requests per minute granted to this API key, if the key has its own rate.
+    pub own_rate: Option<u32>,
+}
+
 /// Turns a presented credential into a caller. Suspension, logout and role change take effect on the next call.
 pub trait Authenticator: Send + Sync + 'static {
     /// Checks the credential. Never says why it is invalid.
@@ -111,5 +76,5 @@ pub trait Authenticator: Send + Sync + 'static {
         &'a self,
         presented: Presented<'a>,
         request: AuthRequest<'a>,
-    ) -> BoxFuture<'a, Result<Arc<Caller>, AuthError>>;
+    ) -> BoxFuture<'a, Result<Authenticated, AuthError>>;
 }

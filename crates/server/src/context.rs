@@ -3,10 +3,7 @@
 use std::{
     net::IpAddr,
     ops::Deref,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU32, AtomicU64, Ordering},
-    },
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -32,7 +29,7 @@ pub struct RequestContext {
     /// The matched route's pattern.
     pub route: &'static str,
     /// What it used of the database.
-    pub meter: Meter,
+    pub meter: db::Meter,
     pub(crate) caller: Option<Arc<Caller>>,
     pub(crate) cancelled: OnceLock<CancellationToken>,
     pub(crate) https: bool,
@@ -62,7 +59,7 @@ impl RequestContext {
     /// The tenant, if the request has a caller.
     #[must_use]
     pub fn workspace(&self) -> Option<WorkspaceId> {
-        self.caller.as_ref().map(|caller| caller.workspace)
+        self.caller.as_ref().map(|caller| caller.workspace_id)
     }
 
     /// Time left of the budget; zero when it has run out.
@@ -85,38 +82,6 @@ impl RequestContext {
     /// Tells whoever listens that nobody waits for the answer any more.
     pub(crate) fn cancel(&self) {
         self.cancelled().cancel();
-    }
-}
-
-/// What one request used of the database; shared with whoever runs its queries.
-#[derive(Debug, Default)]
-pub struct Meter {
-    queries: AtomicU32,
-    database_micros: AtomicU64,
-    wait_micros: AtomicU64,
-}
-
-impl Meter {
-    /// Adds one query and the time it took.
-    pub fn query(&self, took: Duration) {
-        self.queries.fetch_add(1, Ordering::Relaxed);
-        self.database_micros.fetch_add(micros(took), Ordering::Relaxed);
-    }
-
-    /// Adds time spent waiting for a connection or a slot.
-    pub fn waited(&self, span: Duration) {
-        self.wait_micros.fetch_add(micros(span), Ordering::Relaxed);
-    }
-
-    /// Number of queries, microseconds in them, microseconds waited.
-    #[must_use]
-    pub fn totals(&self) -> (u32, u64, u64) {
-        let read = |value: &AtomicU64| value.load(Ordering::Relaxed);
-        (
-            self.queries.load(Ordering::Relaxed),
-            read(&self.database_micros),
-            read(&self.wait_micros),
-        )
     }
 }
 

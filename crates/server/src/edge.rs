@@ -19,17 +19,19 @@ use http_body::Body as _;
 
 use crate::{
     admission,
-    body::{GuardedBody, too_large},
-    caller::{Authenticator, Caller},
-    context::{Ctx, Meter, RequestContext},
+    body::{BodyError, GuardedBody, too_large},
+    caller::{Authenticated, Authenticator, Caller},
+    context::{Ctx, RequestContext},
     csrf::Csrf,
     error::ApiError,
     extract::PathParams,
     fair::{FairLimits, FairQueue},
     headers::{self, Cors},
+    idempotency,
     metrics::Metrics,
     policy::Budget,
-    rate::{LocalLimiter, Quota},
+    rate::{LocalLimiter, Quota, RateLimiter},
+    request_log::{Line, RequestLog},
     routes::{BoundRoutes, Endpoint, Matched, RouteError, RouteTable},
     trace::TraceContext,
 };
@@ -49,8 +51,8 @@ pub struct EdgeConfig {
     pub trusted_proxies: Vec<Cidr>,
     /// Origins that browsers may call from.
     pub allowed_origins: Vec<String>,
-    /// Quotas.
-    pub quotas: Quotas,
+    /// Quotas; `None` switches rate limits off.
+    pub quotas: Option<Quotas>,
 }
 
 /// Requests allowed to each kind of caller.
@@ -79,14 +81,20 @@ impl Default for EdgeConfig {
             fair: FairLimits::default(),
             trusted_proxies: Vec::new(),
             allowed_origins: Vec::new(),
-            quotas: Quotas {
-                anonymous: Quota::per_minute(600),
-                user: Quota::per_minute(6_000),
-                key: Quota::per_minute(6_000),
-                workspace: Quota::per_minute(60_000),
-                login: Quota::per_minute(30),
-                reset: Quota::per_minute(10),
-            },
+            quotas: Some(Quotas::default()),
+        }
+    }
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self {
+            anonymous: Quota::per_minute(600),
+            user: Quota::per_minute(6_000),
+            key: Quota::per_minute(6_000),
+            workspace: Quota::per_minute(60_000),
+            login: Quota::per_minute(30),
+            reset: Quota::per_minute(10),
         }
     }
 }
@@ -101,6 +109,33 @@ pub struct Outside {
     pub authenticator: Arc<dyn Authenticator>,
     /// Makes and checks CSRF tokens.
     pub csrf: Csrf,
+    /// Rate limits shared with other processes; without them each process counts alone.
+    pub shared_limits: Option<Arc<dyn RateLimiter>>,
+    /// Keeps idempotency keys; without it `Idempotency-Key` is refused.
+    pub idempotency: Option<Arc<dyn idempotency::Store>>,
+    /// Where the line of each request goes.
+    pub log: Option<RequestLog>,
+}
+
+impl Outside {
+    /// What cannot be done without; the rest is absent.
+    #[must_use]
+    pub fn new(
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+        authenticator: Arc<dyn Authenticator>,
+        csrf: Csrf,
+    ) -> Self {
+        Self {
+            clock,
+            ids,
+            authenticator,
+            csrf,
+            shared_limits: None,
+            idempotency: None,
+            log: None,
+        }
+    }
 }
 
 /// Where a request came from, as the connection knows it.
@@ -132,6 +167,8 @@ struct Finish {
     route: Option<usize>,
     request_id: HeaderValue,
     trace: TraceContext,
+    method: Method,
+    ctx: Option<Arc<RequestContext>>,
 }
 
 /// Counts an open context; a drop without [`OpenContext::answered`] means that the client left.
@@ -210,19 +247,22 @@ impl Edge {
         let request_id = self.request_id(request.headers());
         let trace = TraceContext::continue_or_begin(request.headers().get("traceparent"), &*self.outside.ids);
         let origin = request.headers().get(header::ORIGIN).cloned();
-        let is_head = request.method() == Method::HEAD;
         let mut finish = Finish {
             started,
             route: None,
             request_id,
             trace,
+            method: request.method().clone(),
+            ctx: None,
         };
         let answered = self.route(request, peer, &mut finish, open).await;
-        let mut response = answered.unwrap_or_else(axum::response::IntoResponse::into_response);
-        if is_head {
-            *response.body_mut() = Body::empty();
+        let response = answered.unwrap_or_else(axum::response::IntoResponse::into_response);
+        let response = self.complete(response, &finish, origin.as_ref(), peer);
+        if finish.method == Method::HEAD {
+            without_body(response)
+        } else {
+            response
         }
-        self.complete(response, &finish, origin.as_ref(), peer)
     }
 
     async fn route(
@@ -237,11 +277,9 @@ impl Edge {
             .path_and_query()
             .map_or(0, |part| part.as_str().len());
         if length > self.config.max_uri {
-            return Err(malformed(
-                "path",
-                "too_long",
-                format!("must be at most {} bytes", self.config.max_uri),
-            ));
+            let text = format!("must be at most {} bytes", self.config.max_uri);
+            let error = ApiError::malformed(vec![FieldError::new("path", "too_long", text)]);
+            return Err(error.status_override(http::StatusCode::URI_TOO_LONG));
         }
         if let Some(preflight) = self.cors.preflight(&request) {
             return Ok(preflight);
@@ -267,7 +305,7 @@ impl Edge {
         &self,
         request: Request,
         peer: Peer,
-        finish: &Finish,
+        finish: &mut Finish,
         endpoint: &Arc<Endpoint>,
         params: PathParams,
         mut open: OpenContext,
@@ -275,38 +313,28 @@ impl Edge {
         let policy = &endpoint.policy;
         let now = self.outside.clock.now();
         let address = headers::client_address(request.headers(), peer.address, &self.config.trusted_proxies);
-        let caller = admission::caller(self, request.headers(), endpoint, address, now).await?;
-        let admitted = policy.admit(caller.as_deref());
+        let found = admission::caller(self, request.headers(), endpoint, address, now).await?;
+        let caller = found.as_ref().map(|found| &*found.caller);
+        let admitted = policy.admit(caller);
         if admitted.is_err() && caller.is_none() {
-            admission::count(self, policy.rate, None, address, now)?;
+            admission::count(self, policy.rate, None, address, now).await?;
         }
         admitted?;
-        admission::check_csrf(self, &request, caller.as_deref())?;
-        let quota = admission::count(self, policy.rate, caller.as_deref(), address, now)?;
+        admission::check_csrf(self, &request, caller)?;
+        let quota = admission::count(self, policy.rate, found.as_ref(), address, now).await?;
         let slot = self
             .fair
-            .enter(slot_key(caller.as_deref(), address))
+            .enter(slot_key(caller, address))
             .await
             .map_err(|_| self.saturated())?;
-        let budget = match policy.budget {
-            Budget::Default => self.config.budget,
-            Budget::Own(budget) => budget,
-        };
-        let ctx = Arc::new(RequestContext {
-            request_id: finish.request_id.clone(),
-            trace: finish.trace,
-            received_at: now,
-            deadline: finish.started + budget,
-            address,
-            route: endpoint.path,
-            meter: Meter::default(),
-            caller,
-            cancelled: OnceLock::new(),
-            https: peer.https,
-        });
+        let ctx = Arc::new(self.context(finish, endpoint, found, (address, peer.https), now));
+        finish.ctx = Some(Arc::clone(&ctx));
         open.ctx = Some(Arc::clone(&ctx));
         let request = prepare(request, &ctx, params, policy.body_limit, self.config.body_time)?;
-        let answer = self.run(endpoint, request, &ctx).await;
+        let answer = match idempotency::key(request.method(), request.headers(), ctx.caller.as_deref())? {
+            None => run(&self.metrics, endpoint, request, &ctx).await,
+            Some(key) => self.run_once(endpoint, request, &ctx, key).await,
+        };
         open.ctx = None;
         let mut response = answer?;
         if let Some((decision, quota)) = quota {
@@ -315,28 +343,66 @@ impl Edge {
         Ok(hold_while_streaming(response, (slot, open)))
     }
 
-    async fn run(
+    fn context(
         &self,
+        finish: &Finish,
         endpoint: &Endpoint,
-        request: Request,
-        ctx: &RequestContext,
-    ) -> Result<Response, ApiError> {
-        let handler = AssertUnwindSafe(async { (endpoint.handle)(request).await }).catch_unwind();
-        match tokio::time::timeout_at(ctx.deadline.into(), handler).await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(_)) => {
-                self.metrics.panics.fetch_add(1, Ordering::Relaxed);
-                Err(ApiError::internal(format!(
-                    "the handler of {} panicked",
-                    endpoint.path
-                )))
-            }
-            Err(_) => {
-                ctx.cancel();
-                let error = ApiError::new(ErrorCode::DeadlineExceeded, "the request's time budget ran out");
-                Err(error.retry_after(Duration::from_secs(1)))
-            }
+        found: Option<Authenticated>,
+        (address, https): (IpAddr, bool),
+        now: domain::ids::Timestamp,
+    ) -> RequestContext {
+        let budget = match endpoint.policy.budget {
+            Budget::Default => self.config.budget,
+            Budget::Own(budget) => budget,
+        };
+        RequestContext {
+            request_id: finish.request_id.clone(),
+            trace: finish.trace,
+            received_at: now,
+            deadline: finish.started + budget,
+            address,
+            route: endpoint.path,
+            meter: db::Meter::counting(),
+            caller: found.map(|found| found.caller),
+            cancelled: OnceLock::new(),
+            https,
         }
+    }
+
+    /// Carries out a write with an idempotency key. It runs to its end even if the client leaves: an answer that was
+    /// earned must be there when the client asks again.
+    async fn run_once(
+        &self,
+        endpoint: &Arc<Endpoint>,
+        request: Request,
+        ctx: &Arc<RequestContext>,
+        key: idempotency::Key,
+    ) -> Result<Response, ApiError> {
+        let Some(store) = self.outside.idempotency.clone() else {
+            let error = FieldError::new(
+                "Idempotency-Key",
+                "not_supported",
+                "this server keeps no idempotency keys",
+            );
+            return Err(ApiError::malformed(vec![error]));
+        };
+        let (parts, body) = request.into_parts();
+        let body = http_body_util::BodyExt::collect(body)
+            .await
+            .map_err(BodyError::explain)?
+            .to_bytes();
+        let fingerprint = idempotency::fingerprint(&parts.method, &parts.uri, &body);
+        if let Some(known) = idempotency::claim(&*store, &key, fingerprint, ctx.received_at).await? {
+            return Ok(known);
+        }
+        let request = Request::from_parts(parts, Body::from(body));
+        let (metrics, endpoint, ctx) = (Arc::clone(&self.metrics), Arc::clone(endpoint), Arc::clone(ctx));
+        let work = tokio::spawn(async move {
+            let answer = run(&metrics, &endpoint, request, &ctx).await;
+            let answer = answer.unwrap_or_else(axum::response::IntoResponse::into_response);
+            idempotency::settle(store, key, answer, ctx.received_at).await
+        });
+        work.await.map_err(ApiError::internal)
     }
 
     fn saturated(&self) -> ApiError {
@@ -371,10 +437,29 @@ impl Edge {
         }
         let added = response.headers_mut();
         added.insert(HeaderName::from_static("x-request-id"), finish.request_id.clone());
+        if let Ok(trace) = HeaderValue::try_from(finish.trace.header()) {
+            added.insert(HeaderName::from_static("traceparent"), trace);
+        }
         headers::secure(added, peer.https);
         self.cors.allow(added, origin);
-        self.metrics
-            .record(finish.route, response.status().as_u16(), finish.started.elapsed());
+        let (status, took) = (response.status().as_u16(), finish.started.elapsed());
+        self.metrics.record(finish.route, status, took);
+        if let Some(log) = &self.outside.log {
+            log.write(&Line {
+                time: self.outside.clock.now(),
+                method: finish.method.as_str(),
+                route: finish
+                    .route
+                    .map_or("unmatched", |index| self.table.endpoints()[index].path),
+                status,
+                took,
+                request_id: finish.request_id.to_str().unwrap_or_default(),
+                trace: finish.trace,
+                address: finish.ctx.as_ref().map_or(peer.address, |ctx| ctx.address),
+                caller: finish.ctx.as_ref().and_then(|ctx| ctx.caller.as_deref()),
+                meter: finish.ctx.as_ref().map(|ctx| &ctx.meter),
+            });
+        }
         response
     }
 
@@ -398,15 +483,47 @@ impl Edge {
     }
 }
 
-fn malformed(field: &str, code: &'static str, message: String) -> ApiError {
-    ApiError::malformed(vec![FieldError::new(field, code, message)])
+/// Runs the handler within the time budget; a panic becomes a 500.
+async fn run(
+    metrics: &Metrics,
+    endpoint: &Endpoint,
+    request: Request,
+    ctx: &RequestContext,
+) -> Result<Response, ApiError> {
+    let handler = AssertUnwindSafe(async { (endpoint.handle)(request).await }).catch_unwind();
+    match tokio::time::timeout_at(ctx.deadline.into(), handler).await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(_)) => {
+            metrics.panics.fetch_add(1, Ordering::Relaxed);
+            Err(ApiError::internal(format!(
+                "the handler of {} panicked",
+                endpoint.path
+            )))
+        }
+        Err(_) => {
+            ctx.cancel();
+            let error = ApiError::new(ErrorCode::DeadlineExceeded, "the request's time budget ran out");
+            Err(error.retry_after(Duration::from_secs(1)))
+        }
+    }
+}
+
+/// The answer to `HEAD`: the length of the body that `GET` would have got, without it.
+fn without_body(mut response: Response) -> Response {
+    if let Some(length) = response.body().size_hint().exact() {
+        response
+            .headers_mut()
+            .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    *response.body_mut() = Body::empty();
+    response
 }
 
 /// Whose slots are used: the user's, or the address's if anonymous.
 fn slot_key(caller: Option<&Caller>, address: IpAddr) -> uuid::Uuid {
     caller.map_or_else(
         || uuid::Uuid::from_u128(headers::address_bits(address)),
-        |caller| caller.user.uuid(),
+        |caller| caller.user_id.uuid(),
     )
 }
 

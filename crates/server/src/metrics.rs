@@ -31,8 +31,46 @@ pub(crate) struct RouteMetrics {
     method: String,
     route: &'static str,
     statuses: [AtomicU64; STATUSES.len() + 1],
+    durations: Histogram,
+}
+
+/// Durations in fixed buckets, from 250 µs to 10 s.
+#[derive(Debug, Default)]
+pub(crate) struct Histogram {
     buckets: [AtomicU64; BOUNDS.len() + 1],
     sum_micros: AtomicU64,
+}
+
+impl Histogram {
+    pub(crate) fn record(&self, took: Duration) {
+        let took = micros(took);
+        self.buckets[BOUNDS.partition_point(|bound| *bound < took)].fetch_add(1, Ordering::Relaxed);
+        self.sum_micros.fetch_add(took, Ordering::Relaxed);
+    }
+
+    /// Counts by bucket, the last one for everything above the bounds.
+    fn counts(&self) -> [u64; BOUNDS.len() + 1] {
+        std::array::from_fn(|index| self.buckets[index].load(Ordering::Relaxed))
+    }
+
+    /// Writes the histogram under these labels; nothing if it is empty.
+    pub(crate) fn encode(
+        &self,
+        metric: &mut MetricEncoder<'_>,
+        labels: &[(&'static str, &str)],
+    ) -> fmt::Result {
+        let counts = self.counts();
+        let total = counts.iter().sum();
+        if total == 0 {
+            return Ok(());
+        }
+        let bounds = BOUNDS.iter().map(|bound| seconds(*bound)).chain([f64::MAX]);
+        let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
+        let sum = seconds(self.sum_micros.load(Ordering::Relaxed));
+        metric
+            .encode_family(&labels)?
+            .encode_histogram::<NoLabelSet>(sum, total, &buckets, None)
+    }
 }
 
 impl RouteMetrics {
@@ -41,21 +79,18 @@ impl RouteMetrics {
             method,
             route,
             statuses: std::array::from_fn(|_| AtomicU64::new(0)),
-            buckets: std::array::from_fn(|_| AtomicU64::new(0)),
-            sum_micros: AtomicU64::new(0),
+            durations: Histogram::default(),
         }
     }
 
     fn record(&self, status: u16, took: Duration) {
-        let took = micros(took);
         let status = STATUSES.binary_search(&status).unwrap_or(STATUSES.len());
         self.statuses[status].fetch_add(1, Ordering::Relaxed);
-        self.buckets[BOUNDS.partition_point(|bound| *bound < took)].fetch_add(1, Ordering::Relaxed);
-        self.sum_micros.fetch_add(took, Ordering::Relaxed);
+        self.durations.record(took);
     }
 
-    fn labels(&self) -> [(&'static str, String); 2] {
-        [("method", self.method.clone()), ("route", self.route.to_owned())]
+    fn labels(&self) -> [(&'static str, &str); 2] {
+        [("method", &self.method), ("route", self.route)]
     }
 }
 
@@ -65,6 +100,8 @@ pub struct Metrics {
     routes: Vec<RouteMetrics>,
     /// Requests refused by a rate limit.
     pub rate_limited: AtomicU64,
+    /// Requests counted in this process because the shared limits were away.
+    pub rate_limits_local: AtomicU64,
     /// Requests refused because no slot was free.
     pub saturated: AtomicU64,
     /// Handlers that panicked.
@@ -89,6 +126,7 @@ impl Metrics {
         Self {
             routes,
             rate_limited: AtomicU64::new(0),
+            rate_limits_local: AtomicU64::new(0),
             saturated: AtomicU64::new(0),
             panics: AtomicU64::new(0),
             clients_left: AtomicU64::new(0),
@@ -106,6 +144,50 @@ impl Metrics {
         }
     }
 
+    /// Requests answered, and those of them answered with 500 or more.
+    #[must_use]
+    pub fn answered(&self) -> (u64, u64) {
+        let mut sums = (0, 0);
+        for route in &self.routes {
+            for (index, count) in route.statuses.iter().enumerate() {
+                let count = count.load(Ordering::Relaxed);
+                sums.0 += count;
+                sums.1 += if STATUSES.get(index).is_some_and(|status| *status >= 500) {
+                    count
+                } else {
+                    0
+                };
+            }
+        }
+        sums
+    }
+
+    /// The share of answers with 500 or more since the start, from 0 to 1.
+    #[must_use]
+    pub fn error_rate(&self) -> f64 {
+        let (all, failed) = self.answered();
+        seconds(failed) / seconds(all.max(1))
+    }
+
+    /// Upper bound in seconds of the bucket that holds this quantile of all durations; `None` above the last bound
+    /// or before the first request.
+    #[must_use]
+    pub fn quantile(&self, quantile: f64) -> Option<f64> {
+        let mut sums = [0; BOUNDS.len() + 1];
+        for route in &self.routes {
+            for (sum, count) in sums.iter_mut().zip(route.durations.counts()) {
+                *sum += count;
+            }
+        }
+        let wanted = seconds(sums.iter().sum()) * quantile;
+        let mut seen = 0;
+        let index = sums.iter().position(|count| {
+            seen += count;
+            seen > 0 && seconds(seen) >= wanted
+        })?;
+        BOUNDS.get(index).map(|bound| seconds(*bound))
+    }
+
     fn encode_requests(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let help = "Requests answered, by method, matched pattern and status";
         let mut metric = encoder.encode_descriptor("http_requests", help, None, MetricType::Counter)?;
@@ -119,7 +201,7 @@ impl Metrics {
                     .get(index)
                     .map_or_else(|| "other".to_owned(), u16::to_string);
                 let [method, pattern] = route.labels();
-                let labels = [method, pattern, ("status", status)];
+                let labels = [method, pattern, ("status", status.as_str())];
                 ConstCounter::new(count).encode(metric.encode_family(&labels)?)?;
             }
         }
@@ -131,21 +213,7 @@ impl Metrics {
         let name = "http_request_duration_seconds";
         let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
         for route in &self.routes {
-            let counts: Vec<u64> = route
-                .buckets
-                .iter()
-                .map(|count| count.load(Ordering::Relaxed))
-                .collect();
-            let total = counts.iter().sum();
-            if total == 0 {
-                continue;
-            }
-            let bounds = BOUNDS.iter().map(|bound| seconds(*bound)).chain([f64::MAX]);
-            let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
-            let labels = route.labels();
-            let mut encoder: MetricEncoder<'_> = metric.encode_family(&labels)?;
-            let sum = seconds(route.sum_micros.load(Ordering::Relaxed));
-            encoder.encode_histogram::<NoLabelSet>(sum, total, &buckets, None)?;
+            route.durations.encode(&mut metric, &route.labels())?;
         }
         Ok(())
     }
@@ -159,6 +227,16 @@ fn seconds(micros: u64) -> f64 {
     micros as f64 / 1e6
 }
 
+/// Shows the edge's counts in `/metrics`.
+#[derive(Clone, Debug)]
+pub struct EdgeCollector(pub std::sync::Arc<Metrics>);
+
+impl Collector for EdgeCollector {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        self.0.encode(encoder)
+    }
+}
+
 impl Collector for Metrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         self.encode_requests(&mut encoder)?;
@@ -168,6 +246,11 @@ impl Collector for Metrics {
                 "rate_limited",
                 "Requests refused by a rate limit",
                 &self.rate_limited,
+            ),
+            (
+                "rate_limits_local",
+                "Requests counted in this process because the shared limits were away",
+                &self.rate_limits_local,
             ),
             (
                 "http_saturated",
@@ -190,6 +273,9 @@ impl Collector for Metrics {
             let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             ConstCounter::new(value.load(Ordering::Relaxed)).encode(metric)?;
         }
+        let help = "Share of answers with 500 or more since the start";
+        let metric = encoder.encode_descriptor("error_rate", help, None, MetricType::Gauge)?;
+        ConstGauge::new(self.error_rate()).encode(metric)?;
         let gauges = [
             ("http_open_contexts", "Requests being served", &self.open_contexts),
             ("http_connections", "Connections open", &self.connections),

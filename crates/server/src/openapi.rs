@@ -73,6 +73,8 @@ fn operation(endpoint: &Endpoint, schemas: &mut BTreeMap<String, Value>) -> Valu
         let entry = json!({"description": code.title(), "content": problem});
         responses.entry(code.status().to_string()).or_insert(entry);
     }
+    let long = json!({"description": "The path and query are too long", "content": problem});
+    responses.entry("414").or_insert(long);
     let mut operation = json!({
         "tags": [docs.tag], "summary": docs.summary, "parameters": parameters(endpoint), "responses": responses,
     });
@@ -133,7 +135,15 @@ fn parameters(endpoint: &Endpoint) -> Vec<Value> {
     if endpoint.operation.if_match {
         list.push(text("If-Match", "header", false));
     }
+    if keeps_key(endpoint) {
+        list.push(text("Idempotency-Key", "header", false));
+    }
     list
+}
+
+/// Whether the route heeds `Idempotency-Key`: a caller's writes do.
+fn keeps_key(endpoint: &Endpoint) -> bool {
+    endpoint.method != http::Method::GET && endpoint.policy.access() != Access::Public
 }
 
 /// The errors that the edge can answer with on this route, and the route's own.
@@ -150,9 +160,21 @@ fn problems(endpoint: &Endpoint) -> Vec<ErrorCode> {
         codes.push(E::NotFound);
     }
     if !endpoint.operation.request.is_empty() {
-        codes.extend([E::RequestTimeout, E::UnsupportedMediaType, E::ValidationFailed]);
+        codes.extend([
+            E::RequestTimeout,
+            E::PayloadTooLarge,
+            E::UnsupportedMediaType,
+            E::ValidationFailed,
+        ]);
     }
-    codes.push(E::PayloadTooLarge);
+    if keeps_key(endpoint) {
+        codes.extend([
+            E::IdempotencyInProgress,
+            E::IdempotencyMismatch,
+            E::PayloadTooLarge,
+            E::RequestTimeout,
+        ]);
+    }
     if endpoint.operation.if_match {
         codes.push(E::PreconditionFailed);
     }

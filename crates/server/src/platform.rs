@@ -7,12 +7,11 @@ use app::{
     App, AppError,
     identity::{AuthenticationError, Place, Presented as Shown},
 };
-use domain::caller::{Caller as DomainCaller, Credential as DomainCredential};
 use futures_util::future::BoxFuture;
 
 use crate::{
-    ApiError, Ctx, Routes,
-    caller::{AuthError, AuthRequest, Authenticator, Caller, Credential, Presented, Scopes},
+    ApiError, Auth, Ctx, Routes,
+    caller::{AuthError, AuthRequest, Authenticated, Authenticator, Caller, Presented},
     csrf::Csrf,
     routes::{
         admin, api_keys, auth, circuits, credits, exchange, items, local_items, members, sessions, workspace,
@@ -43,7 +42,10 @@ pub fn identity_routes() -> Routes<Platform> {
 /// The routes of items, circuits and what goes on in them.
 #[must_use]
 pub fn core_routes() -> Routes<Platform> {
-    local_items::routes().merge(items::routes()).merge(circuits::routes()).merge(exchange::routes())
+    local_items::routes()
+        .merge(items::routes())
+        .merge(circuits::routes())
+        .merge(exchange::routes())
 }
 
 /// The context of a use case: the edge's caller, address and request id.
@@ -52,25 +54,21 @@ pub fn core_routes() -> Routes<Platform> {
 /// Unauthenticated on a public route without a caller.
 pub fn context(ctx: &Ctx) -> Result<app::Ctx, ApiError> {
     Ok(app::Ctx {
-        caller: domain_caller(ctx.caller()?),
+        caller: Caller::clone(ctx.caller()?),
         address: ctx.address.to_string(),
         request_id: ctx.request_id().to_owned(),
-        meter: db::Meter::counting(),
+        meter: ctx.meter.clone(),
     })
 }
 
-fn domain_caller(caller: &Caller) -> DomainCaller {
-    DomainCaller {
-        user_id: caller.user,
-        workspace_id: caller.workspace,
-        role: caller.role,
-        tier: caller.tier,
-        platform_admin: caller.platform_admin,
-        credential: match caller.credential {
-            Credential::Cookie(session) => DomainCredential::Cookie(session),
-            Credential::Token(session) => DomainCredential::Token(session),
-            Credential::ApiKey(key) => DomainCredential::ApiKey(key, caller.scopes.list()),
-        },
+/// The same from the extractor of the caller.
+#[must_use]
+pub fn context_of(auth: &Auth, ctx: &Ctx) -> app::Ctx {
+    app::Ctx {
+        caller: Caller::clone(auth),
+        address: ctx.address.to_string(),
+        request_id: ctx.request_id().to_owned(),
+        meter: ctx.meter.clone(),
     }
 }
 
@@ -82,7 +80,7 @@ impl Authenticator for PlatformAuthenticator {
         &'a self,
         presented: Presented<'a>,
         request: AuthRequest<'a>,
-    ) -> BoxFuture<'a, Result<Arc<Caller>, AuthError>> {
+    ) -> BoxFuture<'a, Result<Authenticated, AuthError>> {
         let shown = match presented {
             Presented::Bearer(text) => Shown::Bearer(text),
             Presented::Cookie(text) => Shown::Cookie(text),
@@ -100,26 +98,11 @@ impl Authenticator for PlatformAuthenticator {
                 .authenticate(shown, place)
                 .await
                 .map_err(refusal)?;
-            Ok(Arc::new(edge_caller(&found.caller, found.rate_per_minute)))
+            Ok(Authenticated {
+                caller: Arc::new(found.caller),
+                own_rate: found.rate_per_minute,
+            })
         })
-    }
-}
-
-fn edge_caller(caller: &DomainCaller, own_rate: Option<u32>) -> Caller {
-    let (credential, scopes) = match &caller.credential {
-        DomainCredential::Cookie(session) => (Credential::Cookie(*session), Scopes::ALL),
-        DomainCredential::Token(session) => (Credential::Token(*session), Scopes::ALL),
-        DomainCredential::ApiKey(key, scopes) => (Credential::ApiKey(*key), Scopes::of(scopes)),
-    };
-    Caller {
-        user: caller.user_id,
-        workspace: caller.workspace_id,
-        role: caller.role,
-        platform_admin: caller.platform_admin,
-        tier: caller.tier,
-        credential,
-        scopes,
-        own_rate,
     }
 }
 
@@ -149,7 +132,7 @@ impl From<AppError> for ApiError {
         } else {
             Self::fields(code, message, fields)
         };
-        for (name, value) in *details {
+        for (name, value) in details {
             match value.as_u64() {
                 Some(seconds) if name == RETRY_AFTER => {
                     answer = answer.retry_after(Duration::from_secs(seconds))

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use domain::identity::{ApiScope as Scope, Role};
+
 use crate::{
-    caller::{Caller, Credential, Role, Scope},
+    caller::{Caller, Credential},
     error::ApiError,
 };
 
@@ -178,7 +180,7 @@ impl Policy {
     }
 
     fn admit_key(&self, caller: &Caller) -> Result<(), ApiError> {
-        if !matches!(caller.credential, Credential::ApiKey(_)) || self.access == Access::Public {
+        if !matches!(caller.credential, Credential::ApiKey(..)) || self.access == Access::Public {
             return Ok(());
         }
         match self.scope {

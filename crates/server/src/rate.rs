@@ -1,6 +1,6 @@
 //! Rate limits by GCRA, in process: sharded, with a bound on the keys it remembers.
 //!
-//! The arithmetic is [`decide`]; a shared store must use the same.
+//! The arithmetic is [`decide`]; a [`RateLimiter`] that several processes share uses the same.
 
 use std::{
     collections::HashMap,
@@ -10,6 +10,7 @@ use std::{
 };
 
 use domain::ids::Timestamp;
+use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 use crate::policy::RateClass;
@@ -88,6 +89,16 @@ pub fn decide(tat: i64, now: i64, quota: Quota) -> (Decision, i64) {
         },
         next,
     )
+}
+
+/// Counts requests against quotas in a store that several processes share.
+pub trait RateLimiter: Send + Sync + 'static {
+    /// Counts one request against each of the quotas, in order. `None`: the store is away, count in this process.
+    fn check<'a>(
+        &'a self,
+        asks: &'a [(RateKey, Quota)],
+        now: Timestamp,
+    ) -> BoxFuture<'a, Option<Vec<Decision>>>;
 }
 
 /// Counts requests against quotas in this process.

@@ -14,10 +14,10 @@ use futures_util::future::BoxFuture;
 use http_body_util::BodyExt;
 use serde_json::Value;
 use server::{
-    ApiError, Auth, Caller, Credential, IfMatch, Json, List, Operation, Path, Policy, Routes,
-    caller::{AuthError, AuthRequest, Authenticator, Presented, Scopes},
+    ApiError, Auth, IfMatch, Json, List, Operation, Path, Policy, Routes,
+    caller::{AuthError, AuthRequest, Authenticated, Authenticator, Caller, Credential, Presented},
     csrf::Csrf,
-    edge::{Edge, EdgeConfig, Outside, Peer},
+    edge::{Edge, EdgeConfig, Outside, Peer, Quotas},
     listen::{ListenConfig, serve},
     rate::Quota,
 };
@@ -45,36 +45,30 @@ impl Authenticator for Fixed {
         &'a self,
         presented: Presented<'a>,
         _: AuthRequest<'a>,
-    ) -> BoxFuture<'a, Result<Arc<Caller>, AuthError>> {
-        let (role, credential, scopes) = match presented {
-            Presented::Bearer("viewer") => (Role::Viewer, Credential::Token(session()), Scopes::ALL),
-            Presented::Cookie("cookie") => (Role::Owner, Credential::Cookie(session()), Scopes::ALL),
+    ) -> BoxFuture<'a, Result<Authenticated, AuthError>> {
+        let (role, credential) = match presented {
+            Presented::Bearer("viewer") => (Role::Viewer, Credential::Token(session())),
+            Presented::Cookie("cookie") => (Role::Owner, Credential::Cookie(session())),
             Presented::ApiKey("fg_reader") => {
                 let key = ApiKeyId::from(Uuid::from_u128(4));
-                (
-                    Role::Owner,
-                    Credential::ApiKey(key),
-                    Scopes::of(&[ApiScope::ItemsRead]),
-                )
+                (Role::Owner, Credential::ApiKey(key, vec![ApiScope::ItemsRead]))
             }
             _ => return Box::pin(async { Err(AuthError::Invalid) }),
         };
-        let (user, workspace) = (
-            UserId::from(Uuid::from_u128(1)),
-            WorkspaceId::from(Uuid::from_u128(2)),
-        );
-        let (tier, platform_admin, own_rate) = (Tier::Basic, false, None);
-        let caller = Caller {
-            user,
-            workspace,
+        let caller = Arc::new(Caller {
+            user_id: UserId::from(Uuid::from_u128(1)),
+            workspace_id: WorkspaceId::from(Uuid::from_u128(2)),
             role,
-            platform_admin,
-            tier,
+            tier: Tier::Basic,
+            platform_admin: false,
             credential,
-            scopes,
-            own_rate,
-        };
-        Box::pin(async { Ok(Arc::new(caller)) })
+        });
+        Box::pin(async {
+            Ok(Authenticated {
+                caller,
+                own_rate: None,
+            })
+        })
     }
 }
 fn session() -> SessionId {
@@ -134,12 +128,12 @@ fn edge(config: EdgeConfig) -> Arc<Edge> {
             doc(),
             hangs,
         );
-    let outside = Outside {
-        clock: Arc::new(Fixed),
-        ids: Arc::new(Fixed),
-        authenticator: Arc::new(Fixed),
-        csrf: Csrf::new([1; 32]),
-    };
+    let outside = Outside::new(
+        Arc::new(Fixed),
+        Arc::new(Fixed),
+        Arc::new(Fixed),
+        Csrf::new([1; 32]),
+    );
     Edge::new(routes.bind(()), config, outside).unwrap()
 }
 
@@ -276,7 +270,10 @@ async fn pages_paths_and_methods_are_checked() {
 #[tokio::test]
 async fn a_used_up_quota_is_429() {
     let mut config = EdgeConfig::default();
-    config.quotas.anonymous = Quota::per_minute(2);
+    config.quotas = Some(Quotas {
+        anonymous: Quota::per_minute(2),
+        ..Quotas::default()
+    });
     let edge = edge(config);
     let mut statuses = Vec::new();
     for _ in 0..3 {

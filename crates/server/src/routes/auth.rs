@@ -325,7 +325,7 @@ pub(super) fn client(ctx: &Ctx, headers: &HeaderMap) -> Client {
     Client {
         address: ctx.address.to_string(),
         agent: agent.unwrap_or_default().to_owned(),
-        meter: db::Meter::counting(),
+        meter: ctx.meter.clone(),
     }
 }
 
