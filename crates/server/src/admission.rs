@@ -25,7 +25,7 @@ const KEY_PREFIX: &str = "fg_";
 /// The caller, if the route wants to know and a credential came. A failed attempt counts against the address.
 pub(crate) async fn caller(
     edge: &Edge,
-    request: &Request,
+    headers: &HeaderMap,
     endpoint: &Endpoint,
     address: IpAddr,
     now: Timestamp,
@@ -33,13 +33,13 @@ pub(crate) async fn caller(
     if !endpoint.policy.wants_caller() {
         return Ok(None);
     }
-    let Some(presented) = presented(request.headers()) else {
+    let Some(presented) = presented(headers) else {
         return Ok(None);
     };
     let about = AuthRequest {
         address,
         route: endpoint.path,
-        method: request.method(),
+        method: &endpoint.method,
         now,
     };
     match edge.outside.authenticator.authenticate(presented, about).await {

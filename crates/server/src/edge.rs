@@ -275,7 +275,7 @@ impl Edge {
         let policy = &endpoint.policy;
         let now = self.outside.clock.now();
         let address = headers::client_address(request.headers(), peer.address, &self.config.trusted_proxies);
-        let caller = admission::caller(self, &request, endpoint, address, now).await?;
+        let caller = admission::caller(self, request.headers(), endpoint, address, now).await?;
         let admitted = policy.admit(caller.as_deref());
         if admitted.is_err() && caller.is_none() {
             admission::count(self, policy.rate, None, address, now)?;
