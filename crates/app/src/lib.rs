@@ -8,7 +8,6 @@ mod ctx;
 mod error;
 pub mod identity;
 pub mod limits;
-mod record;
 
 use std::sync::Arc;
 
@@ -16,7 +15,6 @@ pub use ctx::Ctx;
 use db::Db;
 use domain::ids::{Clock, IdSource};
 pub use error::{AppError, Result};
-pub use record::Record;
 
 /// What all use cases stand on. Cheap to clone.
 #[derive(Clone)]

@@ -62,6 +62,11 @@ impl ApiError {
         Self::new(ErrorCode::ValidationFailed, detail).change(|parts| parts.errors = errors)
     }
 
+    /// An error of any code about fields.
+    pub fn fields(code: ErrorCode, detail: impl Into<Cow<'static, str>>, errors: Vec<FieldError>) -> Self {
+        Self::new(code, detail).change(|parts| parts.errors = errors)
+    }
+
     /// 400 about the path, the query or a header.
     pub fn malformed(errors: Vec<FieldError>) -> Self {
         let detail = errors

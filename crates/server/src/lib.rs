@@ -18,6 +18,7 @@ pub mod listen;
 pub mod metrics;
 pub mod openapi;
 pub mod operation;
+pub mod platform;
 pub mod policy;
 pub mod rate;
 pub mod routes;

@@ -3,6 +3,14 @@
 //! A route without a policy cannot be expressed. The list that comes out is what the router serves, what OpenAPI
 //! shows, what the metrics are labelled with and what the route walk visits.
 
+pub mod admin;
+pub mod api_keys;
+pub mod auth;
+pub mod credits;
+pub mod members;
+pub mod sessions;
+pub mod workspace;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{extract::Request, handler::Handler, response::Response};

@@ -1,4 +1,4 @@
-//! A set of API key scopes, as one word: checked on every request.
+//! The scopes of API keys as a set that is cheap to ask.
 
 pub use domain::identity::{ApiScope as Scope, Role};
 
@@ -22,5 +22,11 @@ impl Scopes {
     #[must_use]
     pub const fn contains(self, scope: Scope) -> bool {
         self.0 & 1 << scope as u64 != 0
+    }
+
+    /// The scopes of the set, in the order of their declaration.
+    #[must_use]
+    pub fn list(self) -> Vec<Scope> {
+        Scope::ALL.iter().copied().filter(|scope| self.contains(*scope)).collect()
     }
 }

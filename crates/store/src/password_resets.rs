@@ -1,9 +1,9 @@
 //! Tokens by which a forgotten password is replaced. Stored as hashes, used once.
 
 use db::{DbError, Read, Step};
-use domain::ids::{OutboxId, Timestamp, UserId, WorkspaceId};
+use domain::ids::{Timestamp, UserId};
 
-use crate::bind::{Columns, json};
+use crate::bind::Columns;
 
 db::statements! {
     /// Adds a token.
@@ -15,10 +15,6 @@ db::statements! {
     /// The same, locked.
     LOCK = "password_resets.lock",
         "select user_id from password_resets where token_hash = $1 and used_at is null and expires_at > $2 {for_update}";
-    /// Queues the letter that carries the token.
-    MAIL = "password_resets.mail",
-        "insert into outbox (workspace_id, id, topic, payload, state, attempts, available_at, created_at)
-         values ($1, $2, 'mail', $3, 'waiting', 0, $4, $4)";
     /// Uses up all of a user's tokens.
     USE_ALL = "password_resets.use_all", "update password_resets set used_at = $2 where user_id = $1 and used_at is null";
     /// Removes old tokens.
@@ -34,12 +30,6 @@ pub fn insert(hash: [u8; 32], user: UserId, now: Timestamp, expires_at: Timestam
 /// The user of a token that is unused and not too old.
 pub async fn find(read: &impl Read, hash: [u8; 32], now: Timestamp) -> Result<Option<UserId>, DbError> {
     read.optional(FIND, bind![hash, now]).await?.map(|row| row.id("user_id")).transpose()
-}
-
-/// Queues a letter with its template's name and values.
-#[must_use]
-pub fn mail(workspace: WorkspaceId, id: OutboxId, letter: &serde_json::Value, now: Timestamp) -> Step {
-    (MAIL, bind![workspace, id, json(letter), now])
 }
 
 /// The user of a token that is unused and not too old, locked until the unit of work ends.

@@ -13,7 +13,8 @@ pub(super) fn generate(master: &[u8; 32], workspace: WorkspaceId, ids: &dyn IdSo
     let (mut key, mut nonce) = ([0; 32], [0; NONCE]);
     ids.fill(&mut key);
     ids.fill(&mut nonce);
-    let payload = Payload { msg: &key, aad: workspace.uuid().as_bytes() };
+    let bound_to = workspace.uuid();
+    let payload = Payload { msg: &key, aad: bound_to.as_bytes() };
     let wrapped = Aes256Gcm::new(master.into())
         .encrypt(&nonce.into(), payload)
         .map_err(|_| AppError::new(ErrorCode::Internal, "the workspace's key could not be wrapped"))?;
@@ -25,7 +26,8 @@ pub(super) fn unwrap(master: &[u8; 32], workspace: WorkspaceId, stored: &[u8]) -
     let failed = || AppError::new(ErrorCode::Internal, "the workspace's key does not open with this master key");
     let (nonce, wrapped) = stored.split_at_checked(NONCE).ok_or_else(failed)?;
     let nonce: [u8; NONCE] = nonce.try_into().map_err(|_| failed())?;
-    let payload = Payload { msg: wrapped, aad: workspace.uuid().as_bytes() };
+    let bound_to = workspace.uuid();
+    let payload = Payload { msg: wrapped, aad: bound_to.as_bytes() };
     let key = Aes256Gcm::new(master.into()).decrypt(&nonce.into(), payload).map_err(|_| failed())?;
     key.try_into().map_err(|_| failed())
 }

@@ -32,7 +32,8 @@ pub struct Client {
 
 impl Client {
     /// Accounts and sessions belong to no tenant: which one is found out here.
-    pub(super) fn scope(&self) -> Scope {
+    #[must_use]
+    pub fn scope(&self) -> Scope {
         Scope::system().with_meter(self.meter.clone())
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::{identity::Email, ids::OutboxId, problem::ErrorCode};
 use serde_json::json;
-use store::{password_resets, sessions, users};
+use store::{password_resets, records, sessions, users};
 
 use super::{Client, Identity, secrets::{self, Secret}, sessions::check_new_password};
 use crate::{AppError, Result};
@@ -33,8 +33,9 @@ impl Identity<'_> {
                 "token": secrets::encode(&token),
                 "expires_at": ends,
             });
+            let id = OutboxId::generate(self.app.ids());
             steps.push(password_resets::insert(secrets::hash(&token), login.user.id, now, ends));
-            steps.push(password_resets::mail(login.user.home_workspace_id, OutboxId::generate(self.app.ids()), &mail, now));
+            steps.push(records::insert_outbox(login.user.home_workspace_id, id, "mail", store::bind::json(&mail), now));
         }
         self.app.db().run(&scope, steps).await?;
         self.app.parts.outbox_wake.notify_one();
