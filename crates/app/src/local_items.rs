@@ -8,6 +8,7 @@ use domain::{
     },
     page::{Cursor, Page, PageRequest},
     problem::FieldError,
+    tier::Limit,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -65,14 +66,14 @@ impl App {
         };
         let now = self.now();
         let mut steps = local_items::insert(ctx.workspace(), &local_id, &content, ctx.user(), now);
-        steps.extend(self.count_items(ctx, 1, now).await?);
+        steps.extend(self.limits().count(ctx, Limit::ItemsPerMonth, 1));
         match self.db().run(&ctx.scope(), steps).await {
             Ok(_) => {}
             Err(error @ db::DbError::Unique { .. }) => {
                 let message = format!("the local id `{local_id}` is taken in this workspace");
                 return Err(AppError { source: Some(error), ..AppError::conflict(message) });
             }
-            Err(error) => return Err(self.limit_error(ctx, error).await),
+            Err(error) => return Err(self.limits().explain(ctx, Limit::ItemsPerMonth, error).await),
         }
         Ok(LocalItem {
             local_id,

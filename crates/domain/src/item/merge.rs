@@ -36,6 +36,14 @@ pub struct Undo {
     after: ItemContent,
 }
 
+impl Undo {
+    /// What is needed to go from `after` back to `before`: for several merges that are taken back as one.
+    #[must_use]
+    pub fn new(before: &ItemContent, after: &ItemContent) -> Self {
+        Self { before: before.clone(), after: after.clone() }
+    }
+}
+
 /// The merge cannot be taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
