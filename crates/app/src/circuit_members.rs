@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use domain::{
     circuit::{BuiltInRole, InvitationState, JoinRequestState, Permission},
-    identity::Username,
     ids::{CircuitId, InvitationId, JoinRequestId, UserId},
     page::{Cursor, Page, PageRequest},
     problem::FieldError,
@@ -110,10 +109,9 @@ impl App {
         needs(&caller, Permission::Invite)?;
         check_message(message)?;
         let role = self.role_to_grant(ctx, id, &caller, role).await?;
-        let username = Username::new(username)?;
         // The invited belongs to another tenant, whose rows the caller's own scope cannot see.
         let system = ctx.system_scope();
-        let found = users::by_username(&self.db().scoped(&system), &username).await?;
+        let found = self.user_by_name(&self.db().scoped(&system), username).await?;
         let invited = found.ok_or_else(|| FieldError::new("username", "unknown_value", "no such user"))?;
         let mut record = Record::new(self, ctx);
         let invitation = Invitation {
@@ -288,6 +286,14 @@ impl App {
         record.audit(&action, &circuit.to_string(), &json!({"user": request.user_id}))?;
         self.decide(&scope, record, "the request was decided already").await?;
         Ok(JoinRequest { state, ..request })
+    }
+
+    /// The user with this name, compared as names are: without regard to case.
+    pub(crate) async fn user_by_name(&self, db: &impl db::Read, name: &str) -> Result<Option<users::User>> {
+        let Some(id) = users::find_id(db, &name.trim().to_lowercase()).await? else {
+            return Ok(None);
+        };
+        Ok(users::find(db, id).await?.map(|account| account.user))
     }
 
     fn new_member(

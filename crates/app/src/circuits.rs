@@ -274,7 +274,7 @@ impl App {
         if password.len() > 256 || password.chars().count() < 8 {
             return Err(FieldError::new("public_password", "length", "must have 8 to 256 characters").into());
         }
-        self.parts.identity.passwords().hash(password).await.map(Some)
+        self.parts.identity.hash_text(password, self.ids()).await.map(Some)
     }
 }
 

@@ -2,25 +2,49 @@
 //!
 //! No SQL and no HTTP here: SQL is `store`'s, answers are `server`'s. Time, ids and randomness come from the [`App`].
 
+pub mod activity;
 pub mod admin;
+pub mod audit;
+pub mod circuit_members;
+pub mod circuits;
 pub mod credits;
 mod ctx;
 mod error;
+pub mod events;
 pub mod identity;
+pub mod jobs;
+pub mod live;
+pub mod items;
 pub mod limits;
+pub mod local_items;
+pub mod operations;
+pub mod pending;
+pub mod push;
+mod record;
+mod workspace_facts;
 
 use std::sync::Arc;
 
 pub use ctx::Ctx;
-use db::Db;
-use domain::ids::{Clock, IdSource};
+use db::{Coalescer, Db, Scope, Tenant};
+use domain::{
+    dfid::Dfid,
+    ids::{Clock, IdSource, WorkspaceId},
+};
 pub use error::{AppError, Result};
+pub use record::Record;
+use store::items::Item;
 
 /// What all use cases stand on. Cheap to clone.
 #[derive(Clone)]
 pub struct App {
     parts: Arc<Parts>,
+    live: Arc<live::Hub>,
+    workspaces: workspace_facts::Cache,
 }
+
+/// Point reads of items, shared by all requests that wait for one.
+type ItemLoader = Coalescer<(WorkspaceId, Dfid), Item>;
 
 /// What an [`App`] is made of.
 pub struct Parts {
@@ -34,19 +58,70 @@ pub struct Parts {
     pub identity: Arc<identity::Services>,
     /// Signalled after a commit that left work in the outbox.
     pub outbox_wake: Arc<tokio::sync::Notify>,
+    /// Reads single items; see [`item_loader`].
+    pub item_loader: ItemLoader,
+}
+
+/// Queries for single items that are under way at a time, and keys in one.
+const LOADS: (usize, usize) = (2, 64);
+
+/// The reader of single items: requests that arrive while a query is under way share the next one.
+#[must_use]
+pub fn item_loader(db: &Db) -> ItemLoader {
+    let db = db.clone();
+    Coalescer::new(LOADS.0, LOADS.1, move |keys: Vec<(WorkspaceId, Dfid)>| {
+        let db = db.clone();
+        async move {
+            let mut readers: Vec<_> = keys.iter().map(|(workspace, _)| workspace.uuid()).collect();
+            readers.sort_unstable();
+            readers.dedup();
+            let scope = Scope::new(Tenant::Many(readers.into()));
+            store::items::load(&db.scoped(&scope), &keys).await
+        }
+    })
 }
 
 impl App {
     /// Puts an application together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts) }
+        let live = live::Hub::new(parts.db.clone(), Arc::clone(&parts.clock), live::Limits::default());
+        Self { parts: Arc::new(parts), live, workspaces: workspace_facts::cache() }
     }
 
     /// The database, for health and metrics; use cases are the way to data.
     #[must_use]
     pub fn db(&self) -> &Db {
         &self.parts.db
+    }
+
+    /// The live channel of this process.
+    #[must_use]
+    pub const fn live(&self) -> &Arc<live::Hub> {
+        &self.live
+    }
+
+    /// The clock, for workers.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.parts.clock
+    }
+
+    /// The source of ids, for workers.
+    #[must_use]
+    pub fn id_source(&self) -> &Arc<dyn IdSource> {
+        &self.parts.ids
+    }
+
+    /// Signalled when there is work in the outbox.
+    #[must_use]
+    pub fn outbox_signal(&self) -> &Arc<tokio::sync::Notify> {
+        &self.parts.outbox_wake
+    }
+
+    /// Tells the workers that a commit left work in the outbox.
+    pub(crate) fn wake_outbox(&self) {
+        self.parts.outbox_wake.notify_one();
     }
 
     pub(crate) fn now(&self) -> domain::ids::Timestamp {

@@ -68,7 +68,7 @@ statements! {
          limit $3
         {for_update}";
     LOCAL_MOVED = "local_events.moved", "
-        update local_events set moved_to = $3
+        update local_events set moved_to = $3, body = $4
          where workspace_id = $1 and id = $2 and moved_to is null";
 }
 
@@ -282,6 +282,8 @@ pub fn update(event: &Event, new: Update) -> Vec<Step> {
     let version = i64::try_from(event.version).unwrap_or(i64::MAX);
     let args = bind![workspace, id, version, json(&new.tags), new.data, new.sealed, new.leaf];
     let mut steps = vec![(UPDATE, args), (DELETE_TAGS, bind![workspace, id, event.tags.clone()])];
+    // What the old leaf committed to is gone.
+    steps.push((ERASE_SALT, bind![workspace, event.leaf_id]));
     steps.extend(insert_tags(workspace, id, &new.tags));
     steps
 }
@@ -337,8 +339,8 @@ pub async fn lock_local(
         .collect()
 }
 
-/// The step that notes which event a local one became.
+/// The step that notes which event a local one became; its content is only kept there.
 #[must_use]
 pub fn local_moved(workspace: WorkspaceId, id: EventId, to: EventId) -> Step {
-    (LOCAL_MOVED, bind![workspace, id, to])
+    (LOCAL_MOVED, bind![workspace, id, to, json(&Map::new())])
 }

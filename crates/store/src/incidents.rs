@@ -11,7 +11,10 @@ use crate::{Step, StoreError, bind::Columns};
 statements! {
     OPEN = "incidents.open", "
         insert into incidents (workspace_id, id, rule, severity, state, subject, occurrences, opened_at, last_seen_at)
-        values ($1, $2, $3, $4, 'open', $5, $6, $7, $8)
+        select $1, $2, $3, $4, 'open', $5, $6, $7, $8
+         where not exists (
+                select 1 from incidents r
+                 where r.workspace_id = $1 and r.rule = $3 and r.subject = $5 and r.state = 'resolved' and r.resolved_at >= $8)
         on conflict (workspace_id, rule, subject) where state <> 'resolved' do update
            set occurrences = case when excluded.occurrences > incidents.occurrences then excluded.occurrences else incidents.occurrences end,
                last_seen_at = excluded.last_seen_at";
@@ -99,7 +102,8 @@ fn read(row: &Row) -> Result<Incident, StoreError> {
     })
 }
 
-/// The step that opens an incident, or brings the one that is open up to date.
+/// The step that opens an incident, or brings the one that is open up to date. What was seen before the last
+/// resolution opens nothing.
 #[must_use]
 pub fn sight(seen: &Sighting<'_>, now: Timestamp) -> Step {
     let args = bind![

@@ -89,3 +89,20 @@ fn key_reads(db: Db) -> Coalescer<ApiKeyId, api_keys::Authenticated> {
         }
     })
 }
+
+impl Services {
+    /// Hashes a password that guards something else than an account.
+    pub(crate) async fn hash_text(&self, text: &str, ids: &dyn IdSource) -> Result<String> {
+        let mut salt = [0; 16];
+        ids.fill(&mut salt);
+        self.passwords.hash(super::Secret::new(text.to_owned()), salt).await
+    }
+
+    /// Checks such a password.
+    pub(crate) async fn check_text(&self, text: &str, hash: &str, ids: &dyn IdSource) -> Result<bool> {
+        let mut salt = [0; 16];
+        ids.fill(&mut salt);
+        let secret = super::Secret::new(text.to_owned());
+        Ok(self.passwords.check(secret, Some(hash.to_owned()), salt).await?.matches)
+    }
+}
