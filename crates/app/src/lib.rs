@@ -2,6 +2,9 @@
 //!
 //! No SQL and no HTTP here: SQL is `store`'s, answers are `server`'s. Time, ids and randomness come from the [`App`].
 
+// Use cases nest futures deeper than the default allows the compiler to look.
+#![recursion_limit = "256"]
+
 pub mod activity;
 pub mod admin;
 pub mod audit;

@@ -49,12 +49,14 @@ statements! {
         update events
            set data = null, sealed = null, tags = $4, source = '', user_ref = null, project = null, recipients = null, erased_at = $3, version = version + 1
          where workspace_id = $1 and id = $2 and erased_at is null";
+    REMOVE = "events.remove", "
+        delete from events where workspace_id = $1 and id = $2 and dfid is null";
     ERASE_SALT = "leaves.erase_salt", "
         update leaves set salt = null where workspace_id = $1 and id = $2";
     EXPIRED = "events.expired", "
         select id, leaf_id, tags
           from events
-         where workspace_id = $1 and dfid is null and erased_at is null and recorded_at < $2
+         where workspace_id = $1 and dfid is null and recorded_at < $2
          order by id
          limit $3";
     INSERT_LOCAL = "local_events.insert", "
@@ -296,6 +298,16 @@ pub fn erase(workspace: WorkspaceId, id: EventId, leaf: Uuid, tags: &[String], n
         (ERASE, bind![workspace, id, now, json(&none)]),
         (DELETE_TAGS, bind![workspace, id, tags.to_vec()]),
         (ERASE_SALT, bind![workspace, leaf]),
+    ]
+}
+
+/// The steps that remove an operational event whose time is over. Its leaf stays, without the salt.
+#[must_use]
+pub fn remove(workspace: WorkspaceId, expired: &Expired) -> Vec<Step> {
+    vec![
+        (DELETE_TAGS, bind![workspace, expired.id, expired.tags.clone()]),
+        (REMOVE, bind![workspace, expired.id]),
+        (ERASE_SALT, bind![workspace, expired.leaf_id]),
     ]
 }
 

@@ -13,9 +13,9 @@ statements! {
          where (workspace_id, id) in (
                 select workspace_id, id
                   from outbox
-                 where state = 'waiting' and available_at <= $3 and (leased_until is null or leased_until <= $3) and topic {any:$4}
+                 where state = 'waiting' and available_at <= $3 and (leased_until is null or leased_until <= $3)
                  order by available_at, id
-                 limit $5
+                 limit $4
                 {for_update_skip_locked})
         returning workspace_id, id, topic, payload, attempts, created_at";
     DONE = "outbox.done", "
@@ -54,17 +54,16 @@ pub struct Work {
     pub created_at: Timestamp,
 }
 
-/// Leases at most `limit` pieces of due work on these topics, oldest first. Nobody else gets them before `until`.
+/// Leases at most `limit` pieces of due work, oldest first. Nobody else gets them before `until`.
 pub async fn lease(
     db: &Db,
     owner: &str,
     until: Timestamp,
     now: Timestamp,
-    topics: Vec<String>,
     limit: u32,
 ) -> Result<Vec<Work>, StoreError> {
     // Work of every tenant: this is the workers' own business.
-    let rows = db.returning(&Scope::system(), LEASE, bind![owner, until, now, topics, limit]).await?;
+    let rows = db.returning(&Scope::system(), LEASE, bind![owner, until, now, limit]).await?;
     let mut work = rows
         .iter()
         .map(|row| {

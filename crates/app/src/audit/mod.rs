@@ -4,7 +4,7 @@ mod rules;
 
 use domain::{
     ids::{AuditId, IncidentId, Timestamp, UserId, WorkspaceId},
-    leaf::{Leaf, LeafKind, Salt},
+    leaf::LeafKind,
     page::{Cursor, Page, PageRequest},
     problem::{ErrorCode, FieldError},
 };
@@ -15,7 +15,7 @@ use store::{
     audit::{self, AuditFilter, AuditRecord, OutcomeCount},
     bind,
     incidents::{self, Incident},
-    records::{self, NewAudit, NewLeaf},
+    records::{self, NewAudit},
 };
 
 use crate::{App, AppError, Ctx, Record, Result};
@@ -44,24 +44,12 @@ impl App {
     /// # Errors
     /// If the database refuses.
     pub async fn audit_refusal(&self, refusal: Refusal<'_>, details: &impl Serialize) -> Result<()> {
-        let internal = |_| AppError::new(ErrorCode::Internal, "internal error; report the request id");
-        let (id, leaf_id, now) = (AuditId::generate(self.ids()), self.ids().uuid(), self.now());
-        let mut salt: Salt = [0; 32];
-        self.ids().fill(&mut salt);
+        let (id, now) = (AuditId::generate(self.ids()), self.now());
         let payload = json!({
             "id": id, "actor": refusal.actor, "action": refusal.action, "target": refusal.target,
             "outcome": "denied", "details": details,
         });
-        let bytes = domain::canonical::to_bytes(&payload).map_err(internal)?;
-        let leaf = Leaf::new(LeafKind::Audit, &id.to_string(), &bytes, &salt, now);
-        let new_leaf = NewLeaf {
-            workspace: refusal.workspace,
-            id: leaf_id,
-            kind: LeafKind::Audit,
-            canonical: leaf.canonical_bytes().map_err(internal)?,
-            hash: leaf.hash.0,
-            salt,
-        };
+        let (leaf, step) = self.leaf_step(refusal.workspace, LeafKind::Audit, &id.to_string(), &payload, now)?;
         let entry = NewAudit {
             workspace: refusal.workspace,
             id,
@@ -71,9 +59,9 @@ impl App {
             outcome: "denied",
             address: refusal.address,
             details: bind::json(details),
-            leaf: leaf_id,
+            leaf,
         };
-        let steps = vec![records::insert_leaf(new_leaf, now), records::insert_audit(entry, now)];
+        let steps = vec![step, records::insert_audit(entry, now)];
         self.db().run(&db::Scope::workspace(refusal.workspace.uuid()), steps).await?;
         Ok(())
     }

@@ -59,7 +59,7 @@ impl App {
     /// Conflict while the item has no DFID.
     pub async fn push_local_events(&self, ctx: &Ctx, local_id: &str) -> Result<Moved> {
         let tx = self.db().begin(&ctx.scope()).await?;
-        match self.push_local_in(&tx, ctx, local_id).await {
+        match self.push_local_events_in(&tx, ctx, local_id).await {
             Ok(moved) => {
                 tx.commit().await?;
                 self.wake_outbox();
@@ -72,7 +72,7 @@ impl App {
         }
     }
 
-    async fn push_local_in(&self, tx: &db::Tx, ctx: &Ctx, local_id: &str) -> Result<Moved> {
+    async fn push_local_events_in(&self, tx: &db::Tx, ctx: &Ctx, local_id: &str) -> Result<Moved> {
         let item = local_items::lock(tx, ctx.workspace(), local_id).await?;
         let item = item.ok_or_else(|| AppError::not_found("local item"))?;
         let Some(dfid) = item.dfid else {

@@ -4,6 +4,7 @@ mod change;
 pub mod export;
 mod local;
 mod read;
+mod retention;
 mod seal;
 mod validate;
 
@@ -15,6 +16,8 @@ use domain::{
     leaf::LeafKind,
     problem::FieldError,
 };
+pub use change::EventChange;
+pub use local::Moved;
 pub use read::EventQuery;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

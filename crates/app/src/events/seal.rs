@@ -24,7 +24,8 @@ impl App {
         let text = serde_json::to_vec(data).map_err(|_| failed("the payload could not be sealed"))?;
         let mut nonce = [0; NONCE];
         self.ids().fill(&mut nonce);
-        let payload = Payload { msg: &text, aad: id.uuid().as_bytes() };
+        let bound = id.uuid();
+        let payload = Payload { msg: &text, aad: bound.as_bytes() };
         let sealed = Aes256Gcm::new((&key).into())
             .encrypt(&nonce.into(), payload)
             .map_err(|_| failed("the payload could not be sealed"))?;
@@ -37,7 +38,8 @@ impl App {
         let key = self.workspace_facts(ctx).await?.data_key;
         let (nonce, sealed) = sealed.split_at_checked(NONCE).ok_or_else(broken)?;
         let nonce: [u8; NONCE] = nonce.try_into().map_err(|_| broken())?;
-        let payload = Payload { msg: sealed, aad: id.uuid().as_bytes() };
+        let bound = id.uuid();
+        let payload = Payload { msg: sealed, aad: bound.as_bytes() };
         let text = Aes256Gcm::new((&key).into()).decrypt(&nonce.into(), payload).map_err(|_| broken())?;
         serde_json::from_slice(&text).map_err(|_| broken())
     }

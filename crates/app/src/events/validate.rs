@@ -60,15 +60,18 @@ impl App {
 }
 
 fn check(new: NewEvent, default: Visibility, now: Timestamp) -> std::result::Result<Checked, Vec<FieldError>> {
-    let mut errors = Vec::new();
-    let mut keep = |error: Option<FieldError>| errors.extend(error);
     let source = new.source.unwrap_or_else(|| DEFAULT_SOURCE.to_owned());
-    keep(event::check_source(&source));
-    keep(check_reference("user_id", new.user_ref.as_deref()));
-    keep(check_reference("project_id", new.project.as_deref()));
-    keep(check_reference("client_event_id", new.client_event_id.as_deref()));
-    keep(check_recipients(new.visibility, new.dfid, &new.recipients));
-    let event_type = EventType::new("event_type", &new.event_type).map_err(|error| keep(Some(error)));
+    let mut errors: Vec<FieldError> = [
+        event::check_source(&source),
+        check_reference("user_id", new.user_ref.as_deref()),
+        check_reference("project_id", new.project.as_deref()),
+        check_reference("client_event_id", new.client_event_id.as_deref()),
+        check_recipients(new.visibility, new.dfid, &new.recipients),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let event_type = EventType::new("event_type", &new.event_type).map_err(|error| errors.push(error));
     let tags = event::check_tags(&new.tags).map_err(|broken| errors.extend(broken));
     let data = check_data(new.data).map_err(|broken| errors.extend(broken));
     match (event_type, tags, data) {

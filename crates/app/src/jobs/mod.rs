@@ -18,8 +18,8 @@ use crate::{App, AppError, Ctx, Result, events::export::Format};
 pub const MAX_OPEN: u64 = 100;
 /// Jobs of one user that run at once; the others wait.
 pub const MAX_RUNNING: u32 = 5;
-/// Topic of the live channel that tells about jobs.
-pub const TOPIC: &str = "jobs";
+/// Topic of the outbox row that an ended job leaves.
+pub const ENDED: &str = "job.ended";
 
 /// What a job is asked to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -68,7 +68,6 @@ impl App {
         let progress = bind::json(&json!({}));
         let step = jobs::insert(ctx.workspace(), id, task.kind(), bind::json(task), progress, ctx.user(), now);
         self.db().run(&scope, vec![step]).await?;
-        self.wake_outbox();
         self.job(ctx, id).await
     }
 
@@ -116,7 +115,6 @@ impl App {
             let message = format!("only failed and cancelled jobs can be retried; this one is {}", job.state);
             return Err(AppError::new(ErrorCode::InvalidTransition, message));
         }
-        self.wake_outbox();
         self.job(ctx, id).await
     }
 
