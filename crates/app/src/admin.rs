@@ -50,14 +50,21 @@ impl Admin<'_> {
         if ctx.caller.platform_admin {
             return Ok(ctx.system_scope());
         }
-        Err(AppError::forbidden("only the people who run the platform may do this"))
+        Err(AppError::forbidden(
+            "only the people who run the platform may do this",
+        ))
     }
 
     /// Accounts, newest first.
     ///
     /// # Errors
     /// Forbidden; a cursor of another list.
-    pub async fn users(&self, ctx: &Ctx, filter: &users::Filter, page: &PageRequest) -> Result<Page<Account>> {
+    pub async fn users(
+        &self,
+        ctx: &Ctx,
+        filter: &users::Filter,
+        page: &PageRequest,
+    ) -> Result<Page<Account>> {
         let scope = Self::scope(ctx)?;
         let after = page.after.as_ref().map(Cursor::id).transpose()?;
         let rows = users::list(&self.app.db().scoped(&scope), filter, page, after).await?;
@@ -70,7 +77,10 @@ impl Admin<'_> {
     /// Forbidden.
     pub async fn user_count(&self, ctx: &Ctx, filter: &users::Filter) -> Result<u64> {
         let scope = Self::scope(ctx)?;
-        Ok(users::count(&self.app.db().scoped(&scope), filter).await?.max(0).cast_unsigned())
+        Ok(users::count(&self.app.db().scoped(&scope), filter)
+            .await?
+            .max(0)
+            .cast_unsigned())
     }
 
     /// One account.
@@ -79,7 +89,9 @@ impl Admin<'_> {
     /// Forbidden; not found.
     pub async fn user(&self, ctx: &Ctx, id: UserId) -> Result<Account> {
         let scope = Self::scope(ctx)?;
-        users::find(&self.app.db().scoped(&scope), id).await?.ok_or_else(|| AppError::not_found("user"))
+        users::find(&self.app.db().scoped(&scope), id)
+            .await?
+            .ok_or_else(|| AppError::not_found("user"))
     }
 
     /// Makes an account with a workspace of this tier.
@@ -89,7 +101,10 @@ impl Admin<'_> {
     pub async fn create_user(&self, ctx: &Ctx, command: Register, tier: Tier) -> Result<Registered> {
         let scope = Self::scope(ctx)?;
         let action = self.action(ctx, "user.create", &command.username, json!({ "tier": tier }));
-        self.app.identity().create_account(&scope, command, tier, false, vec![action]).await
+        self.app
+            .identity()
+            .create_account(&scope, command, tier, false, vec![action])
+            .await
     }
 
     /// Freezes an account: its next request is refused, whatever credential it comes with.
@@ -100,7 +115,8 @@ impl Admin<'_> {
         if id == ctx.user() {
             return Err(AppError::conflict("nobody freezes the own account"));
         }
-        self.set_status(ctx, id, UserStatus::Suspended, "user.freeze", reason).await
+        self.set_status(ctx, id, UserStatus::Suspended, "user.freeze", reason)
+            .await
     }
 
     /// Lets a frozen account act again.
@@ -108,15 +124,26 @@ impl Admin<'_> {
     /// # Errors
     /// Forbidden; not found.
     pub async fn unfreeze(&self, ctx: &Ctx, id: UserId, reason: &str) -> Result<Account> {
-        self.set_status(ctx, id, UserStatus::Active, "user.unfreeze", reason).await
+        self.set_status(ctx, id, UserStatus::Active, "user.unfreeze", reason)
+            .await
     }
 
-    async fn set_status(&self, ctx: &Ctx, id: UserId, status: UserStatus, action: &str, reason: &str) -> Result<Account> {
+    async fn set_status(
+        &self,
+        ctx: &Ctx,
+        id: UserId,
+        status: UserStatus,
+        action: &str,
+        reason: &str,
+    ) -> Result<Account> {
         let scope = Self::scope(ctx)?;
         check_reason(reason)?;
         self.user(ctx, id).await?;
         let log = self.action(ctx, action, &id.to_string(), json!({ "reason": reason }));
-        self.app.db().run(&scope, vec![users::set_status(id, status, self.app.now()), log]).await?;
+        self.app
+            .db()
+            .run(&scope, vec![users::set_status(id, status, self.app.now()), log])
+            .await?;
         self.user(ctx, id).await
     }
 
@@ -126,7 +153,8 @@ impl Admin<'_> {
     /// Forbidden; not found.
     pub async fn set_user_tier(&self, ctx: &Ctx, id: UserId, tier: Tier) -> Result<Account> {
         let account = self.user(ctx, id).await?;
-        self.set_workspace_tier(ctx, account.user.home_workspace_id, tier).await?;
+        self.set_workspace_tier(ctx, account.user.home_workspace_id, tier)
+            .await?;
         self.user(ctx, id).await
     }
 
@@ -134,7 +162,13 @@ impl Admin<'_> {
     ///
     /// # Errors
     /// Forbidden; a cursor of another list.
-    pub async fn workspaces(&self, ctx: &Ctx, tier: Option<Tier>, text: Option<&str>, page: &PageRequest) -> Result<Page<Workspace>> {
+    pub async fn workspaces(
+        &self,
+        ctx: &Ctx,
+        tier: Option<Tier>,
+        text: Option<&str>,
+        page: &PageRequest,
+    ) -> Result<Page<Workspace>> {
         let scope = Self::scope(ctx)?;
         let after = page.after.as_ref().map(Cursor::id).transpose()?;
         let rows = workspaces::list(&self.app.db().scoped(&scope), tier, text, page, after).await?;
@@ -147,7 +181,9 @@ impl Admin<'_> {
     /// Forbidden; not found.
     pub async fn workspace(&self, ctx: &Ctx, id: WorkspaceId) -> Result<Workspace> {
         let scope = Self::scope(ctx)?;
-        workspaces::find(&self.app.db().scoped(&scope), id).await?.ok_or_else(|| AppError::not_found("workspace"))
+        workspaces::find(&self.app.db().scoped(&scope), id)
+            .await?
+            .ok_or_else(|| AppError::not_found("workspace"))
     }
 
     /// Changes a workspace's tier. The counters of its limits are set to what is there, because tiers without a limit
@@ -185,13 +221,24 @@ impl Admin<'_> {
         let scope = Self::scope(ctx)?;
         check_reason(reason)?;
         if ids.is_empty() || ids.len() > MOST_GRANTS {
-            return Err(FieldError::new("user_ids", "length", format!("must name 1 to {MOST_GRANTS} users")).into());
+            return Err(FieldError::new(
+                "user_ids",
+                "length",
+                format!("must name 1 to {MOST_GRANTS} users"),
+            )
+            .into());
         }
         let (mut steps, mut unknown) = (Vec::new(), Vec::new());
         for (index, id) in ids.iter().enumerate() {
             match users::find(&self.app.db().scoped(&scope), *id).await? {
-                Some(account) => steps.extend(self.grant_steps(ctx, account.user.home_workspace_id, amount, reason)?),
-                None => unknown.push(FieldError::new(format!("user_ids[{index}]"), "unknown_user", "there is no such user")),
+                Some(account) => {
+                    steps.extend(self.grant_steps(ctx, account.user.home_workspace_id, amount, reason)?)
+                }
+                None => unknown.push(FieldError::new(
+                    format!("user_ids[{index}]"),
+                    "unknown_user",
+                    "there is no such user",
+                )),
             }
         }
         if !unknown.is_empty() {
@@ -206,7 +253,13 @@ impl Admin<'_> {
     fn grant_steps(&self, ctx: &Ctx, workspace: WorkspaceId, amount: u64, reason: &str) -> Result<Vec<Step>> {
         let movement = Movement::new(MovementKind::Grant, workspace, amount)?;
         let id = MovementId::generate(self.app.ids());
-        let note = Note { id, operation: "grant", reference: reason, by: Some(ctx.user()), now: self.app.now() };
+        let note = Note {
+            id,
+            operation: "grant",
+            reference: reason,
+            by: Some(ctx.user()),
+            now: self.app.now(),
+        };
         Ok(credits::movement(&movement, &note))
     }
 
@@ -232,7 +285,13 @@ impl Admin<'_> {
     ///
     /// # Errors
     /// Forbidden; a cursor of another list.
-    pub async fn actions(&self, ctx: &Ctx, action: Option<&str>, actor: Option<UserId>, page: &PageRequest) -> Result<Page<AdminAction>> {
+    pub async fn actions(
+        &self,
+        ctx: &Ctx,
+        action: Option<&str>,
+        actor: Option<UserId>,
+        page: &PageRequest,
+    ) -> Result<Page<AdminAction>> {
         let scope = Self::scope(ctx)?;
         let after = page.after.as_ref().map(Cursor::id).transpose()?;
         let rows = admin::list(&self.app.db().scoped(&scope), action, actor, page, after).await?;
@@ -253,7 +312,12 @@ impl Admin<'_> {
 
 fn check_reason(reason: &str) -> Result<()> {
     if reason.chars().count() > MOST_REASON {
-        return Err(FieldError::new("reason", "too_long", format!("must have at most {MOST_REASON} characters")).into());
+        return Err(FieldError::new(
+            "reason",
+            "too_long",
+            format!("must have at most {MOST_REASON} characters"),
+        )
+        .into());
     }
     Ok(())
 }

@@ -7,7 +7,10 @@ use domain::{
     page::{Cursor, Page, PageRequest},
     problem::ErrorCode,
 };
-use store::{Step, credits, credits::{HistoryEntry, Note}};
+use store::{
+    Step, credits,
+    credits::{HistoryEntry, Note},
+};
 
 use crate::{App, AppError, Ctx, Result};
 
@@ -37,14 +40,25 @@ impl Credits<'_> {
     /// What an operation costs the caller's workspace.
     #[must_use]
     pub fn cost(&self, ctx: &Ctx, operation: CostedOperation) -> u64 {
-        self.app.parts.identity.config().costs.cost(operation, ctx.caller.tier)
+        self.app
+            .parts
+            .identity
+            .config()
+            .costs
+            .cost(operation, ctx.caller.tier)
     }
 
     /// The debit for `times` operations; none if they cost nothing. Give the unit's error to [`Self::explain`].
     ///
     /// # Errors
     /// If the price of so many is beyond the largest movement.
-    pub fn debit(&self, ctx: &Ctx, operation: CostedOperation, times: u64, reference: &str) -> Result<Option<Debit>> {
+    pub fn debit(
+        &self,
+        ctx: &Ctx,
+        operation: CostedOperation,
+        times: u64,
+        reference: &str,
+    ) -> Result<Option<Debit>> {
         let cost = self.cost(ctx, operation).saturating_mul(times);
         if cost == 0 {
             return Ok(None);
@@ -52,7 +66,10 @@ impl Credits<'_> {
         let movement = Movement::new(MovementKind::Debit, ctx.workspace(), cost)?;
         let id = MovementId::generate(self.app.ids());
         let note = self.note(ctx, id, operation.as_str(), reference);
-        Ok(Some(Debit { id, steps: credits::movement(&movement, &note) }))
+        Ok(Some(Debit {
+            id,
+            steps: credits::movement(&movement, &note),
+        }))
     }
 
     /// Gives a debit back after its operation failed; a second time does nothing.
@@ -68,7 +85,13 @@ impl Credits<'_> {
 
     /// Turns the error of a unit of work that debited `operation` into an answer: the cost and the balance.
     /// Another error stays what it is.
-    pub async fn explain(&self, ctx: &Ctx, operation: CostedOperation, times: u64, error: DbError) -> AppError {
+    pub async fn explain(
+        &self,
+        ctx: &Ctx,
+        operation: CostedOperation,
+        times: u64,
+        error: DbError,
+    ) -> AppError {
         if !lacked_cover(&error) {
             return error.into();
         }
@@ -100,7 +123,13 @@ impl Credits<'_> {
     }
 
     fn note<'n>(&self, ctx: &Ctx, id: MovementId, operation: &'n str, reference: &'n str) -> Note<'n> {
-        Note { id, operation, reference, by: Some(ctx.user()), now: self.app.now() }
+        Note {
+            id,
+            operation,
+            reference,
+            by: Some(ctx.user()),
+            now: self.app.now(),
+        }
     }
 }
 
@@ -112,5 +141,7 @@ pub fn lacked_cover(error: &DbError) -> bool {
 
 fn insufficient(cost: u64, balance: i64) -> AppError {
     let message = format!("the operation costs {cost} credits and the balance is {balance}");
-    AppError::new(ErrorCode::InsufficientCredits, message).with("cost", cost).with("balance", balance)
+    AppError::new(ErrorCode::InsufficientCredits, message)
+        .with("cost", cost)
+        .with("balance", balance)
 }

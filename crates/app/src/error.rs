@@ -18,7 +18,7 @@ pub struct AppError {
     /// The fields that were wrong.
     pub fields: Vec<FieldError>,
     /// Further members of the problem document.
-    pub details: Map<String, Value>,
+    pub details: Box<Map<String, Value>>,
     /// The chain below, for the log.
     #[source]
     pub source: Option<DbError>,
@@ -28,7 +28,7 @@ impl AppError {
     /// An error with a code and a sentence.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), fields: Vec::new(), details: Map::new(), source: None }
+        Self { code, message: message.into(), fields: Vec::new(), details: Box::default(), source: None }
     }
 
     /// `what` does not exist for this caller. The same for what exists and is hidden.

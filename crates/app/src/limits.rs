@@ -40,7 +40,12 @@ impl Limits<'_> {
     #[must_use]
     pub fn release(&self, ctx: &Ctx, limit: Limit, uses: u64) -> Option<Step> {
         ctx.caller.tier.allowed(limit)?;
-        Some(usage::release(ctx.workspace(), limit, &period(limit, self.app.now()), uses))
+        Some(usage::release(
+            ctx.workspace(),
+            limit,
+            &period(limit, self.app.now()),
+            uses,
+        ))
     }
 
     /// Turns the error of a unit of work that counted `limit` into an answer: the limit's name, used, allowed.
@@ -75,10 +80,21 @@ impl Limits<'_> {
 }
 
 /// The limits that are counted here. API calls are the edge's, audit days a span of reading.
-const COUNTED: [Limit; 4] = [Limit::ItemsPerMonth, Limit::Circuits, Limit::Members, Limit::StorageLocations];
+const COUNTED: [Limit; 4] = [
+    Limit::ItemsPerMonth,
+    Limit::Circuits,
+    Limit::Members,
+    Limit::StorageLocations,
+];
 
 /// The step that counts uses for a workspace that is just being made, or whose tier is known.
-pub(crate) fn count_in(workspace: WorkspaceId, tier: Tier, limit: Limit, uses: u64, now: Timestamp) -> Option<Step> {
+pub(crate) fn count_in(
+    workspace: WorkspaceId,
+    tier: Tier,
+    limit: Limit,
+    uses: u64,
+    now: Timestamp,
+) -> Option<Step> {
     let allowed = tier.allowed(limit)?;
     Some(usage::count(workspace, limit, &period(limit, now), uses, allowed))
 }
@@ -106,7 +122,10 @@ fn period(limit: Limit, now: Timestamp) -> String {
 
 fn exceeded(check: LimitCheck) -> AppError {
     let allowed = check.allowed.unwrap_or(u64::MAX);
-    let message = format!("the tier allows {allowed} of `{}` and {} are used", check.limit, check.used);
+    let message = format!(
+        "the tier allows {allowed} of `{}` and {} are used",
+        check.limit, check.used
+    );
     AppError::new(ErrorCode::LimitExceeded, message)
         .with("limit", check.limit.as_str())
         .with("used", check.used)

@@ -1,6 +1,8 @@
 //! The binary: arguments in, exit code out. Every subcommand is one file in `commands/`; no rule lives here.
 
 mod commands;
+mod compose;
+mod demo;
 
 use std::process::ExitCode;
 

@@ -48,6 +48,22 @@ impl<T> Listing<T> {
     }
 }
 
+impl<T> Listing<T> {
+    /// The same where a view can fail, because a stored document makes no sense.
+    ///
+    /// # Errors
+    /// The first view's error.
+    pub fn try_new<U, E>(
+        page: Page<U>,
+        limit: u32,
+        total: Option<u64>,
+        view: impl FnMut(U) -> Result<T, E>,
+    ) -> Result<Self, E> {
+        let data: Result<Vec<T>, E> = page.data.into_iter().map(view).collect();
+        Ok(Self::new(Page { data: data?, next: page.next }, limit, total, |view| view))
+    }
+}
+
 impl<T: Serialize> IntoResponse for Listing<T> {
     fn into_response(self) -> Response {
         Json(self).into_response()

@@ -11,10 +11,12 @@ use domain::caller::{Caller as DomainCaller, Credential as DomainCredential};
 use futures_util::future::BoxFuture;
 
 use crate::{
-    ApiError, Auth, Ctx, Routes,
+    ApiError, Ctx, Routes,
     caller::{AuthError, AuthRequest, Authenticator, Caller, Credential, Presented, Scopes},
     csrf::Csrf,
-    routes::{admin, api_keys, auth, credits, members, sessions, workspace},
+    routes::{
+        admin, api_keys, auth, circuits, credits, exchange, items, local_items, members, sessions, workspace,
+    },
 };
 
 /// What every route of the platform is given.
@@ -38,6 +40,12 @@ pub fn identity_routes() -> Routes<Platform> {
         .merge(admin::routes())
 }
 
+/// The routes of items, circuits and what goes on in them.
+#[must_use]
+pub fn core_routes() -> Routes<Platform> {
+    local_items::routes().merge(items::routes()).merge(circuits::routes()).merge(exchange::routes())
+}
+
 /// The context of a use case: the edge's caller, address and request id.
 ///
 /// # Errors
@@ -49,17 +57,6 @@ pub fn context(ctx: &Ctx) -> Result<app::Ctx, ApiError> {
         request_id: ctx.request_id().to_owned(),
         meter: db::Meter::counting(),
     })
-}
-
-/// The same from the extractor of the caller.
-#[must_use]
-pub fn context_of(auth: &Auth, ctx: &Ctx) -> app::Ctx {
-    app::Ctx {
-        caller: domain_caller(auth),
-        address: ctx.address.to_string(),
-        request_id: ctx.request_id().to_owned(),
-        meter: db::Meter::counting(),
-    }
 }
 
 fn domain_caller(caller: &Caller) -> DomainCaller {
@@ -91,9 +88,18 @@ impl Authenticator for PlatformAuthenticator {
             Presented::Cookie(text) => Shown::Cookie(text),
             Presented::ApiKey(text) => Shown::ApiKey(text),
         };
-        let place = Place { address: request.address, method: request.method.as_str(), route: request.route };
+        let place = Place {
+            address: request.address,
+            method: request.method.as_str(),
+            route: request.route,
+        };
         Box::pin(async move {
-            let found = self.0.identity().authenticate(shown, place).await.map_err(refusal)?;
+            let found = self
+                .0
+                .identity()
+                .authenticate(shown, place)
+                .await
+                .map_err(refusal)?;
             Ok(Arc::new(edge_caller(&found.caller, found.rate_per_minute)))
         })
     }
@@ -131,11 +137,23 @@ const RETRY_AFTER: &str = "retry_after_seconds";
 
 impl From<AppError> for ApiError {
     fn from(error: AppError) -> Self {
-        let AppError { code, message, fields, details, source } = error;
-        let mut answer = if fields.is_empty() { Self::new(code, message) } else { Self::fields(code, message, fields) };
-        for (name, value) in details {
+        let AppError {
+            code,
+            message,
+            fields,
+            details,
+            source,
+        } = error;
+        let mut answer = if fields.is_empty() {
+            Self::new(code, message)
+        } else {
+            Self::fields(code, message, fields)
+        };
+        for (name, value) in *details {
             match value.as_u64() {
-                Some(seconds) if name == RETRY_AFTER => answer = answer.retry_after(Duration::from_secs(seconds)),
+                Some(seconds) if name == RETRY_AFTER => {
+                    answer = answer.retry_after(Duration::from_secs(seconds))
+                }
                 _ => answer = answer.member(&name, value),
             }
         }

@@ -6,8 +6,13 @@
 pub mod admin;
 pub mod api_keys;
 pub mod auth;
+pub mod circuits;
 pub mod credits;
+pub mod exchange;
+pub mod items;
+pub mod local_items;
 pub mod members;
+mod schema;
 pub mod sessions;
 pub mod workspace;
 

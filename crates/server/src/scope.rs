@@ -27,6 +27,10 @@ impl Scopes {
     /// The scopes of the set, in the order of their declaration.
     #[must_use]
     pub fn list(self) -> Vec<Scope> {
-        Scope::ALL.iter().copied().filter(|scope| self.contains(*scope)).collect()
+        Scope::ALL
+            .iter()
+            .copied()
+            .filter(|scope| self.contains(*scope))
+            .collect()
     }
 }

@@ -127,31 +127,31 @@ grant select on namespaces to {app_role}, {system_role};
 alter table item_grants enable row level security;
 alter table item_grants force row level security;
 create policy tenant on item_grants to {app_role}
-    using (workspace_id = any ((select app_workspaces())) or owner_id = any ((select app_workspaces())))
-    with check (owner_id = any ((select app_workspaces())));
+    using (workspace_id = any ((select app_workspaces())::uuid[]) or owner_id = any ((select app_workspaces())::uuid[]))
+    with check (owner_id = any ((select app_workspaces())::uuid[]));
 create policy everything on item_grants to {system_role} using (true);
 
 alter table items enable row level security;
 alter table items force row level security;
 create policy tenant on items to {app_role}
-    using (workspace_id = any ((select app_workspaces()))
-        or exists (select 1 from item_grants g where g.dfid = items.dfid and g.workspace_id = any ((select app_workspaces()))))
-    with check (workspace_id = any ((select app_workspaces())));
+    using (workspace_id = any ((select app_workspaces())::uuid[])
+        or exists (select 1 from item_grants g where g.dfid = items.dfid and g.workspace_id = any ((select app_workspaces())::uuid[])))
+    with check (workspace_id = any ((select app_workspaces())::uuid[]));
 create policy everything on items to {system_role} using (true);
 
 alter table item_identifiers enable row level security;
 alter table item_identifiers force row level security;
 create policy tenant on item_identifiers to {app_role}
-    using (workspace_id = any ((select app_workspaces()))
-        or exists (select 1 from item_grants g where g.dfid = item_identifiers.dfid and g.workspace_id = any ((select app_workspaces()))))
-    with check (workspace_id = any ((select app_workspaces())));
+    using (workspace_id = any ((select app_workspaces())::uuid[])
+        or exists (select 1 from item_grants g where g.dfid = item_identifiers.dfid and g.workspace_id = any ((select app_workspaces())::uuid[])))
+    with check (workspace_id = any ((select app_workspaces())::uuid[]));
 create policy everything on item_identifiers to {system_role} using (true);
 
 alter table item_history enable row level security;
 alter table item_history force row level security;
 create policy tenant on item_history to {app_role}
-    using (workspace_id = any ((select app_workspaces()))
-        or exists (select 1 from item_grants g where g.dfid = item_history.dfid and g.workspace_id = any ((select app_workspaces()))))
-    with check (workspace_id = any ((select app_workspaces())));
+    using (workspace_id = any ((select app_workspaces())::uuid[])
+        or exists (select 1 from item_grants g where g.dfid = item_history.dfid and g.workspace_id = any ((select app_workspaces())::uuid[])))
+    with check (workspace_id = any ((select app_workspaces())::uuid[]));
 create policy everything on item_history to {system_role} using (true);
 -- end

@@ -127,8 +127,8 @@ grant select, insert, update, delete on circuits, circuit_workspaces, circuit_ro
 alter table circuits enable row level security;
 alter table circuits force row level security;
 create policy tenant on circuits to {app_role}
-    using (workspace_id = any ((select app_workspaces()))
-        or exists (select 1 from circuit_workspaces w where w.circuit_id = circuits.id and w.workspace_id = any ((select app_workspaces()))));
+    using (workspace_id = any ((select app_workspaces())::uuid[])
+        or exists (select 1 from circuit_workspaces w where w.circuit_id = circuits.id and w.workspace_id = any ((select app_workspaces())::uuid[])));
 create policy everything on circuits to {system_role} using (true);
 -- end
 {rls_circuit:circuit_roles}

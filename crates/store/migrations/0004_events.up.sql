@@ -123,19 +123,19 @@ grant select, insert, update, delete on events, activities to {app_role}, {syste
 alter table events enable row level security;
 alter table events force row level security;
 create policy tenant on events to {app_role}
-    using (workspace_id = any ((select app_workspaces()))
+    using (workspace_id = any ((select app_workspaces())::uuid[])
         or (dfid is not null and visibility <> 'private'
-            and (exists (select 1 from item_grants g where g.dfid = events.dfid and g.workspace_id = any ((select app_workspaces())))
-                or exists (select 1 from items i where i.dfid = events.dfid and i.workspace_id = any ((select app_workspaces()))))))
-    with check (workspace_id = any ((select app_workspaces())));
+            and (exists (select 1 from item_grants g where g.dfid = events.dfid and g.workspace_id = any ((select app_workspaces())::uuid[]))
+                or exists (select 1 from items i where i.dfid = events.dfid and i.workspace_id = any ((select app_workspaces())::uuid[])))))
+    with check (workspace_id = any ((select app_workspaces())::uuid[]));
 create policy everything on events to {system_role} using (true);
 
 alter table activities enable row level security;
 alter table activities force row level security;
 create policy tenant on activities to {app_role}
-    using (workspace_id = any ((select app_workspaces()))
-        or exists (select 1 from circuit_workspaces w where w.circuit_id = activities.circuit_id and w.workspace_id = any ((select app_workspaces()))))
-    with check (workspace_id = any ((select app_workspaces())));
+    using (workspace_id = any ((select app_workspaces())::uuid[])
+        or exists (select 1 from circuit_workspaces w where w.circuit_id = activities.circuit_id and w.workspace_id = any ((select app_workspaces())::uuid[])))
+    with check (workspace_id = any ((select app_workspaces())::uuid[]));
 create policy everything on activities to {system_role} using (true);
 revoke update, delete on audit_records from {app_role};
 -- end

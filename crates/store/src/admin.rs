@@ -32,8 +32,17 @@ db::statements! {
 }
 
 /// The names of the figures, in the order they are shown.
-pub const FIGURES: [&str; 9] =
-    ["users", "active_users", "workspaces", "sessions", "api_keys", "local_items", "items", "circuits", "events"];
+pub const FIGURES: [&str; 9] = [
+    "users",
+    "active_users",
+    "workspaces",
+    "sessions",
+    "api_keys",
+    "local_items",
+    "items",
+    "circuits",
+    "events",
+];
 
 /// One action of an administrator.
 #[derive(Clone, Debug)]

@@ -155,12 +155,20 @@ pub fn insert(new: &NewApiKey, now: Timestamp) -> Step {
 /// What authentication needs to know of these keys; revoked ones and those whose maker left are left out.
 pub async fn authenticate(read: &impl Read, ids: Vec<ApiKeyId>) -> Result<Vec<Authenticated>, DbError> {
     let ids: Vec<_> = ids.into_iter().map(ApiKeyId::uuid).collect();
-    read.all(AUTHENTICATE, bind![ids]).await?.iter().map(authenticated_row).collect()
+    read.all(AUTHENTICATE, bind![ids])
+        .await?
+        .iter()
+        .map(authenticated_row)
+        .collect()
 }
 
 /// One key of a workspace.
 pub async fn find(read: &impl Read, workspace: WorkspaceId, id: ApiKeyId) -> Result<Option<ApiKey>, DbError> {
-    read.optional(FIND, bind![workspace, id]).await?.as_ref().map(key_row).transpose()
+    read.optional(FIND, bind![workspace, id])
+        .await?
+        .as_ref()
+        .map(key_row)
+        .transpose()
 }
 
 /// A page of a workspace's keys, or of one user's, newest first; one row more than the page.
@@ -195,7 +203,9 @@ pub fn count_use(id: ApiKeyId, uses: i64, last: Timestamp) -> Step {
 
 fn rate(row: &Row) -> Result<Option<u32>, DbError> {
     // Written from a `u32`; a larger number in the row could only be meant as "much".
-    Ok(row.get::<Option<i64>>("rate_per_minute")?.map(|rate| u32::try_from(rate).unwrap_or(u32::MAX)))
+    Ok(row
+        .get::<Option<i64>>("rate_per_minute")?
+        .map(|rate| u32::try_from(rate).unwrap_or(u32::MAX)))
 }
 
 fn authenticated_row(row: &Row) -> Result<Authenticated, DbError> {

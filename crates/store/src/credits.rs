@@ -120,7 +120,17 @@ fn debit(movement: &Movement, note: &Note<'_>) -> Step {
 /// Gives a debit back; affects no row if that has happened before.
 #[must_use]
 pub fn refund(workspace: WorkspaceId, debit: MovementId, note: &Note<'_>) -> Step {
-    (REFUND, vec![workspace.bind(), debit.bind(), note.id.bind(), debit.to_string().bind(), note.by.bind(), note.now.bind()])
+    (
+        REFUND,
+        vec![
+            workspace.bind(),
+            debit.bind(),
+            note.id.bind(),
+            debit.to_string().bind(),
+            note.by.bind(),
+            note.now.bind(),
+        ],
+    )
 }
 
 /// A workspace's balance.
@@ -142,7 +152,9 @@ pub async fn history(
 /// The sum of each account over the whole deployment; together they are zero.
 pub async fn totals(read: &impl Read) -> Result<Vec<(String, i64)>, DbError> {
     let rows = read.all(TOTALS, bind![]).await?;
-    rows.iter().map(|row| Ok((row.text("account")?, row.get("amount")?))).collect()
+    rows.iter()
+        .map(|row| Ok((row.text("account")?, row.get("amount")?)))
+        .collect()
 }
 
 const fn account(entry: Entry) -> &'static str {

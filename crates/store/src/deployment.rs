@@ -23,7 +23,10 @@ db::statements! {
 
 /// A fact, if it is there.
 pub async fn get(read: &impl Read, name: &str) -> Result<Option<String>, DbError> {
-    read.optional(GET, bind![name]).await?.map(|row| row.text("value")).transpose()
+    read.optional(GET, bind![name])
+        .await?
+        .map(|row| row.text("value"))
+        .transpose()
 }
 
 /// Adds a fact unless it is there; whoever comes second reads the first one's.

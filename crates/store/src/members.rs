@@ -68,7 +68,11 @@ pub fn insert(workspace: WorkspaceId, user: UserId, role: Role, now: Timestamp) 
 
 /// One member.
 pub async fn find(read: &impl Read, workspace: WorkspaceId, user: UserId) -> Result<Option<Member>, DbError> {
-    read.optional(FIND, bind![workspace, user]).await?.as_ref().map(member_row).transpose()
+    read.optional(FIND, bind![workspace, user])
+        .await?
+        .as_ref()
+        .map(member_row)
+        .transpose()
 }
 
 /// A page of members; one row more than the page.
@@ -96,7 +100,10 @@ pub async fn lock_owners(read: &impl Read, workspace: WorkspaceId) -> Result<Vec
 /// Changes a role; affects no row if `version` is no longer current.
 #[must_use]
 pub fn set_role(workspace: WorkspaceId, user: UserId, role: Role, version: u64) -> Step {
-    (SET_ROLE, bind![workspace, user, role.as_str(), version.cast_signed()])
+    (
+        SET_ROLE,
+        bind![workspace, user, role.as_str(), version.cast_signed()],
+    )
 }
 
 /// Takes a member out.
@@ -108,7 +115,9 @@ pub fn delete(workspace: WorkspaceId, user: UserId) -> Step {
 /// The workspaces a user is a member of, oldest membership first.
 pub async fn workspaces(read: &impl Read, user: UserId) -> Result<Vec<(Workspace, Role)>, DbError> {
     let rows = read.all(WORKSPACES, bind![user]).await?;
-    rows.iter().map(|row| Ok((workspace_row(row)?, row.word("role")?))).collect()
+    rows.iter()
+        .map(|row| Ok((workspace_row(row)?, row.word("role")?)))
+        .collect()
 }
 
 fn member_row(row: &Row) -> Result<Member, DbError> {

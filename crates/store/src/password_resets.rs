@@ -29,12 +29,18 @@ pub fn insert(hash: [u8; 32], user: UserId, now: Timestamp, expires_at: Timestam
 
 /// The user of a token that is unused and not too old.
 pub async fn find(read: &impl Read, hash: [u8; 32], now: Timestamp) -> Result<Option<UserId>, DbError> {
-    read.optional(FIND, bind![hash, now]).await?.map(|row| row.id("user_id")).transpose()
+    read.optional(FIND, bind![hash, now])
+        .await?
+        .map(|row| row.id("user_id"))
+        .transpose()
 }
 
 /// The user of a token that is unused and not too old, locked until the unit of work ends.
 pub async fn lock(read: &impl Read, hash: [u8; 32], now: Timestamp) -> Result<Option<UserId>, DbError> {
-    read.optional(LOCK, bind![hash, now]).await?.map(|row| row.id("user_id")).transpose()
+    read.optional(LOCK, bind![hash, now])
+        .await?
+        .map(|row| row.id("user_id"))
+        .transpose()
 }
 
 /// Uses up all of a user's tokens.

@@ -133,15 +133,27 @@ pub struct RefreshToken {
 /// Adds a session.
 #[must_use]
 pub fn insert(new: NewSession<'_>, now: Timestamp) -> Step {
-    let args =
-        bind![new.id, new.user, new.workspace, new.token_hash, new.address, new.agent, now, new.expires_at];
+    let args = bind![
+        new.id,
+        new.user,
+        new.workspace,
+        new.token_hash,
+        new.address,
+        new.agent,
+        now,
+        new.expires_at
+    ];
     (INSERT, args)
 }
 
 /// What authentication needs to know of these sessions; those that ended or lost their workspace are left out.
 pub async fn authenticate(read: &impl Read, ids: Vec<SessionId>) -> Result<Vec<Authenticated>, DbError> {
     let ids: Vec<_> = ids.into_iter().map(SessionId::uuid).collect();
-    read.all(AUTHENTICATE, bind![ids]).await?.iter().map(authenticated_row).collect()
+    read.all(AUTHENTICATE, bind![ids])
+        .await?
+        .iter()
+        .map(authenticated_row)
+        .collect()
 }
 
 /// A page of a user's living sessions, newest first; one row more than the page.
@@ -195,7 +207,9 @@ pub fn insert_refresh(hash: [u8; 32], session: SessionId, now: Timestamp, expire
 
 /// A refresh token, locked until the unit of work ends.
 pub async fn find_refresh(read: &impl Read, hash: [u8; 32]) -> Result<Option<RefreshToken>, DbError> {
-    let Some(row) = read.optional(FIND_REFRESH, bind![hash]).await? else { return Ok(None) };
+    let Some(row) = read.optional(FIND_REFRESH, bind![hash]).await? else {
+        return Ok(None);
+    };
     Ok(Some(RefreshToken {
         session_id: row.id("session_id")?,
         expires_at: row.time("expires_at")?,
@@ -205,7 +219,10 @@ pub async fn find_refresh(read: &impl Read, hash: [u8; 32]) -> Result<Option<Ref
 
 /// The user of a session.
 pub async fn owner(read: &impl Read, id: SessionId) -> Result<Option<UserId>, DbError> {
-    read.optional(OWNER, bind![id]).await?.map(|row| row.id("user_id")).transpose()
+    read.optional(OWNER, bind![id])
+        .await?
+        .map(|row| row.id("user_id"))
+        .transpose()
 }
 
 /// Uses a refresh token up.
@@ -217,7 +234,10 @@ pub fn use_refresh(hash: [u8; 32], now: Timestamp) -> Step {
 /// Removes at most `batch` refresh tokens and sessions that ended before `before`.
 #[must_use]
 pub fn purge(before: Timestamp, batch: u32) -> [Step; 2] {
-    [(PURGE_REFRESH, bind![before, batch]), (PURGE, bind![before, batch])]
+    [
+        (PURGE_REFRESH, bind![before, batch]),
+        (PURGE, bind![before, batch]),
+    ]
 }
 
 fn authenticated_row(row: &Row) -> Result<Authenticated, DbError> {

@@ -39,11 +39,21 @@ pub fn count(counter: [u8; 32], now: Timestamp, since: Timestamp) -> Step {
 }
 
 /// Those of two counters whose window began after `since`.
-pub async fn find(read: &impl Read, counters: [[u8; 32]; 2], since: Timestamp) -> Result<Vec<Failures>, DbError> {
+pub async fn find(
+    read: &impl Read,
+    counters: [[u8; 32]; 2],
+    since: Timestamp,
+) -> Result<Vec<Failures>, DbError> {
     let [first, second] = counters;
     let rows = read.all(FIND, bind![first, second, since]).await?;
     rows.iter()
-        .map(|row| Ok(Failures { counter: row.get("counter")?, count: row.get("failures")?, since: row.time("since")? }))
+        .map(|row| {
+            Ok(Failures {
+                counter: row.get("counter")?,
+                count: row.get("failures")?,
+                since: row.time("since")?,
+            })
+        })
         .collect()
 }
 

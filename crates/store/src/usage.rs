@@ -39,19 +39,43 @@ db::statements! {
 /// If that is more than `allowed`, the statement breaks the constraint [`WITHIN_LIMIT`] and the unit ends.
 #[must_use]
 pub fn count(workspace: WorkspaceId, limit: Limit, period: &str, uses: u64, allowed: u64) -> Step {
-    (COUNT, bind![workspace, limit.as_str(), period, uses.cast_signed(), allowed.cast_signed()])
+    (
+        COUNT,
+        bind![
+            workspace,
+            limit.as_str(),
+            period,
+            uses.cast_signed(),
+            allowed.cast_signed()
+        ],
+    )
 }
 
 /// Gives uses back.
 #[must_use]
 pub fn release(workspace: WorkspaceId, limit: Limit, period: &str, uses: u64) -> Step {
-    (RELEASE, bind![workspace, limit.as_str(), period, uses.cast_signed()])
+    (
+        RELEASE,
+        bind![workspace, limit.as_str(), period, uses.cast_signed()],
+    )
 }
 
 /// What is used so far.
-pub async fn used(read: &impl Read, workspace: WorkspaceId, limit: Limit, period: &str) -> Result<u64, DbError> {
-    let row = read.optional(USED, bind![workspace, limit.as_str(), period]).await?;
-    Ok(row.map(|row| row.get::<i64>("used")).transpose()?.unwrap_or(0).max(0).cast_unsigned())
+pub async fn used(
+    read: &impl Read,
+    workspace: WorkspaceId,
+    limit: Limit,
+    period: &str,
+) -> Result<u64, DbError> {
+    let row = read
+        .optional(USED, bind![workspace, limit.as_str(), period])
+        .await?;
+    Ok(row
+        .map(|row| row.get::<i64>("used"))
+        .transpose()?
+        .unwrap_or(0)
+        .max(0)
+        .cast_unsigned())
 }
 
 /// Sets the counters to what is there, for a tenant whose tier changes.

@@ -128,7 +128,9 @@ pub struct Filter {
 impl Filter {
     fn pattern(&self) -> Option<String> {
         // The letters of names and addresses hold no `%`; `_` would match more, never less.
-        self.text.as_ref().map(|text| format!("%{}%", text.to_ascii_lowercase()))
+        self.text
+            .as_ref()
+            .map(|text| format!("%{}%", text.to_ascii_lowercase()))
     }
 }
 
@@ -152,26 +154,46 @@ pub fn insert(new: NewUser<'_>, now: Timestamp) -> Step {
 
 /// The user with this folded name or address, with the password's hash.
 pub async fn login(read: &impl Read, name: &str) -> Result<Option<Login>, DbError> {
-    read.optional(LOGIN, bind![name]).await?.as_ref().map(login_row).transpose()
+    read.optional(LOGIN, bind![name])
+        .await?
+        .as_ref()
+        .map(login_row)
+        .transpose()
 }
 
 /// The user with the password's hash.
 pub async fn credentials(read: &impl Read, id: UserId) -> Result<Option<Login>, DbError> {
-    read.optional(CREDENTIALS, bind![id]).await?.as_ref().map(login_row).transpose()
+    read.optional(CREDENTIALS, bind![id])
+        .await?
+        .as_ref()
+        .map(login_row)
+        .transpose()
 }
 
 /// One account.
 pub async fn find(read: &impl Read, id: UserId) -> Result<Option<Account>, DbError> {
-    read.optional(FIND, bind![id]).await?.as_ref().map(account_row).transpose()
+    read.optional(FIND, bind![id])
+        .await?
+        .as_ref()
+        .map(account_row)
+        .transpose()
 }
 
 /// The id behind a folded name or address.
 pub async fn find_id(read: &impl Read, name: &str) -> Result<Option<UserId>, DbError> {
-    read.optional(FIND_ID, bind![name]).await?.map(|row| row.id("id")).transpose()
+    read.optional(FIND_ID, bind![name])
+        .await?
+        .map(|row| row.id("id"))
+        .transpose()
 }
 
 /// A page of accounts, newest first; one row more than the page.
-pub async fn list(read: &impl Read, filter: &Filter, page: &PageRequest, after: Option<UserId>) -> Result<Vec<Account>, DbError> {
+pub async fn list(
+    read: &impl Read,
+    filter: &Filter,
+    page: &PageRequest,
+    after: Option<UserId>,
+) -> Result<Vec<Account>, DbError> {
     let args = bind![
         filter.status.map(UserStatus::as_str),
         filter.tier.map(Tier::as_str),
@@ -185,7 +207,11 @@ pub async fn list(read: &impl Read, filter: &Filter, page: &PageRequest, after: 
 
 /// Number of accounts that match.
 pub async fn count(read: &impl Read, filter: &Filter) -> Result<i64, DbError> {
-    let args = bind![filter.status.map(UserStatus::as_str), filter.tier.map(Tier::as_str), filter.pattern()];
+    let args = bind![
+        filter.status.map(UserStatus::as_str),
+        filter.tier.map(Tier::as_str),
+        filter.pattern()
+    ];
     read.one(COUNT, args).await?.get("total")
 }
 
@@ -231,9 +257,16 @@ fn user_row(row: &Row) -> Result<User, DbError> {
 }
 
 fn login_row(row: &Row) -> Result<Login, DbError> {
-    Ok(Login { user: user_row(row)?, password_hash: row.text("password_hash")?, role: row.maybe_word("role")? })
+    Ok(Login {
+        user: user_row(row)?,
+        password_hash: row.text("password_hash")?,
+        role: row.maybe_word("role")?,
+    })
 }
 
 fn account_row(row: &Row) -> Result<Account, DbError> {
-    Ok(Account { user: user_row(row)?, tier: row.word("tier")? })
+    Ok(Account {
+        user: user_row(row)?,
+        tier: row.word("tier")?,
+    })
 }

@@ -45,7 +45,10 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { retention_days: 365, default_visibility: Visibility::Private }
+        Self {
+            retention_days: 365,
+            default_visibility: Visibility::Private,
+        }
     }
 }
 
@@ -85,17 +88,35 @@ pub struct NewWorkspace<'a> {
 /// Adds a workspace.
 #[must_use]
 pub fn insert(new: NewWorkspace<'_>, now: Timestamp) -> Step {
-    (INSERT, bind![new.id, new.name, new.slug, new.tier.as_str(), json(&Settings::default()), new.data_key, now])
+    (
+        INSERT,
+        bind![
+            new.id,
+            new.name,
+            new.slug,
+            new.tier.as_str(),
+            json(&Settings::default()),
+            new.data_key,
+            now
+        ],
+    )
 }
 
 /// One workspace.
 pub async fn find(read: &impl Read, id: WorkspaceId) -> Result<Option<Workspace>, DbError> {
-    read.optional(FIND, bind![id]).await?.as_ref().map(workspace_row).transpose()
+    read.optional(FIND, bind![id])
+        .await?
+        .as_ref()
+        .map(workspace_row)
+        .transpose()
 }
 
 /// The wrapped key of a workspace's private data.
 pub async fn data_key(read: &impl Read, id: WorkspaceId) -> Result<Option<Vec<u8>>, DbError> {
-    read.optional(DATA_KEY, bind![id]).await?.map(|row| row.get("data_key")).transpose()
+    read.optional(DATA_KEY, bind![id])
+        .await?
+        .map(|row| row.get("data_key"))
+        .transpose()
 }
 
 /// Changes name and settings; affects no row if `version` is no longer current.
@@ -119,7 +140,13 @@ pub async fn list(
     after: Option<WorkspaceId>,
 ) -> Result<Vec<Workspace>, DbError> {
     let pattern = text.map(|text| format!("%{}%", text.to_lowercase()));
-    let args = bind![tier.map(Tier::as_str), pattern, after, page.rows(), i64::from(page.offset)];
+    let args = bind![
+        tier.map(Tier::as_str),
+        pattern,
+        after,
+        page.rows(),
+        i64::from(page.offset)
+    ];
     read.all(LIST, args).await?.iter().map(workspace_row).collect()
 }
 

@@ -71,14 +71,34 @@ impl Identity<'_> {
         extra: Vec<Step>,
     ) -> Result<Registered> {
         let valid = validate(command)?;
-        let hash = self.services().passwords.hash(valid.password.clone(), self.salt()).await?;
+        let hash = self
+            .services()
+            .passwords
+            .hash(valid.password.clone(), self.salt())
+            .await?;
         let plain = slug(&valid.workspace_name);
-        match self.insert_account(scope, &valid, &hash, &plain, (tier, platform_admin), extra.clone()).await {
+        match self
+            .insert_account(
+                scope,
+                &valid,
+                &hash,
+                &plain,
+                (tier, platform_admin),
+                extra.clone(),
+            )
+            .await
+        {
             Err(error) if broke(&error, "workspaces_slug_key") => {}
             outcome => return outcome.map_err(taken),
         }
-        let unique = format!("{}-{}", plain.chars().take(SLUG).collect::<String>(), self.suffix());
-        let outcome = self.insert_account(scope, &valid, &hash, &unique, (tier, platform_admin), extra).await;
+        let unique = format!(
+            "{}-{}",
+            plain.chars().take(SLUG).collect::<String>(),
+            self.suffix()
+        );
+        let outcome = self
+            .insert_account(scope, &valid, &hash, &unique, (tier, platform_admin), extra)
+            .await;
         outcome.map_err(taken)
     }
 
@@ -94,7 +114,13 @@ impl Identity<'_> {
         let (ids, now) = (self.app.ids(), self.app.now());
         let (user_id, workspace_id) = (UserId::generate(ids), WorkspaceId::generate(ids));
         let data_key = data_key::generate(&self.services().config.master_key, workspace_id, ids)?;
-        let workspace = workspaces::NewWorkspace { id: workspace_id, name: &valid.workspace_name, slug, tier, data_key };
+        let workspace = workspaces::NewWorkspace {
+            id: workspace_id,
+            name: &valid.workspace_name,
+            slug,
+            tier,
+            data_key,
+        };
         let user = users::NewUser {
             id: user_id,
             username: (valid.username.as_str(), valid.username.folded()),
@@ -130,16 +156,32 @@ impl Identity<'_> {
 
 fn validate(command: Register) -> Result<Valid> {
     let mut errors = Vec::new();
-    let username = Username::new(&command.username).map_err(|error| errors.push(error)).ok();
-    let email = Email::new(&command.email).map_err(|error| errors.push(error)).ok();
-    let workspace_name = command.workspace_name.as_deref().unwrap_or(&command.username).trim().to_owned();
+    let username = Username::new(&command.username)
+        .map_err(|error| errors.push(error))
+        .ok();
+    let email = Email::new(&command.email)
+        .map_err(|error| errors.push(error))
+        .ok();
+    let workspace_name = command
+        .workspace_name
+        .as_deref()
+        .unwrap_or(&command.username)
+        .trim()
+        .to_owned();
     if command.workspace_name.is_some() {
         errors.extend(check_workspace_name("workspace_name", &workspace_name));
     }
-    let (Some(username), Some(email)) = (username, email) else { return Err(errors.into()) };
+    let (Some(username), Some(email)) = (username, email) else {
+        return Err(errors.into());
+    };
     errors.extend(check_password(command.password.reveal(), &username, Some(&email)));
     if errors.is_empty() {
-        Ok(Valid { username, email, password: command.password, workspace_name })
+        Ok(Valid {
+            username,
+            email,
+            password: command.password,
+            workspace_name,
+        })
     } else {
         Err(errors.into())
     }
@@ -159,5 +201,8 @@ fn taken(error: AppError) -> AppError {
 }
 
 fn broke(error: &AppError, constraint: &str) -> bool {
-    error.source.as_ref().is_some_and(|source| source.is_unique(constraint))
+    error
+        .source
+        .as_ref()
+        .is_some_and(|source| source.is_unique(constraint))
 }

@@ -10,9 +10,15 @@ use domain::{
     page::{Cursor, Page, PageRequest},
     problem::FieldError,
 };
-use store::{api_keys, api_keys::{ApiKey, NewApiKey}};
+use store::{
+    api_keys,
+    api_keys::{ApiKey, NewApiKey},
+};
 
-use super::{Identity, secrets::{self, Secret}};
+use super::{
+    Identity,
+    secrets::{self, Secret},
+};
 use crate::{AppError, Ctx, Result};
 
 /// Longest name, in characters.
@@ -61,8 +67,14 @@ impl Identity<'_> {
         check(&command, self.app.now())?;
         may_give(ctx, &command.scopes)?;
         let (new, text) = self.new_key(ctx, ctx.user(), command);
-        self.app.db().run(&ctx.system_scope(), vec![api_keys::insert(&new, self.app.now())]).await?;
-        Ok(RevealedKey { key: self.api_key(ctx, new.id).await?, text })
+        self.app
+            .db()
+            .run(&ctx.system_scope(), vec![api_keys::insert(&new, self.app.now())])
+            .await?;
+        Ok(RevealedKey {
+            key: self.api_key(ctx, new.id).await?,
+            text,
+        })
     }
 
     /// The workspace's keys for its administrators, the own ones for others; newest first.
@@ -86,7 +98,9 @@ impl Identity<'_> {
         self.flush_uses().await?;
         let scope = ctx.system_scope();
         let found = api_keys::find(&self.app.db().scoped(&scope), ctx.workspace(), id).await?;
-        found.filter(|key| manages(ctx, key)).ok_or_else(|| AppError::not_found("API key"))
+        found
+            .filter(|key| manages(ctx, key))
+            .ok_or_else(|| AppError::not_found("API key"))
     }
 
     /// Ends a key at once, on every replica.
@@ -97,7 +111,11 @@ impl Identity<'_> {
         self.api_key(ctx, id).await?;
         let step = api_keys::revoke(ctx.workspace(), id, self.app.now());
         let affected = self.app.db().run(&ctx.system_scope(), vec![step]).await?;
-        if affected == [1] { Ok(()) } else { Err(AppError::not_found("API key")) }
+        if affected == [1] {
+            Ok(())
+        } else {
+            Err(AppError::not_found("API key"))
+        }
     }
 
     /// Makes a key that takes the place of another; both work for the time of the overlap.
@@ -111,22 +129,37 @@ impl Identity<'_> {
         }
         let old = self.api_key(ctx, id).await?;
         if old.created_by != ctx.user() {
-            return Err(AppError::forbidden("a key acts as its maker: only the maker can rotate it"));
+            return Err(AppError::forbidden(
+                "a key acts as its maker: only the maker can rotate it",
+            ));
         }
         let now = self.app.now();
-        let ends = old.expires_at.map_or(now.plus(overlap), |end| end.min(now.plus(overlap)));
+        let ends = old
+            .expires_at
+            .map_or(now.plus(overlap), |end| end.min(now.plus(overlap)));
         let (new, text) = self.new_key(ctx, old.created_by, like(&old));
         let tx = self.app.db().begin(&ctx.system_scope()).await?;
-        let affected = tx.pipeline(vec![api_keys::replace(ctx.workspace(), id, new.id, ends), api_keys::insert(&new, now)]).await?;
+        let affected = tx
+            .pipeline(vec![
+                api_keys::replace(ctx.workspace(), id, new.id, ends),
+                api_keys::insert(&new, now),
+            ])
+            .await?;
         if affected.first() != Some(&1) {
             return Err(AppError::conflict("the key is revoked or was rotated already"));
         }
         tx.commit().await?;
-        Ok(RevealedKey { key: self.api_key(ctx, new.id).await?, text })
+        Ok(RevealedKey {
+            key: self.api_key(ctx, new.id).await?,
+            text,
+        })
     }
 
     fn new_key(&self, ctx: &Ctx, created_by: UserId, command: CreateApiKey) -> (NewApiKey, Secret) {
-        let token = ApiKeyToken::new(ApiKeyId::generate(self.app.ids()), secrets::random(self.app.ids()));
+        let token = ApiKeyToken::new(
+            ApiKeyId::generate(self.app.ids()),
+            secrets::random(self.app.ids()),
+        );
         let new = NewApiKey {
             id: token.id(),
             workspace: ctx.workspace(),
@@ -159,11 +192,13 @@ fn manages(ctx: &Ctx, key: &ApiKey) -> bool {
 }
 
 fn may_give(ctx: &Ctx, scopes: &[ApiScope]) -> Result<()> {
-    let admin = scopes.iter().find(|scope| matches!(scope, ApiScope::AdminRead | ApiScope::AdminWrite));
+    let admin = scopes
+        .iter()
+        .find(|scope| matches!(scope, ApiScope::AdminRead | ApiScope::AdminWrite));
     match admin {
-        Some(scope) if !ctx.caller.platform_admin => {
-            Err(AppError::forbidden(format!("only the people who run the platform can give the scope `{scope}`")))
-        }
+        Some(scope) if !ctx.caller.platform_admin => Err(AppError::forbidden(format!(
+            "only the people who run the platform can give the scope `{scope}`"
+        ))),
         _ => Ok(()),
     }
 }
@@ -173,13 +208,21 @@ fn check(command: &CreateApiKey, now: Timestamp) -> Result<()> {
     let mut broken = |field: &str, code, message: &str| errors.push(FieldError::new(field, code, message));
     let name = command.name.trim();
     if name.is_empty() || name.chars().count() > MOST_NAME || name.chars().any(char::is_control) {
-        broken("name", "length", "must have 1 to 128 characters, none of them a control character");
+        broken(
+            "name",
+            "length",
+            "must have 1 to 128 characters, none of them a control character",
+        );
     }
     if command.scopes.is_empty() {
         broken("scopes", "required", "must name at least one scope");
     }
     if command.routes.len() > MOST_PLACES || command.addresses.len() > MOST_PLACES {
-        broken("routes", "too_many", "there can be at most 64 routes and 64 address ranges");
+        broken(
+            "routes",
+            "too_many",
+            "there can be at most 64 routes and 64 address ranges",
+        );
     }
     for (index, route) in command.routes.iter().enumerate() {
         let path = route.split_once(' ').map_or(route.as_str(), |(_, path)| path);
@@ -194,5 +237,9 @@ fn check(command: &CreateApiKey, now: Timestamp) -> Result<()> {
     if command.expires_at.is_some_and(|end| end <= now) {
         broken("expires_at", "in_the_past", "must be in the future");
     }
-    if errors.is_empty() { Ok(()) } else { Err(errors.into()) }
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(errors.into())
+    }
 }

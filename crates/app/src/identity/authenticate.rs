@@ -76,7 +76,11 @@ impl Identity<'_> {
     }
 
     async fn by_token(&self, token: &str) -> Outcome {
-        let claims = self.services().tokens.check(token, self.app.now()).ok_or(AuthenticationError::Invalid)?;
+        let claims = self
+            .services()
+            .tokens
+            .check(token, self.app.now())
+            .ok_or(AuthenticationError::Invalid)?;
         let session = self.session(claims.sid).await?;
         // After a change of workspace the tokens made before are for the other one.
         if session.workspace_id != claims.wid || session.user_id != claims.sub {
@@ -94,8 +98,15 @@ impl Identity<'_> {
         self.admit(&session, Credential::Cookie(session.id))
     }
 
-    async fn session(&self, id: SessionId) -> std::result::Result<std::sync::Arc<sessions::Authenticated>, AuthenticationError> {
-        self.services().sessions.get(id).await?.ok_or(AuthenticationError::Invalid)
+    async fn session(
+        &self,
+        id: SessionId,
+    ) -> std::result::Result<std::sync::Arc<sessions::Authenticated>, AuthenticationError> {
+        self.services()
+            .sessions
+            .get(id)
+            .await?
+            .ok_or(AuthenticationError::Invalid)
     }
 
     fn admit(&self, session: &sessions::Authenticated, credential: Credential) -> Outcome {
@@ -112,12 +123,20 @@ impl Identity<'_> {
             platform_admin: session.platform_admin,
             credential,
         };
-        Ok(Authentication { caller, rate_per_minute: None })
+        Ok(Authentication {
+            caller,
+            rate_per_minute: None,
+        })
     }
 
     async fn by_key(&self, text: &str, place: Place<'_>) -> Outcome {
         let token: ApiKeyToken = text.parse().map_err(|_| AuthenticationError::Invalid)?;
-        let key = self.services().keys.get(token.id()).await?.ok_or(AuthenticationError::Invalid)?;
+        let key = self
+            .services()
+            .keys
+            .get(token.id())
+            .await?
+            .ok_or(AuthenticationError::Invalid)?;
         if !secrets::same(&key.secret_hash, &token.secret_hash()) {
             return Err(AuthenticationError::Invalid);
         }
@@ -136,7 +155,10 @@ impl Identity<'_> {
             platform_admin: key.platform_admin,
             credential: Credential::ApiKey(key.id, key.scopes.clone()),
         };
-        Ok(Authentication { caller, rate_per_minute: key.rate_per_minute })
+        Ok(Authentication {
+            caller,
+            rate_per_minute: key.rate_per_minute,
+        })
     }
 
     /// Writes the uses of sessions and keys since the last time. A worker calls it every few seconds.
@@ -146,7 +168,10 @@ impl Identity<'_> {
     pub async fn flush_uses(&self) -> std::result::Result<(), DbError> {
         let touches = &self.services().touches;
         let (ids, keys) = (touches.take_sessions(), touches.take_keys());
-        let mut steps: Vec<_> = keys.iter().map(|(id, uses)| api_keys::count_use(*id, uses.count, uses.last)).collect();
+        let mut steps: Vec<_> = keys
+            .iter()
+            .map(|(id, uses)| api_keys::count_use(*id, uses.count, uses.last))
+            .collect();
         if !ids.is_empty() {
             steps.push(sessions::touch(ids, self.app.now()));
         }
@@ -161,7 +186,11 @@ impl Identity<'_> {
 }
 
 const fn active(status: UserStatus) -> std::result::Result<(), AuthenticationError> {
-    if status.may_act() { Ok(()) } else { Err(AuthenticationError::NotActive) }
+    if status.may_act() {
+        Ok(())
+    } else {
+        Err(AuthenticationError::NotActive)
+    }
 }
 
 fn placed(key: &api_keys::Authenticated, place: Place<'_>) -> std::result::Result<(), AuthenticationError> {
@@ -176,7 +205,9 @@ fn placed(key: &api_keys::Authenticated, place: Place<'_>) -> std::result::Resul
 
 /// Whether a route limit such as `GET /api/items/{dfid}`, `/api/events` or `/api/items/*` covers the place.
 fn covers(limit: &str, place: Place<'_>) -> bool {
-    let (method, pattern) = limit.split_once(' ').map_or((None, limit), |(method, pattern)| (Some(method), pattern));
+    let (method, pattern) = limit
+        .split_once(' ')
+        .map_or((None, limit), |(method, pattern)| (Some(method), pattern));
     let path = match pattern.strip_suffix('*') {
         Some(start) => place.route.starts_with(start),
         None => place.route == pattern,
@@ -190,11 +221,25 @@ mod tests {
 
     #[test]
     fn a_route_limit_covers_its_pattern_method_and_subtree() {
-        let place = Place { address: [127, 0, 0, 1].into(), method: "GET", route: "/api/items/{dfid}" };
-        for limit in ["/api/items/{dfid}", "GET /api/items/{dfid}", "/api/items/*", "GET /api/*"] {
+        let place = Place {
+            address: [127, 0, 0, 1].into(),
+            method: "GET",
+            route: "/api/items/{dfid}",
+        };
+        for limit in [
+            "/api/items/{dfid}",
+            "GET /api/items/{dfid}",
+            "/api/items/*",
+            "GET /api/*",
+        ] {
             assert!(covers(limit, place), "{limit}");
         }
-        for limit in ["/api/items", "POST /api/items/{dfid}", "/api/events/*", "POST /api/*"] {
+        for limit in [
+            "/api/items",
+            "POST /api/items/{dfid}",
+            "/api/events/*",
+            "POST /api/*",
+        ] {
             assert!(!covers(limit, place), "{limit}");
         }
     }

@@ -62,6 +62,12 @@ pub struct PasswordConfig {
 impl Default for PasswordConfig {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        Self { memory_kib: 19_456, passes: 2, lanes: 1, threads: (cores / 2).max(1), queue: 64 }
+        Self {
+            memory_kib: 19_456,
+            passes: 2,
+            lanes: 1,
+            threads: (cores / 2).max(1),
+            queue: 64,
+        }
     }
 }

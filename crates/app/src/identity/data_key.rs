@@ -1,7 +1,13 @@
 //! The key of a workspace's private data, wrapped by the deployment's master key (AES-256-GCM, NIST SP 800-38D).
 
-use aes_gcm::{Aes256Gcm, KeyInit, aead::{Aead, Payload}};
-use domain::{ids::{IdSource, WorkspaceId}, problem::ErrorCode};
+use aes_gcm::{
+    Aes256Gcm, KeyInit,
+    aead::{Aead, Payload},
+};
+use domain::{
+    ids::{IdSource, WorkspaceId},
+    problem::ErrorCode,
+};
 
 use crate::{AppError, Result};
 
@@ -14,7 +20,10 @@ pub(super) fn generate(master: &[u8; 32], workspace: WorkspaceId, ids: &dyn IdSo
     ids.fill(&mut key);
     ids.fill(&mut nonce);
     let bound_to = workspace.uuid();
-    let payload = Payload { msg: &key, aad: bound_to.as_bytes() };
+    let payload = Payload {
+        msg: &key,
+        aad: bound_to.as_bytes(),
+    };
     let wrapped = Aes256Gcm::new(master.into())
         .encrypt(&nonce.into(), payload)
         .map_err(|_| AppError::new(ErrorCode::Internal, "the workspace's key could not be wrapped"))?;
@@ -23,11 +32,21 @@ pub(super) fn generate(master: &[u8; 32], workspace: WorkspaceId, ids: &dyn IdSo
 
 /// Unwraps a workspace's key.
 pub(super) fn unwrap(master: &[u8; 32], workspace: WorkspaceId, stored: &[u8]) -> Result<[u8; 32]> {
-    let failed = || AppError::new(ErrorCode::Internal, "the workspace's key does not open with this master key");
+    let failed = || {
+        AppError::new(
+            ErrorCode::Internal,
+            "the workspace's key does not open with this master key",
+        )
+    };
     let (nonce, wrapped) = stored.split_at_checked(NONCE).ok_or_else(failed)?;
     let nonce: [u8; NONCE] = nonce.try_into().map_err(|_| failed())?;
     let bound_to = workspace.uuid();
-    let payload = Payload { msg: wrapped, aad: bound_to.as_bytes() };
-    let key = Aes256Gcm::new(master.into()).decrypt(&nonce.into(), payload).map_err(|_| failed())?;
+    let payload = Payload {
+        msg: wrapped,
+        aad: bound_to.as_bytes(),
+    };
+    let key = Aes256Gcm::new(master.into())
+        .decrypt(&nonce.into(), payload)
+        .map_err(|_| failed())?;
     key.try_into().map_err(|_| failed())
 }

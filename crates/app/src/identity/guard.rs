@@ -24,7 +24,11 @@ pub struct SignInLimits {
 
 impl Default for SignInLimits {
     fn default() -> Self {
-        Self { per_account: 10, per_address: 100, window: Duration::from_secs(15 * 60) }
+        Self {
+            per_account: 10,
+            per_address: 100,
+            window: Duration::from_secs(15 * 60),
+        }
     }
 }
 
@@ -56,7 +60,11 @@ impl Identity<'_> {
         let since = now.minus(limits.window);
         let found = failures::find(&db.scoped(scope), [counters.account, counters.address], since).await?;
         for failure in found {
-            let most = if failure.counter == counters.account { limits.per_account } else { limits.per_address };
+            let most = if failure.counter == counters.account {
+                limits.per_account
+            } else {
+                limits.per_address
+            };
             if failure.count >= i64::from(most) {
                 return Err(too_many(failure.since.plus(limits.window), now));
             }
@@ -75,6 +83,9 @@ impl Identity<'_> {
 }
 
 fn too_many(until: Timestamp, now: Timestamp) -> AppError {
-    AppError::new(ErrorCode::RateLimited, "too many failed sign-ins; wait, or reset the password")
-        .with("retry_after_seconds", until.since(now).as_secs().max(1))
+    AppError::new(
+        ErrorCode::RateLimited,
+        "too many failed sign-ins; wait, or reset the password",
+    )
+    .with("retry_after_seconds", until.since(now).as_secs().max(1))
 }

@@ -78,16 +78,22 @@ impl Identity<'_> {
         let folded = name.trim().to_ascii_lowercase();
         let counters = Counters::new(&folded, &client.address);
         self.check_failures(&scope, &counters).await?;
-        let (login, upgraded) = self.check_name_and_password(&scope, &folded, password, &counters).await?;
+        let (login, upgraded) = self
+            .check_name_and_password(&scope, &folded, password, &counters)
+            .await?;
         if !login.user.status.may_act() {
-            return Err(AppError::new(ErrorCode::AccountNotActive, format!("the account is {}", login.user.status)));
+            return Err(AppError::new(
+                ErrorCode::AccountNotActive,
+                format!("the account is {}", login.user.status),
+            ));
         }
         let mut steps = vec![sign_in_failures::clear(counters.of_account())];
         if let Some(hash) = upgraded {
             steps.push(users::rehash(login.user.id, &login.password_hash, &hash));
         }
         let (workspace, role) = self.start_workspace(&scope, &login).await?;
-        self.open_session(client, &login.user, (workspace, role), steps).await
+        self.open_session(client, &login.user, (workspace, role), steps)
+            .await
     }
 
     async fn check_name_and_password(
@@ -99,12 +105,19 @@ impl Identity<'_> {
     ) -> Result<(users::Login, Option<String>)> {
         let found = users::login(&self.app.db().scoped(scope), folded).await?;
         let stored = found.as_ref().map(|login| login.password_hash.clone());
-        let verdict = self.services().passwords.check(password, stored, self.salt()).await?;
+        let verdict = self
+            .services()
+            .passwords
+            .check(password, stored, self.salt())
+            .await?;
         match found {
             Some(login) if verdict.matches => Ok((login, verdict.upgraded)),
             _ => {
                 self.count_failure(scope, counters).await?;
-                Err(AppError::new(ErrorCode::InvalidCredentials, "the username is unknown or the password is wrong"))
+                Err(AppError::new(
+                    ErrorCode::InvalidCredentials,
+                    "the username is unknown or the password is wrong",
+                ))
             }
         }
     }
@@ -129,7 +142,12 @@ impl Identity<'_> {
         let (ids, now) = (self.app.ids(), self.app.now());
         let session_expires_at = now.plus(self.services().config.session_life);
         let cookie = CookieToken::new(SessionId::generate(ids), secrets::random(ids));
-        let agent: String = client.agent.chars().filter(|character| !character.is_control()).take(AGENT).collect();
+        let agent: String = client
+            .agent
+            .chars()
+            .filter(|character| !character.is_control())
+            .take(AGENT)
+            .collect();
         let session = sessions::NewSession {
             id: cookie.session,
             user: user.id,
@@ -141,7 +159,12 @@ impl Identity<'_> {
         };
         let refresh = secrets::random(ids);
         steps.push(sessions::insert(session, now));
-        steps.push(sessions::insert_refresh(secrets::hash(&refresh), cookie.session, now, session_expires_at));
+        steps.push(sessions::insert_refresh(
+            secrets::hash(&refresh),
+            cookie.session,
+            now,
+            session_expires_at,
+        ));
         self.app.db().run(&client.scope(), steps).await?;
         let (token, expires_at) = self.token(user.id, cookie.session, workspace_id)?;
         Ok(SignedIn {
@@ -161,7 +184,12 @@ impl Identity<'_> {
     }
 
     /// A bearer token of a session for a workspace, and when it ends.
-    pub(super) fn token(&self, user: UserId, session: SessionId, workspace: WorkspaceId) -> Result<(Secret, Timestamp)> {
+    pub(super) fn token(
+        &self,
+        user: UserId,
+        session: SessionId,
+        workspace: WorkspaceId,
+    ) -> Result<(Secret, Timestamp)> {
         let now = self.app.now();
         let ends = now.plus(self.services().config.token_life);
         let claims = Claims::new(user, session, workspace, self.app.ids().uuid(), [now, ends]);

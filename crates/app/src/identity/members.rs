@@ -54,12 +54,15 @@ impl Identity<'_> {
         may_assign(ctx, role)?;
         let scope = ctx.system_scope();
         let found = users::find_id(&self.app.db().scoped(&scope), &name.trim().to_ascii_lowercase()).await?;
-        let user = found.ok_or_else(|| FieldError::new("user", "unknown_user", "nobody has this username or address"))?;
+        let user = found
+            .ok_or_else(|| FieldError::new("user", "unknown_user", "nobody has this username or address"))?;
         let mut steps = vec![members::insert(ctx.workspace(), user, role, self.app.now())];
         steps.extend(self.app.limits().count(ctx, Limit::Members, 1));
         match self.app.db().run(&scope, steps).await {
             Ok(_) => self.member(ctx, user).await,
-            Err(error) if error.is_unique("members_pkey") || error.is_unique("members_workspace_id_user_id_key") => {
+            Err(error)
+                if error.is_unique("members_pkey") || error.is_unique("members_workspace_id_user_id_key") =>
+            {
                 Err(AppError::conflict("the user is a member already"))
             }
             Err(error) => Err(self.app.limits().explain(ctx, Limit::Members, error).await),
@@ -70,10 +73,18 @@ impl Identity<'_> {
     ///
     /// # Errors
     /// Forbidden if the present or the new role is above the caller's; conflict for the last owner; precondition failed.
-    pub async fn change_role(&self, ctx: &Ctx, user: UserId, role: Role, known: Option<u64>) -> Result<Member> {
+    pub async fn change_role(
+        &self,
+        ctx: &Ctx,
+        user: UserId,
+        role: Role,
+        known: Option<u64>,
+    ) -> Result<Member> {
         let tx = self.app.db().begin(&ctx.system_scope()).await?;
         let owners = members::lock_owners(&tx, ctx.workspace()).await?;
-        let member = members::find(&tx, ctx.workspace(), user).await?.ok_or_else(|| AppError::not_found("member"))?;
+        let member = members::find(&tx, ctx.workspace(), user)
+            .await?
+            .ok_or_else(|| AppError::not_found("member"))?;
         may_assign(ctx, member.role)?;
         may_assign(ctx, role)?;
         if known.is_some_and(|known| known != member.version) {
@@ -87,7 +98,11 @@ impl Identity<'_> {
             return Err(changed());
         }
         tx.commit().await?;
-        Ok(Member { role, version: member.version + 1, ..member })
+        Ok(Member {
+            role,
+            version: member.version + 1,
+            ..member
+        })
     }
 
     /// Takes a member out, or lets the caller leave; the member's sessions there end, and so do the API keys.
@@ -97,7 +112,9 @@ impl Identity<'_> {
     pub async fn remove_member(&self, ctx: &Ctx, user: UserId) -> Result<()> {
         let tx = self.app.db().begin(&ctx.system_scope()).await?;
         let owners = members::lock_owners(&tx, ctx.workspace()).await?;
-        let member = members::find(&tx, ctx.workspace(), user).await?.ok_or_else(|| AppError::not_found("member"))?;
+        let member = members::find(&tx, ctx.workspace(), user)
+            .await?
+            .ok_or_else(|| AppError::not_found("member"))?;
         if user != ctx.user() {
             may_assign(ctx, member.role)?;
         }
@@ -117,12 +134,17 @@ fn may_assign(ctx: &Ctx, role: Role) -> Result<()> {
     if ctx.caller.role.may_assign(role) {
         return Ok(());
     }
-    Err(AppError::forbidden(format!("a caller with the role `{}` cannot give or take the role `{role}`", ctx.caller.role)))
+    Err(AppError::forbidden(format!(
+        "a caller with the role `{}` cannot give or take the role `{role}`",
+        ctx.caller.role
+    )))
 }
 
 fn keeps_an_owner(owners: &[UserId], leaving: UserId) -> Result<()> {
     if owners == [leaving] {
-        return Err(AppError::conflict("the last owner stays: make somebody else an owner first"));
+        return Err(AppError::conflict(
+            "the last owner stays: make somebody else an owner first",
+        ));
     }
     Ok(())
 }

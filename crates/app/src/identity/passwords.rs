@@ -32,8 +32,15 @@ struct Job {
 }
 
 enum Work {
-    Hash { salt: [u8; 16], answer: oneshot::Sender<Option<String>> },
-    Check { stored: Option<String>, salt: [u8; 16], answer: oneshot::Sender<Verdict> },
+    Hash {
+        salt: [u8; 16],
+        answer: oneshot::Sender<Option<String>>,
+    },
+    Check {
+        stored: Option<String>,
+        salt: [u8; 16],
+        answer: oneshot::Sender<Verdict>,
+    },
 }
 
 /// The threads that hash. Dropping the last handle ends them.
@@ -59,7 +66,10 @@ impl PasswordPool {
             let (hasher, queue) = (hasher.clone(), queue.clone());
             let thread = std::thread::Builder::new().name(format!("password-{number}"));
             thread.spawn(move || hasher.work(&queue)).map_err(|error| {
-                AppError::new(ErrorCode::Internal, format!("cannot start a thread for password hashing: {error}"))
+                AppError::new(
+                    ErrorCode::Internal,
+                    format!("cannot start a thread for password hashing: {error}"),
+                )
             })?;
         }
         Ok(Self { jobs })
@@ -68,22 +78,42 @@ impl PasswordPool {
     /// Hashes a new password.
     pub(super) async fn hash(&self, password: Secret, salt: [u8; 16]) -> Result<String> {
         let (answer, hash) = oneshot::channel();
-        self.send(Job { password, work: Work::Hash { salt, answer } })?;
-        hash.await.ok().flatten().ok_or_else(|| AppError::new(ErrorCode::Internal, "the password could not be hashed"))
+        self.send(Job {
+            password,
+            work: Work::Hash { salt, answer },
+        })?;
+        hash.await
+            .ok()
+            .flatten()
+            .ok_or_else(|| AppError::new(ErrorCode::Internal, "the password could not be hashed"))
     }
 
     /// Checks a password; without a stored hash the same work is done and the answer is no.
-    pub(super) async fn check(&self, password: Secret, stored: Option<String>, salt: [u8; 16]) -> Result<Verdict> {
+    pub(super) async fn check(
+        &self,
+        password: Secret,
+        stored: Option<String>,
+        salt: [u8; 16],
+    ) -> Result<Verdict> {
         let (answer, verdict) = oneshot::channel();
-        self.send(Job { password, work: Work::Check { stored, salt, answer } })?;
-        verdict.await.map_err(|_| AppError::new(ErrorCode::Internal, "the password could not be checked"))
+        self.send(Job {
+            password,
+            work: Work::Check { stored, salt, answer },
+        })?;
+        verdict
+            .await
+            .map_err(|_| AppError::new(ErrorCode::Internal, "the password could not be checked"))
     }
 
     fn send(&self, job: Job) -> Result<()> {
         self.jobs.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => AppError::new(ErrorCode::Unavailable, "too many sign-ins are waiting; try again")
-                .with("retry_after_seconds", RETRY_AFTER_SECONDS),
-            TrySendError::Disconnected(_) => AppError::new(ErrorCode::Internal, "the password threads have ended"),
+            TrySendError::Full(_) => {
+                AppError::new(ErrorCode::Unavailable, "too many sign-ins are waiting; try again")
+                    .with("retry_after_seconds", RETRY_AFTER_SECONDS)
+            }
+            TrySendError::Disconnected(_) => {
+                AppError::new(ErrorCode::Internal, "the password threads have ended")
+            }
         })
     }
 }
@@ -91,11 +121,21 @@ impl PasswordPool {
 impl Hasher {
     fn new(config: &PasswordConfig) -> Result<Self> {
         let params = Params::new(config.memory_kib, config.passes, config.lanes, None).map_err(|error| {
-            AppError::new(ErrorCode::Internal, format!("the parameters of password hashing make no sense: {error}"))
+            AppError::new(
+                ErrorCode::Internal,
+                format!("the parameters of password hashing make no sense: {error}"),
+            )
         })?;
-        let prefix = format!("$argon2id$v=19$m={},t={},p={}$", config.memory_kib, config.passes, config.lanes);
+        let prefix = format!(
+            "$argon2id$v=19$m={},t={},p={}$",
+            config.memory_kib, config.passes, config.lanes
+        );
         let nobody = format!("{prefix}{}${}", "A".repeat(22), "A".repeat(43));
-        Ok(Self { argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params), prefix, nobody })
+        Ok(Self {
+            argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
+            prefix,
+            nobody,
+        })
     }
 
     fn work(&self, queue: &Receiver<Job>) {
@@ -106,13 +146,17 @@ impl Hasher {
                 Work::Hash { answer, .. } if answer.is_closed() => {}
                 Work::Check { answer, .. } if answer.is_closed() => {}
                 Work::Hash { salt, answer } => drop(answer.send(self.hash(&password, salt))),
-                Work::Check { stored, salt, answer } => drop(answer.send(self.check(&password, stored, salt))),
+                Work::Check { stored, salt, answer } => {
+                    drop(answer.send(self.check(&password, stored, salt)))
+                }
             }
         }
     }
 
     fn hash(&self, password: &Secret, salt: [u8; 16]) -> Option<String> {
-        let hash = self.argon2.hash_password_with_salt(password.reveal().as_bytes(), &salt);
+        let hash = self
+            .argon2
+            .hash_password_with_salt(password.reveal().as_bytes(), &salt);
         hash.ok().map(|hash| hash.to_string())
     }
 
@@ -121,7 +165,10 @@ impl Hasher {
         let stored = stored.unwrap_or_else(|| self.nobody.clone());
         let matches = self.verify(password.reveal().as_bytes(), &stored) && known;
         let old = matches && !stored.starts_with(&self.prefix);
-        Verdict { matches, upgraded: if old { self.hash(password, salt) } else { None } }
+        Verdict {
+            matches,
+            upgraded: if old { self.hash(password, salt) } else { None },
+        }
     }
 
     fn verify(&self, password: &[u8], stored: &str) -> bool {
@@ -147,7 +194,13 @@ mod tests {
     use super::*;
 
     fn config(queue: usize) -> PasswordConfig {
-        PasswordConfig { memory_kib: 64, passes: 1, lanes: 1, threads: 1, queue }
+        PasswordConfig {
+            memory_kib: 64,
+            passes: 1,
+            lanes: 1,
+            threads: 1,
+            queue,
+        }
     }
 
     fn secret(text: &str) -> Secret {
@@ -158,24 +211,55 @@ mod tests {
     async fn the_right_password_matches_and_no_other_does() {
         let pool = PasswordPool::start(&config(8)).unwrap();
         let hash = pool.hash(secret("correct horse"), [1; 16]).await.unwrap();
-        let right = pool.check(secret("correct horse"), Some(hash.clone()), [2; 16]).await.unwrap();
+        let right = pool
+            .check(secret("correct horse"), Some(hash.clone()), [2; 16])
+            .await
+            .unwrap();
         assert!(right.matches && right.upgraded.is_none());
-        assert!(!pool.check(secret("wrong horse"), Some(hash), [2; 16]).await.unwrap().matches);
-        assert!(!pool.check(secret("correct horse"), None, [2; 16]).await.unwrap().matches);
+        assert!(
+            !pool
+                .check(secret("wrong horse"), Some(hash), [2; 16])
+                .await
+                .unwrap()
+                .matches
+        );
+        assert!(
+            !pool
+                .check(secret("correct horse"), None, [2; 16])
+                .await
+                .unwrap()
+                .matches
+        );
     }
 
     #[tokio::test]
     async fn hashes_by_bcrypt_and_by_other_parameters_match_and_are_upgraded() {
         let pool = PasswordPool::start(&config(8)).unwrap();
-        let stronger = PasswordPool::start(&PasswordConfig { passes: 2, ..config(8) }).unwrap();
+        let stronger = PasswordPool::start(&PasswordConfig {
+            passes: 2,
+            ..config(8)
+        })
+        .unwrap();
         let imported = bcrypt::hash("correct horse", 4).unwrap();
         let weaker = pool.hash(secret("correct horse"), [1; 16]).await.unwrap();
         for old in [imported, weaker] {
-            let verdict = stronger.check(secret("correct horse"), Some(old.clone()), [3; 16]).await.unwrap();
+            let verdict = stronger
+                .check(secret("correct horse"), Some(old.clone()), [3; 16])
+                .await
+                .unwrap();
             let upgraded = verdict.upgraded.expect("an upgraded hash");
             assert!(verdict.matches && upgraded.starts_with("$argon2id$v=19$m=64,t=2,p=1$"));
-            assert!(stronger.check(secret("correct horse"), Some(upgraded), [3; 16]).await.unwrap().matches);
-            let wrong = stronger.check(secret("wrong horse"), Some(old), [3; 16]).await.unwrap();
+            assert!(
+                stronger
+                    .check(secret("correct horse"), Some(upgraded), [3; 16])
+                    .await
+                    .unwrap()
+                    .matches
+            );
+            let wrong = stronger
+                .check(secret("wrong horse"), Some(old), [3; 16])
+                .await
+                .unwrap();
             assert!(!wrong.matches && wrong.upgraded.is_none());
         }
     }
@@ -192,7 +276,14 @@ mod tests {
         let (jobs, queue) = crossbeam_channel::bounded(1);
         let pool = PasswordPool { jobs };
         let (answer, _hash) = oneshot::channel();
-        pool.send(Job { password: secret("x"), work: Work::Hash { salt: [0; 16], answer } }).unwrap();
+        pool.send(Job {
+            password: secret("x"),
+            work: Work::Hash {
+                salt: [0; 16],
+                answer,
+            },
+        })
+        .unwrap();
         let refused = pool.hash(secret("x"), [0; 16]).await.unwrap_err();
         assert_eq!(refused.code, ErrorCode::Unavailable);
         drop(queue);

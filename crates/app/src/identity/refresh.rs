@@ -8,7 +8,10 @@ use domain::{
 };
 use store::sessions;
 
-use super::{Client, Identity, secrets::{self, Secret}};
+use super::{
+    Client, Identity,
+    secrets::{self, Secret},
+};
 use crate::{AppError, Result};
 
 /// A fresh pair of tokens.
@@ -33,19 +36,30 @@ impl Identity<'_> {
         let presented: [u8; 32] = secrets::decode(refresh_token.reveal()).ok_or_else(refused)?;
         let now = self.app.now();
         let tx = self.app.db().begin(&client.scope()).await?;
-        let found = sessions::find_refresh(&tx, secrets::hash(&presented)).await?.ok_or_else(refused)?;
+        let found = sessions::find_refresh(&tx, secrets::hash(&presented))
+            .await?
+            .ok_or_else(refused)?;
         if found.used {
-            let owner = sessions::owner(&tx, found.session_id).await?.ok_or_else(refused)?;
-            tx.pipeline(vec![sessions::end(found.session_id, owner, now)]).await?;
+            let owner = sessions::owner(&tx, found.session_id)
+                .await?
+                .ok_or_else(refused)?;
+            tx.pipeline(vec![sessions::end(found.session_id, owner, now)])
+                .await?;
             tx.commit().await?;
             return Err(refused());
         }
-        let session = sessions::authenticate(&tx, vec![found.session_id]).await?.pop().ok_or_else(refused)?;
+        let session = sessions::authenticate(&tx, vec![found.session_id])
+            .await?
+            .pop()
+            .ok_or_else(refused)?;
         if found.expires_at <= now || session.expires_at <= now {
             return Err(refused());
         }
         if !session.status.may_act() {
-            return Err(AppError::new(ErrorCode::AccountNotActive, format!("the account is {}", session.status)));
+            return Err(AppError::new(
+                ErrorCode::AccountNotActive,
+                format!("the account is {}", session.status),
+            ));
         }
         let next = secrets::random(self.app.ids());
         let steps = vec![
@@ -55,10 +69,18 @@ impl Identity<'_> {
         tx.pipeline(steps).await?;
         tx.commit().await?;
         let (token, expires_at) = self.token(session.user_id, session.id, session.workspace_id)?;
-        Ok(Refreshed { session_id: session.id, token, refresh_token: Secret::new(secrets::encode(&next)), expires_at })
+        Ok(Refreshed {
+            session_id: session.id,
+            token,
+            refresh_token: Secret::new(secrets::encode(&next)),
+            expires_at,
+        })
     }
 }
 
 fn refused() -> AppError {
-    AppError::new(ErrorCode::Unauthenticated, "the refresh token is not valid any more: sign in again")
+    AppError::new(
+        ErrorCode::Unauthenticated,
+        "the refresh token is not valid any more: sign in again",
+    )
 }

@@ -6,7 +6,11 @@ use domain::{identity::Email, ids::OutboxId, problem::ErrorCode};
 use serde_json::json;
 use store::{password_resets, records, sessions, users};
 
-use super::{Client, Identity, secrets::{self, Secret}, sessions::check_new_password};
+use super::{
+    Client, Identity,
+    secrets::{self, Secret},
+    sessions::check_new_password,
+};
 use crate::{AppError, Result};
 
 /// Life of a token.
@@ -34,8 +38,19 @@ impl Identity<'_> {
                 "expires_at": ends,
             });
             let id = OutboxId::generate(self.app.ids());
-            steps.push(password_resets::insert(secrets::hash(&token), login.user.id, now, ends));
-            steps.push(records::insert_outbox(login.user.home_workspace_id, id, "mail", store::bind::json(&mail), now));
+            steps.push(password_resets::insert(
+                secrets::hash(&token),
+                login.user.id,
+                now,
+                ends,
+            ));
+            steps.push(records::insert_outbox(
+                login.user.home_workspace_id,
+                id,
+                "mail",
+                store::bind::json(&mail),
+                now,
+            ));
         }
         self.app.db().run(&scope, steps).await?;
         self.app.parts.outbox_wake.notify_one();
@@ -51,7 +66,9 @@ impl Identity<'_> {
         let (scope, now, db) = (client.scope(), self.app.now(), self.app.db());
         let token = secrets::hash(&token);
         // Looked at first without a lock: hashing takes long, and a unit of work must not wait for it.
-        let user = password_resets::find(&db.scoped(&scope), token, now).await?.ok_or_else(gone)?;
+        let user = password_resets::find(&db.scoped(&scope), token, now)
+            .await?
+            .ok_or_else(gone)?;
         let account = users::find(&db.scoped(&scope), user).await?.ok_or_else(gone)?;
         check_new_password(&password, &account.user.username, "password")?;
         let hash = self.services().passwords.hash(password, self.salt()).await?;
@@ -69,5 +86,8 @@ impl Identity<'_> {
 }
 
 fn gone() -> AppError {
-    AppError::new(ErrorCode::Gone, "the link was used, has expired, or never existed: ask for a new one")
+    AppError::new(
+        ErrorCode::Gone,
+        "the link was used, has expired, or never existed: ask for a new one",
+    )
 }

@@ -6,13 +6,7 @@ use db::{Coalescer, Db, DbError, Scope};
 use domain::ids::{ApiKeyId, Clock, IdSource, SessionId, Timestamp};
 use store::{api_keys, deployment, sessions};
 
-use super::{
-    config::IdentityConfig,
-    passwords::PasswordPool,
-    secrets,
-    tokens::TokenKeys,
-    touches::Touches,
-};
+use super::{config::IdentityConfig, passwords::PasswordPool, secrets, tokens::TokenKeys, touches::Touches};
 use crate::Result;
 
 /// Queries of one kind that may be on their way at once.
@@ -38,7 +32,12 @@ impl Services {
     ///
     /// # Errors
     /// If the database can't be read, or the parameters of password hashing make no sense.
-    pub async fn start(db: &Db, clock: &dyn Clock, ids: &dyn IdSource, config: IdentityConfig) -> Result<Arc<Self>> {
+    pub async fn start(
+        db: &Db,
+        clock: &dyn Clock,
+        ids: &dyn IdSource,
+        config: IdentityConfig,
+    ) -> Result<Arc<Self>> {
         let tokens = match &config.token_key {
             Some(secret) => TokenKeys::new(secret.reveal().as_bytes()),
             None => TokenKeys::new(deployment_key(db, clock.now(), ids).await?.as_bytes()),
@@ -64,8 +63,11 @@ async fn deployment_key(db: &Db, now: Timestamp, ids: &dyn IdSource) -> std::res
     // The deployment's facts belong to no tenant.
     let scope = Scope::global();
     let fresh = secrets::encode(&secrets::random(ids));
-    db.run(&scope, vec![deployment::put_if_absent(SIGNING_KEY, &fresh, now)]).await?;
-    deployment::get(&db.scoped(&scope), SIGNING_KEY).await?.ok_or(DbError::NotFound)
+    db.run(&scope, vec![deployment::put_if_absent(SIGNING_KEY, &fresh, now)])
+        .await?;
+    deployment::get(&db.scoped(&scope), SIGNING_KEY)
+        .await?
+        .ok_or(DbError::NotFound)
 }
 
 // The tenant is what these two reads find out, so they can't name it: the id and the secret's hash select the row.
@@ -75,7 +77,10 @@ fn session_reads(db: Db) -> Coalescer<SessionId, sessions::Authenticated> {
         let db = db.clone();
         async move {
             let rows = sessions::authenticate(&db.scoped(&Scope::global()), ids).await?;
-            Ok(rows.into_iter().map(|row| (row.id, row)).collect::<HashMap<_, _>>())
+            Ok(rows
+                .into_iter()
+                .map(|row| (row.id, row))
+                .collect::<HashMap<_, _>>())
         }
     })
 }
@@ -85,7 +90,10 @@ fn key_reads(db: Db) -> Coalescer<ApiKeyId, api_keys::Authenticated> {
         let db = db.clone();
         async move {
             let rows = api_keys::authenticate(&db.scoped(&Scope::global()), ids).await?;
-            Ok(rows.into_iter().map(|row| (row.id, row)).collect::<HashMap<_, _>>())
+            Ok(rows
+                .into_iter()
+                .map(|row| (row.id, row))
+                .collect::<HashMap<_, _>>())
         }
     })
 }
@@ -95,7 +103,9 @@ impl Services {
     pub(crate) async fn hash_text(&self, text: &str, ids: &dyn IdSource) -> Result<String> {
         let mut salt = [0; 16];
         ids.fill(&mut salt);
-        self.passwords.hash(super::Secret::new(text.to_owned()), salt).await
+        self.passwords
+            .hash(super::Secret::new(text.to_owned()), salt)
+            .await
     }
 
     /// Checks such a password.
@@ -103,6 +113,10 @@ impl Services {
         let mut salt = [0; 16];
         ids.fill(&mut salt);
         let secret = super::Secret::new(text.to_owned());
-        Ok(self.passwords.check(secret, Some(hash.to_owned()), salt).await?.matches)
+        Ok(self
+            .passwords
+            .check(secret, Some(hash.to_owned()), salt)
+            .await?
+            .matches)
     }
 }

@@ -20,7 +20,13 @@ impl Identity<'_> {
     /// Forbidden for an API key, which has no session.
     pub async fn logout(&self, ctx: &Ctx) -> Result<()> {
         let id = own_session(ctx)?;
-        self.app.db().run(&ctx.system_scope(), vec![sessions::end(id, ctx.user(), self.app.now())]).await?;
+        self.app
+            .db()
+            .run(
+                &ctx.system_scope(),
+                vec![sessions::end(id, ctx.user(), self.app.now())],
+            )
+            .await?;
         Ok(())
     }
 
@@ -31,7 +37,14 @@ impl Identity<'_> {
     pub async fn sessions(&self, ctx: &Ctx, page: &PageRequest) -> Result<Page<Session>> {
         let after = page.after.as_ref().map(Cursor::id).transpose()?;
         let scope = ctx.system_scope();
-        let rows = sessions::list(&self.app.db().scoped(&scope), ctx.user(), self.app.now(), page, after).await?;
+        let rows = sessions::list(
+            &self.app.db().scoped(&scope),
+            ctx.user(),
+            self.app.now(),
+            page,
+            after,
+        )
+        .await?;
         Ok(Page::cut(rows, page, |session| Cursor::new("", session.id)))
     }
 
@@ -42,7 +55,11 @@ impl Identity<'_> {
     pub async fn end_session(&self, ctx: &Ctx, id: SessionId) -> Result<()> {
         let step = sessions::end(id, ctx.user(), self.app.now());
         let affected = self.app.db().run(&ctx.system_scope(), vec![step]).await?;
-        if affected == [1] { Ok(()) } else { Err(AppError::not_found("session")) }
+        if affected == [1] {
+            Ok(())
+        } else {
+            Err(AppError::not_found("session"))
+        }
     }
 
     /// Ends all of the caller's sessions, the one that asks included. Returns how many.
@@ -51,7 +68,13 @@ impl Identity<'_> {
     /// If the database refuses.
     pub async fn end_all_sessions(&self, ctx: &Ctx) -> Result<u64> {
         let step = sessions::end_others(ctx.user(), None, self.app.now());
-        Ok(self.app.db().run(&ctx.system_scope(), vec![step]).await?.into_iter().sum())
+        Ok(self
+            .app
+            .db()
+            .run(&ctx.system_scope(), vec![step])
+            .await?
+            .into_iter()
+            .sum())
     }
 
     /// Sets a new password for one who knows the present one; all other sessions end.
@@ -64,10 +87,17 @@ impl Identity<'_> {
         let login = found.ok_or_else(|| AppError::not_found("user"))?;
         let counters = Counters::new(&login.user.username.to_ascii_lowercase(), &ctx.address);
         self.check_failures(&scope, &counters).await?;
-        let verdict = self.services().passwords.check(present, Some(login.password_hash), self.salt()).await?;
+        let verdict = self
+            .services()
+            .passwords
+            .check(present, Some(login.password_hash), self.salt())
+            .await?;
         if !verdict.matches {
             self.count_failure(&scope, &counters).await?;
-            return Err(AppError::new(ErrorCode::InvalidCredentials, "the present password is wrong"));
+            return Err(AppError::new(
+                ErrorCode::InvalidCredentials,
+                "the present password is wrong",
+            ));
         }
         check_new_password(&new, &login.user.username, "new_password")?;
         let hash = self.services().passwords.hash(new, self.salt()).await?;
@@ -87,10 +117,17 @@ impl Identity<'_> {
     pub async fn switch_workspace(&self, ctx: &Ctx, to: WorkspaceId) -> Result<(Secret, Timestamp)> {
         let id = own_session(ctx)?;
         let scope = ctx.system_scope();
-        if members::find(&self.app.db().scoped(&scope), to, ctx.user()).await?.is_none() {
+        if members::find(&self.app.db().scoped(&scope), to, ctx.user())
+            .await?
+            .is_none()
+        {
             return Err(AppError::not_found("workspace"));
         }
-        let affected = self.app.db().run(&scope, vec![sessions::switch(id, ctx.user(), to)]).await?;
+        let affected = self
+            .app
+            .db()
+            .run(&scope, vec![sessions::switch(id, ctx.user(), to)])
+            .await?;
         if affected != [1] {
             return Err(AppError::new(ErrorCode::Unauthenticated, "the session has ended"));
         }
@@ -106,9 +143,17 @@ impl Identity<'_> {
         let now = self.app.now();
         let mut steps = sessions::purge(now, BATCH).to_vec();
         steps.push(store::password_resets::purge(now));
-        steps.push(store::sign_in_failures::purge(now.minus(self.services().config.sign_in.window)));
+        steps.push(store::sign_in_failures::purge(
+            now.minus(self.services().config.sign_in.window),
+        ));
         // Everybody's, so no tenant.
-        Ok(self.app.db().run(&db::Scope::system(), steps).await?.into_iter().sum())
+        Ok(self
+            .app
+            .db()
+            .run(&db::Scope::system(), steps)
+            .await?
+            .into_iter()
+            .sum())
     }
 }
 
@@ -116,12 +161,17 @@ impl Identity<'_> {
 pub(super) fn check_new_password(password: &Secret, username: &str, field: &str) -> Result<()> {
     let username = Username::new(username)?;
     match check_password(password.reveal(), &username, None) {
-        Some(error) => Err(FieldError { field: field.to_owned(), ..error }.into()),
+        Some(error) => Err(FieldError {
+            field: field.to_owned(),
+            ..error
+        }
+        .into()),
         None => Ok(()),
     }
 }
 
 fn own_session(ctx: &Ctx) -> Result<SessionId> {
-    ctx.caller.session().ok_or_else(|| AppError::forbidden("an API key has no session: revoke the key instead"))
+    ctx.caller
+        .session()
+        .ok_or_else(|| AppError::forbidden("an API key has no session: revoke the key instead"))
 }
-

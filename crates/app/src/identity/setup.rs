@@ -4,7 +4,10 @@ use db::Scope;
 use domain::{problem::ErrorCode, tier::Tier};
 use store::{deployment, users};
 
-use super::{Client, Identity, Register, Registered, secrets::{self, Secret}};
+use super::{
+    Client, Identity, Register, Registered,
+    secrets::{self, Secret},
+};
 use crate::{AppError, Result};
 
 /// Name of the fact that holds the set-up token's hash.
@@ -39,7 +42,10 @@ impl Identity<'_> {
         }
         let token = secrets::encode(&secrets::random(self.app.ids()));
         let hash = secrets::encode(&secrets::hash(token.as_bytes()));
-        self.app.db().run(&scope, vec![deployment::put(SETUP_TOKEN, &hash, self.app.now())]).await?;
+        self.app
+            .db()
+            .run(&scope, vec![deployment::put(SETUP_TOKEN, &hash, self.app.now())])
+            .await?;
         Ok(Some(Secret::new(token)))
     }
 
@@ -50,16 +56,26 @@ impl Identity<'_> {
     pub async fn set_up(&self, client: &Client, token: &Secret, command: Register) -> Result<Registered> {
         let scope = client.scope();
         let hash = secrets::encode(&secrets::hash(token.reveal().trim().as_bytes()));
-        let stored = deployment::get(&self.app.db().scoped(&scope), SETUP_TOKEN).await?.unwrap_or_default();
+        let stored = deployment::get(&self.app.db().scoped(&scope), SETUP_TOKEN)
+            .await?
+            .unwrap_or_default();
         if !secrets::same(stored.as_bytes(), hash.as_bytes()) {
             return Err(wrong_token());
         }
         // The insert fails, and with it the unit, if somebody else used the token a moment ago.
         let claim = deployment::claim(SETUP_TOKEN, &hash, self.app.now());
-        let made = self.create_account(&scope, command, Tier::Admin, true, vec![claim]).await;
+        let made = self
+            .create_account(&scope, command, Tier::Admin, true, vec![claim])
+            .await;
         made.map_err(|error| match &error.source {
             Some(db::DbError::Check { .. }) => wrong_token(),
-            Some(source) if source.constraint().is_some_and(|name| name.starts_with("deployment_")) => wrong_token(),
+            Some(source)
+                if source
+                    .constraint()
+                    .is_some_and(|name| name.starts_with("deployment_")) =>
+            {
+                wrong_token()
+            }
             _ => error,
         })
     }
@@ -79,7 +95,9 @@ impl Identity<'_> {
             password,
             workspace_name: Some("Administration".to_owned()),
         };
-        self.create_account(&scope, command, Tier::Admin, true, Vec::new()).await.map(Some)
+        self.create_account(&scope, command, Tier::Admin, true, Vec::new())
+            .await
+            .map(Some)
     }
 
     /// Makes the accounts of a demonstration: one who runs the platform, two producers. Their passwords are random.
@@ -88,9 +106,27 @@ impl Identity<'_> {
     /// Conflict if the accounts exist: a demonstration begins with an empty database.
     pub async fn create_demo_accounts(&self) -> Result<Vec<DemoAccount>> {
         let accounts = [
-            ("demo-admin", "Demo administration", Tier::Admin, true, "runs the platform"),
-            ("demo-farm", "Demo farm", Tier::Enterprise, false, "owns a workspace of a producer"),
-            ("demo-buyer", "Demo buyer", Tier::Enterprise, false, "owns a workspace of a buyer"),
+            (
+                "demo-admin",
+                "Demo administration",
+                Tier::Admin,
+                true,
+                "runs the platform",
+            ),
+            (
+                "demo-farm",
+                "Demo farm",
+                Tier::Enterprise,
+                false,
+                "owns a workspace of a producer",
+            ),
+            (
+                "demo-buyer",
+                "Demo buyer",
+                Tier::Enterprise,
+                false,
+                "owns a workspace of a buyer",
+            ),
         ];
         let mut made = Vec::new();
         for (username, workspace, tier, admin, description) in accounts {
@@ -101,13 +137,23 @@ impl Identity<'_> {
                 password: password.clone(),
                 workspace_name: Some(workspace.to_owned()),
             };
-            let registered = self.create_account(&Scope::system(), command, tier, admin, Vec::new()).await?;
-            made.push(DemoAccount { username: username.to_owned(), password, description, registered });
+            let registered = self
+                .create_account(&Scope::system(), command, tier, admin, Vec::new())
+                .await?;
+            made.push(DemoAccount {
+                username: username.to_owned(),
+                password,
+                description,
+                registered,
+            });
         }
         Ok(made)
     }
 }
 
 fn wrong_token() -> AppError {
-    AppError::new(ErrorCode::InvalidCredentials, "the set-up token is wrong, was used, or was replaced at a later start")
+    AppError::new(
+        ErrorCode::InvalidCredentials,
+        "the set-up token is wrong, was used, or was replaced at a later start",
+    )
 }

@@ -34,9 +34,23 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    pub(super) fn new(user: UserId, session: SessionId, workspace: WorkspaceId, jti: Uuid, life: [Timestamp; 2]) -> Self {
+    pub(super) fn new(
+        user: UserId,
+        session: SessionId,
+        workspace: WorkspaceId,
+        jti: Uuid,
+        life: [Timestamp; 2],
+    ) -> Self {
         let [iat, exp] = life.map(Timestamp::secs);
-        Self { sub: user, sid: session, wid: workspace, aud: AUDIENCE.to_owned(), iat, exp, jti }
+        Self {
+            sub: user,
+            sid: session,
+            wid: workspace,
+            aud: AUDIENCE.to_owned(),
+            iat,
+            exp,
+            jti,
+        }
     }
 }
 
@@ -57,7 +71,10 @@ impl TokenKeys {
         // Expiry is compared with the clock that was passed in, not with the system's.
         validation.validate_exp = false;
         Self {
-            header: Header { kid: Some(kid), ..Header::new(Algorithm::HS256) },
+            header: Header {
+                kid: Some(kid),
+                ..Header::new(Algorithm::HS256)
+            },
             signing: EncodingKey::from_secret(secret),
             checking: DecodingKey::from_secret(secret),
             validation,
@@ -92,7 +109,10 @@ impl CookieToken {
         let bytes: [u8; 48] = secrets::decode(text)?;
         let (id, secret) = bytes.split_at(16);
         let session = Uuid::from_slice(id).ok()?.into();
-        Some(Self { session, secret: secret.try_into().ok()? })
+        Some(Self {
+            session,
+            secret: secret.try_into().ok()?,
+        })
     }
 
     pub(super) fn reveal(&self) -> String {
@@ -127,9 +147,16 @@ mod tests {
     fn tokens_of_other_keys_other_audiences_and_without_signature_are_refused() {
         let keys = TokenKeys::new(b"a secret of at least 32 bytes....");
         let now = Timestamp::from_secs(1_000);
-        let others = TokenKeys::new(b"another secret, as long as the other").sign(&claims()).unwrap();
+        let others = TokenKeys::new(b"another secret, as long as the other")
+            .sign(&claims())
+            .unwrap();
         assert_eq!(keys.check(&others, now), None);
-        let elsewhere = keys.sign(&Claims { aud: "elsewhere".into(), ..claims() }).unwrap();
+        let elsewhere = keys
+            .sign(&Claims {
+                aud: "elsewhere".into(),
+                ..claims()
+            })
+            .unwrap();
         assert_eq!(keys.check(&elsewhere, now), None);
         let token = keys.sign(&claims()).unwrap();
         let (unsigned, _) = token.rsplit_once('.').unwrap();

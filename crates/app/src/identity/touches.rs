@@ -53,7 +53,10 @@ impl Touches {
     /// Gives back what could not be written.
     pub(super) fn put_back(&self, keys: Vec<(ApiKeyId, Uses)>) {
         for (id, uses) in keys {
-            self.keys.entry(id).and_modify(|present| present.count += uses.count).or_insert(uses);
+            self.keys
+                .entry(id)
+                .and_modify(|present| present.count += uses.count)
+                .or_insert(uses);
         }
     }
 }

@@ -49,7 +49,12 @@ impl Identity<'_> {
     ///
     /// # Errors
     /// Broken rules by field; precondition failed if somebody changed it meanwhile.
-    pub async fn update_workspace(&self, ctx: &Ctx, known: Option<u64>, change: UpdateWorkspace) -> Result<Workspace> {
+    pub async fn update_workspace(
+        &self,
+        ctx: &Ctx,
+        known: Option<u64>,
+        change: UpdateWorkspace,
+    ) -> Result<Workspace> {
         let mut workspace = self.workspace(ctx).await?;
         check(&change)?;
         if known.is_some_and(|known| known != workspace.version) {
@@ -61,7 +66,12 @@ impl Identity<'_> {
         let settings = &mut workspace.settings;
         settings.retention_days = change.retention_days.unwrap_or(settings.retention_days);
         settings.default_visibility = change.default_visibility.unwrap_or(settings.default_visibility);
-        let step = workspaces::update(workspace.id, workspace.version, &workspace.name, &workspace.settings);
+        let step = workspaces::update(
+            workspace.id,
+            workspace.version,
+            &workspace.name,
+            &workspace.settings,
+        );
         if self.app.db().run(&ctx.system_scope(), vec![step]).await? != [1] {
             return Err(changed());
         }
@@ -82,15 +92,29 @@ impl Identity<'_> {
 }
 
 fn check(change: &UpdateWorkspace) -> Result<()> {
-    let mut errors: Vec<_> = change.name.iter().filter_map(|name| check_workspace_name("name", name)).collect();
-    if change.retention_days.is_some_and(|days| !(1..=MOST_RETENTION_DAYS).contains(&days)) {
+    let mut errors: Vec<_> = change
+        .name
+        .iter()
+        .filter_map(|name| check_workspace_name("name", name))
+        .collect();
+    if change
+        .retention_days
+        .is_some_and(|days| !(1..=MOST_RETENTION_DAYS).contains(&days))
+    {
         let message = format!("must be 1 to {MOST_RETENTION_DAYS} days");
         errors.push(FieldError::new("retention_days", "out_of_range", message));
     }
-    if errors.is_empty() { Ok(()) } else { Err(errors.into()) }
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(errors.into())
+    }
 }
 
 /// 412: somebody else was faster.
 pub(super) fn changed() -> AppError {
-    AppError::new(ErrorCode::PreconditionFailed, "it has changed meanwhile: read it again, then retry")
+    AppError::new(
+        ErrorCode::PreconditionFailed,
+        "it has changed meanwhile: read it again, then retry",
+    )
 }

@@ -48,9 +48,14 @@ fn tokens(line: &str, engine: Engine, app: &str, system: &str) -> Result<String,
             .ok_or_else(|| format!("unclosed token in: {line}"))?;
         out += before;
         match (token, token.strip_prefix("rls:")) {
+            _ if token.starts_with("rls_circuit:") => {
+                out += &circuit_security(&token["rls_circuit:".len()..], engine, app, system);
+            }
             (_, Some(table)) => out += &row_level_security(table, engine, app, system),
             ("app_role", _) => out += app,
             ("system_role", _) => out += system,
+            // A table of SQLite that holds columns to their types, as PostgreSQL always does.
+            ("strict", _) => out += if engine == Engine::Sqlite { "strict" } else { "" },
             // An empty JSON document as a default, `'{}'`.
             ("", _) => out += "{}",
             _ => out += type_name(token, engine).ok_or_else(|| format!("unknown token {{{token}}}"))?,
@@ -66,6 +71,24 @@ fn row_level_security(table: &str, engine: Engine, app: &str, system: &str) -> S
         return String::new();
     }
     let mine = "workspace_id = any ((select app_workspaces())::uuid[])";
+    format!(
+        "alter table {table} enable row level security;
+alter table {table} force row level security;
+create policy {table}_app on {table} to \"{app}\" using ({mine}) with check ({mine});
+create policy {table}_system on {table} to \"{system}\" using (true) with check (true);
+grant select, insert, update, delete on {table} to \"{app}\", \"{system}\";"
+    )
+}
+
+/// The same for a table whose rows belong to a circuit: its members' workspaces see and change them.
+fn circuit_security(table: &str, engine: Engine, app: &str, system: &str) -> String {
+    if engine == Engine::Sqlite {
+        return String::new();
+    }
+    let mine = format!(
+        "exists (select 1 from circuit_workspaces w where w.circuit_id = {table}.circuit_id
+    and w.workspace_id = any ((select app_workspaces())::uuid[]))"
+    );
     format!(
         "alter table {table} enable row level security;
 alter table {table} force row level security;

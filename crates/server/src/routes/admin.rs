@@ -36,12 +36,18 @@ fn write() -> Policy {
 /// The routes under `/api/admin` that concern users, workspaces, credits, figures and the action log.
 #[must_use]
 pub fn routes() -> Routes<Platform> {
-    let about_user = |summary| Operation::new(TAG, summary).returns::<AccountView>(200).problems(&[ErrorCode::NotFound]);
+    let about_user = |summary| {
+        Operation::new(TAG, summary)
+            .returns::<AccountView>(200)
+            .problems(&[ErrorCode::NotFound])
+    };
     Routes::new()
         .get(
             "/api/admin/users",
             read(),
-            Operation::new(TAG, "Lists users, newest first").query::<UserQuery>().returns_page::<AccountView>(),
+            Operation::new(TAG, "Lists users, newest first")
+                .query::<UserQuery>()
+                .returns_page::<AccountView>(),
             users,
         )
         .post(
@@ -57,7 +63,9 @@ pub fn routes() -> Routes<Platform> {
         .post(
             "/api/admin/users/{id}/freeze",
             write(),
-            about_user("Freezes a user: the next request is refused").body::<ReasonBody>().problems(&[ErrorCode::Conflict]),
+            about_user("Freezes a user: the next request is refused")
+                .body::<ReasonBody>()
+                .problems(&[ErrorCode::Conflict]),
             freeze,
         )
         .post(
@@ -105,7 +113,9 @@ fn more_routes() -> Routes<Platform> {
         .get(
             "/api/admin/workspaces/{id}",
             read(),
-            Operation::new(TAG, "Shows a workspace").returns::<WorkspaceView>(200).problems(&[ErrorCode::NotFound]),
+            Operation::new(TAG, "Shows a workspace")
+                .returns::<WorkspaceView>(200)
+                .problems(&[ErrorCode::NotFound]),
             workspace,
         )
         .put(
@@ -281,64 +291,167 @@ impl From<AdminAction> for ActionView {
     }
 }
 
-async fn users(ctx: Ctx, State(platform): State<Platform>, list: List<UserQuery>) -> Result<Listing<AccountView>, ApiError> {
+async fn users(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    list: List<UserQuery>,
+) -> Result<Listing<AccountView>, ApiError> {
     let (context, admin) = (context(&ctx)?, platform.app.admin());
-    let filter = Filter { status: list.filter.status, tier: list.filter.tier, text: list.filter.text };
+    let filter = Filter {
+        status: list.filter.status,
+        tier: list.filter.tier,
+        text: list.filter.text,
+    };
     let page = admin.users(&context, &filter, &list.page).await?;
-    let total = if list.with_total { Some(admin.user_count(&context, &filter).await?) } else { None };
+    let total = if list.with_total {
+        Some(admin.user_count(&context, &filter).await?)
+    } else {
+        None
+    };
     Ok(Listing::new(page, list.page.limit, total, AccountView::from))
 }
 
-async fn create_user(ctx: Ctx, State(platform): State<Platform>, Json(body): Json<CreateBody>) -> Result<Created<RegisteredView>, ApiError> {
+async fn create_user(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Json(body): Json<CreateBody>,
+) -> Result<Created<RegisteredView>, ApiError> {
     let command = Register {
         username: body.username,
         email: body.email,
         password: Secret::new(body.password),
         workspace_name: body.workspace_name,
     };
-    let made = platform.app.admin().create_user(&context(&ctx)?, command, body.tier).await?;
+    let made = platform
+        .app
+        .admin()
+        .create_user(&context(&ctx)?, command, body.tier)
+        .await?;
     let location = format!("/api/admin/users/{}", made.user_id);
     Ok(RegisteredView::created(made, location))
 }
 
-async fn user(ctx: Ctx, State(platform): State<Platform>, Path(id): Path<UserId>) -> Result<Json<AccountView>, ApiError> {
+async fn user(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Path(id): Path<UserId>,
+) -> Result<Json<AccountView>, ApiError> {
     Ok(Json(platform.app.admin().user(&context(&ctx)?, id).await?.into()))
 }
 
-async fn freeze(ctx: Ctx, State(platform): State<Platform>, Path(id): Path<UserId>, Json(body): Json<ReasonBody>) -> Result<Json<AccountView>, ApiError> {
-    Ok(Json(platform.app.admin().freeze(&context(&ctx)?, id, &body.reason).await?.into()))
+async fn freeze(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Path(id): Path<UserId>,
+    Json(body): Json<ReasonBody>,
+) -> Result<Json<AccountView>, ApiError> {
+    Ok(Json(
+        platform
+            .app
+            .admin()
+            .freeze(&context(&ctx)?, id, &body.reason)
+            .await?
+            .into(),
+    ))
 }
 
-async fn unfreeze(ctx: Ctx, State(platform): State<Platform>, Path(id): Path<UserId>, Json(body): Json<ReasonBody>) -> Result<Json<AccountView>, ApiError> {
-    Ok(Json(platform.app.admin().unfreeze(&context(&ctx)?, id, &body.reason).await?.into()))
+async fn unfreeze(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Path(id): Path<UserId>,
+    Json(body): Json<ReasonBody>,
+) -> Result<Json<AccountView>, ApiError> {
+    Ok(Json(
+        platform
+            .app
+            .admin()
+            .unfreeze(&context(&ctx)?, id, &body.reason)
+            .await?
+            .into(),
+    ))
 }
 
-async fn set_user_tier(ctx: Ctx, State(platform): State<Platform>, Path(id): Path<UserId>, Json(body): Json<TierBody>) -> Result<Json<AccountView>, ApiError> {
-    Ok(Json(platform.app.admin().set_user_tier(&context(&ctx)?, id, body.tier).await?.into()))
+async fn set_user_tier(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Path(id): Path<UserId>,
+    Json(body): Json<TierBody>,
+) -> Result<Json<AccountView>, ApiError> {
+    Ok(Json(
+        platform
+            .app
+            .admin()
+            .set_user_tier(&context(&ctx)?, id, body.tier)
+            .await?
+            .into(),
+    ))
 }
 
-async fn grant(ctx: Ctx, State(platform): State<Platform>, Path(id): Path<UserId>, Json(body): Json<GrantBody>) -> Result<Json<BalanceView>, ApiError> {
-    let balance = platform.app.admin().grant(&context(&ctx)?, id, body.amount, &body.reason).await?;
+async fn grant(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Path(id): Path<UserId>,
+    Json(body): Json<GrantBody>,
+) -> Result<Json<BalanceView>, ApiError> {
+    let balance = platform
+        .app
+        .admin()
+        .grant(&context(&ctx)?, id, body.amount, &body.reason)
+        .await?;
     Ok(Json(BalanceView { balance }))
 }
 
-async fn grant_many(ctx: Ctx, State(platform): State<Platform>, Json(body): Json<BulkGrantBody>) -> Result<NoContent, ApiError> {
-    platform.app.admin().grant_many(&context(&ctx)?, &body.user_ids, body.amount, &body.reason).await?;
+async fn grant_many(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Json(body): Json<BulkGrantBody>,
+) -> Result<NoContent, ApiError> {
+    platform
+        .app
+        .admin()
+        .grant_many(&context(&ctx)?, &body.user_ids, body.amount, &body.reason)
+        .await?;
     Ok(NoContent)
 }
 
-async fn workspaces(ctx: Ctx, State(platform): State<Platform>, list: List<WorkspaceQuery>) -> Result<Listing<WorkspaceView>, ApiError> {
+async fn workspaces(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    list: List<WorkspaceQuery>,
+) -> Result<Listing<WorkspaceView>, ApiError> {
     let filter = &list.filter;
-    let page = platform.app.admin().workspaces(&context(&ctx)?, filter.tier, filter.text.as_deref(), &list.page).await?;
+    let page = platform
+        .app
+        .admin()
+        .workspaces(&context(&ctx)?, filter.tier, filter.text.as_deref(), &list.page)
+        .await?;
     Ok(Listing::new(page, list.page.limit, None, WorkspaceView::from))
 }
 
-async fn workspace(ctx: Ctx, State(platform): State<Platform>, Path(id): Path<WorkspaceId>) -> Result<Json<WorkspaceView>, ApiError> {
-    Ok(Json(platform.app.admin().workspace(&context(&ctx)?, id).await?.into()))
+async fn workspace(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Path(id): Path<WorkspaceId>,
+) -> Result<Json<WorkspaceView>, ApiError> {
+    Ok(Json(
+        platform.app.admin().workspace(&context(&ctx)?, id).await?.into(),
+    ))
 }
 
-async fn set_workspace_tier(ctx: Ctx, State(platform): State<Platform>, Path(id): Path<WorkspaceId>, Json(body): Json<TierBody>) -> Result<Json<WorkspaceView>, ApiError> {
-    Ok(Json(platform.app.admin().set_workspace_tier(&context(&ctx)?, id, body.tier).await?.into()))
+async fn set_workspace_tier(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Path(id): Path<WorkspaceId>,
+    Json(body): Json<TierBody>,
+) -> Result<Json<WorkspaceView>, ApiError> {
+    Ok(Json(
+        platform
+            .app
+            .admin()
+            .set_workspace_tier(&context(&ctx)?, id, body.tier)
+            .await?
+            .into(),
+    ))
 }
 
 async fn statistics(ctx: Ctx, State(platform): State<Platform>) -> Result<Json<StatisticsView>, ApiError> {
@@ -348,8 +461,21 @@ async fn statistics(ctx: Ctx, State(platform): State<Platform>) -> Result<Json<S
     Ok(Json(StatisticsView { counts, ledger }))
 }
 
-async fn actions(ctx: Ctx, State(platform): State<Platform>, list: List<ActionQuery>) -> Result<Listing<ActionView>, ApiError> {
+async fn actions(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    list: List<ActionQuery>,
+) -> Result<Listing<ActionView>, ApiError> {
     let filter = &list.filter;
-    let page = platform.app.admin().actions(&context(&ctx)?, filter.action.as_deref(), filter.actor_id, &list.page).await?;
+    let page = platform
+        .app
+        .admin()
+        .actions(
+            &context(&ctx)?,
+            filter.action.as_deref(),
+            filter.actor_id,
+            &list.page,
+        )
+        .await?;
     Ok(Listing::new(page, list.page.limit, None, ActionView::from))
 }

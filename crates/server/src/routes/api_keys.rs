@@ -31,16 +31,22 @@ pub fn routes() -> Routes<Platform> {
         .get(
             "/api/api-keys",
             member(),
-            Operation::new(TAG, "Lists the workspace's keys for its administrators, the own ones for others")
-                .returns_page::<KeyView>(),
+            Operation::new(
+                TAG,
+                "Lists the workspace's keys for its administrators, the own ones for others",
+            )
+            .returns_page::<KeyView>(),
             list,
         )
         .post(
             "/api/api-keys",
             member(),
-            Operation::new(TAG, "Makes a key that acts as the caller; its text is shown this once")
-                .body::<CreateBody>()
-                .returns::<RevealedView>(201),
+            Operation::new(
+                TAG,
+                "Makes a key that acts as the caller; its text is shown this once",
+            )
+            .body::<CreateBody>()
+            .returns::<RevealedView>(201),
             create,
         )
         .get(
@@ -54,16 +60,21 @@ pub fn routes() -> Routes<Platform> {
         .delete(
             "/api/api-keys/{id}",
             member(),
-            Operation::new(TAG, "Revokes a key at once").returns_nothing(204).problems(&[ErrorCode::NotFound]),
+            Operation::new(TAG, "Revokes a key at once")
+                .returns_nothing(204)
+                .problems(&[ErrorCode::NotFound]),
             revoke,
         )
         .post(
             "/api/api-keys/{id}/rotate",
             member(),
-            Operation::new(TAG, "Makes a key that takes the place of another; both work during the overlap")
-                .body::<RotateBody>()
-                .returns::<RevealedView>(201)
-                .problems(&[ErrorCode::NotFound, ErrorCode::Conflict]),
+            Operation::new(
+                TAG,
+                "Makes a key that takes the place of another; both work during the overlap",
+            )
+            .body::<RotateBody>()
+            .returns::<RevealedView>(201)
+            .problems(&[ErrorCode::NotFound, ErrorCode::Conflict]),
             rotate,
         )
 }
@@ -153,16 +164,31 @@ struct RevealedView {
 
 fn created(made: RevealedKey) -> Created<RevealedView> {
     let location = format!("/api/api-keys/{}", made.key.id);
-    let body = RevealedView { key: made.key.into(), secret: made.text.reveal().to_owned() };
-    Created { location, version: None, body }
+    let body = RevealedView {
+        key: made.key.into(),
+        secret: made.text.reveal().to_owned(),
+    };
+    Created {
+        location,
+        version: None,
+        body,
+    }
 }
 
 async fn list(ctx: Ctx, State(platform): State<Platform>, list: List) -> Result<Listing<KeyView>, ApiError> {
-    let page = platform.app.identity().api_keys(&context(&ctx)?, &list.page).await?;
+    let page = platform
+        .app
+        .identity()
+        .api_keys(&context(&ctx)?, &list.page)
+        .await?;
     Ok(Listing::new(page, list.page.limit, None, KeyView::from))
 }
 
-async fn create(ctx: Ctx, State(platform): State<Platform>, Json(body): Json<CreateBody>) -> Result<Created<RevealedView>, ApiError> {
+async fn create(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Json(body): Json<CreateBody>,
+) -> Result<Created<RevealedView>, ApiError> {
     let command = CreateApiKey {
         name: body.name,
         scopes: body.scopes,
@@ -171,15 +197,35 @@ async fn create(ctx: Ctx, State(platform): State<Platform>, Json(body): Json<Cre
         rate_per_minute: body.rate_per_minute,
         expires_at: body.expires_at,
     };
-    Ok(created(platform.app.identity().create_api_key(&context(&ctx)?, command).await?))
+    Ok(created(
+        platform
+            .app
+            .identity()
+            .create_api_key(&context(&ctx)?, command)
+            .await?,
+    ))
 }
 
-async fn show(ctx: Ctx, State(platform): State<Platform>, Path(id): Path<ApiKeyId>) -> Result<Json<KeyView>, ApiError> {
-    Ok(Json(platform.app.identity().api_key(&context(&ctx)?, id).await?.into()))
+async fn show(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Path(id): Path<ApiKeyId>,
+) -> Result<Json<KeyView>, ApiError> {
+    Ok(Json(
+        platform.app.identity().api_key(&context(&ctx)?, id).await?.into(),
+    ))
 }
 
-async fn revoke(ctx: Ctx, State(platform): State<Platform>, Path(id): Path<ApiKeyId>) -> Result<NoContent, ApiError> {
-    platform.app.identity().revoke_api_key(&context(&ctx)?, id).await?;
+async fn revoke(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Path(id): Path<ApiKeyId>,
+) -> Result<NoContent, ApiError> {
+    platform
+        .app
+        .identity()
+        .revoke_api_key(&context(&ctx)?, id)
+        .await?;
     Ok(NoContent)
 }
 
@@ -190,5 +236,11 @@ async fn rotate(
     Json(body): Json<RotateBody>,
 ) -> Result<Created<RevealedView>, ApiError> {
     let overlap = Duration::from_secs(body.overlap_seconds.unwrap_or(OVERLAP_SECONDS));
-    Ok(created(platform.app.identity().rotate_api_key(&context(&ctx)?, id, overlap).await?))
+    Ok(created(
+        platform
+            .app
+            .identity()
+            .rotate_api_key(&context(&ctx)?, id, overlap)
+            .await?,
+    ))
 }

@@ -5,7 +5,10 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use domain::{ids::{SessionId, Timestamp, UserId, WorkspaceId}, problem::ErrorCode};
+use domain::{
+    ids::{SessionId, Timestamp, UserId, WorkspaceId},
+    problem::ErrorCode,
+};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -66,21 +69,33 @@ fn password_routes() -> Routes<Platform> {
         .post(
             "/api/auth/password-reset",
             rarely(),
-            Operation::new(TAG, "Sends a letter with a token to an address, if an account has it")
-                .description("The answer is the same whether the address is known or not.")
-                .body::<ResetBody>()
-                .returns_nothing(202),
+            Operation::new(
+                TAG,
+                "Sends a letter with a token to an address, if an account has it",
+            )
+            .description("The answer is the same whether the address is known or not.")
+            .body::<ResetBody>()
+            .returns_nothing(202),
             request_reset,
         )
         .post(
             "/api/auth/password-reset/confirm",
             rarely(),
-            Operation::new(TAG, "Sets a new password with a token from a letter; all sessions end")
-                .body::<ConfirmBody>()
-                .returns_nothing(204)
-                .problems(&[ErrorCode::Gone, ErrorCode::Unavailable]),
+            Operation::new(
+                TAG,
+                "Sets a new password with a token from a letter; all sessions end",
+            )
+            .body::<ConfirmBody>()
+            .returns_nothing(204)
+            .problems(&[ErrorCode::Gone, ErrorCode::Unavailable]),
             confirm_reset,
         )
+        .merge(other_routes())
+}
+
+fn other_routes() -> Routes<Platform> {
+    let rarely = || Policy::public().rate(RateClass::Reset);
+    Routes::new()
         .post(
             "/api/auth/switch-workspace",
             Policy::authenticated(),
@@ -94,10 +109,17 @@ fn password_routes() -> Routes<Platform> {
         .post(
             "/api/setup",
             rarely(),
-            Operation::new(TAG, "Makes the platform's first administrator with the token that the first start printed")
-                .body::<SetupBody>()
-                .returns::<RegisteredView>(201)
-                .problems(&[ErrorCode::InvalidCredentials, ErrorCode::Conflict, ErrorCode::Unavailable]),
+            Operation::new(
+                TAG,
+                "Makes the platform's first administrator with the token that the first start printed",
+            )
+            .body::<SetupBody>()
+            .returns::<RegisteredView>(201)
+            .problems(&[
+                ErrorCode::InvalidCredentials,
+                ErrorCode::Conflict,
+                ErrorCode::Unavailable,
+            ]),
             set_up,
         )
 }
@@ -114,7 +136,11 @@ fn login_operation() -> Operation {
         .description("Sets the cookie `session`. A wrong password and an unknown user get the same answer.")
         .body::<LoginBody>()
         .returns::<LoginView>(200)
-        .problems(&[ErrorCode::InvalidCredentials, ErrorCode::AccountNotActive, ErrorCode::Unavailable])
+        .problems(&[
+            ErrorCode::InvalidCredentials,
+            ErrorCode::AccountNotActive,
+            ErrorCode::Unavailable,
+        ])
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -211,9 +237,21 @@ struct NewWorkspaceView {
 impl RegisteredView {
     /// 201 with the new member's place.
     pub(super) fn created(made: app::identity::Registered, location: String) -> Created<Self> {
-        let user = NewUserView { id: made.user_id, username: made.username, email: made.email, role: "owner" };
-        let workspace = NewWorkspaceView { id: made.workspace_id, slug: made.slug };
-        Created { location, version: None, body: Self { user, workspace } }
+        let user = NewUserView {
+            id: made.user_id,
+            username: made.username,
+            email: made.email,
+            role: "owner",
+        };
+        let workspace = NewWorkspaceView {
+            id: made.workspace_id,
+            slug: made.slug,
+        };
+        Created {
+            location,
+            version: None,
+            body: Self { user, workspace },
+        }
     }
 }
 
@@ -281,7 +319,9 @@ struct MeView {
 
 /// Who knocks.
 pub(super) fn client(ctx: &Ctx, headers: &HeaderMap) -> Client {
-    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    let agent = headers
+        .get(header::USER_AGENT)
+        .and_then(|value| value.to_str().ok());
     Client {
         address: ctx.address.to_string(),
         agent: agent.unwrap_or_default().to_owned(),
@@ -289,14 +329,24 @@ pub(super) fn client(ctx: &Ctx, headers: &HeaderMap) -> Client {
     }
 }
 
-async fn register(ctx: Ctx, headers: HeaderMap, State(platform): State<Platform>, Json(body): Json<RegisterBody>) -> Result<Created<RegisteredView>, ApiError> {
+async fn register(
+    ctx: Ctx,
+    headers: HeaderMap,
+    State(platform): State<Platform>,
+    Json(body): Json<RegisterBody>,
+) -> Result<Created<RegisteredView>, ApiError> {
     let scope = client(&ctx, &headers).scope();
     let made = platform.app.identity().register(&scope, body.into()).await?;
     let location = format!("/api/members/{}", made.user_id);
     Ok(RegisteredView::created(made, location))
 }
 
-async fn login(ctx: Ctx, headers: HeaderMap, State(platform): State<Platform>, Json(body): Json<LoginBody>) -> Result<Response, ApiError> {
+async fn login(
+    ctx: Ctx,
+    headers: HeaderMap,
+    State(platform): State<Platform>,
+    Json(body): Json<LoginBody>,
+) -> Result<Response, ApiError> {
     sign_in(&ctx, &headers, &platform, body, StatusCode::OK).await
 }
 
@@ -309,14 +359,24 @@ pub(super) async fn sign_in(
     status: StatusCode,
 ) -> Result<Response, ApiError> {
     let client = client(ctx, headers);
-    let signed_in = platform.app.identity().login(&client, &body.username, Secret::new(body.password)).await?;
+    let signed_in = platform
+        .app
+        .identity()
+        .login(&client, &body.username, Secret::new(body.password))
+        .await?;
     let cookie = session_cookie(&signed_in, ctx);
     let location = format!("/api/sessions/{}", signed_in.session_id);
     let mut response = (status, Json(login_view(platform, signed_in))).into_response();
     let added = response.headers_mut();
-    added.append(header::SET_COOKIE, HeaderValue::try_from(cookie).map_err(ApiError::internal)?);
+    added.append(
+        header::SET_COOKIE,
+        HeaderValue::try_from(cookie).map_err(ApiError::internal)?,
+    );
     if status == StatusCode::CREATED {
-        added.insert(header::LOCATION, HeaderValue::try_from(location).map_err(ApiError::internal)?);
+        added.insert(
+            header::LOCATION,
+            HeaderValue::try_from(location).map_err(ApiError::internal)?,
+        );
     }
     Ok(response)
 }
@@ -342,12 +402,24 @@ fn login_view(platform: &Platform, signed_in: SignedIn) -> LoginView {
 fn session_cookie(signed_in: &SignedIn, ctx: &Ctx) -> String {
     let age = signed_in.session_expires_at.since(ctx.received_at).as_secs();
     let secure = if ctx.https() { "; Secure" } else { "" };
-    format!("session={}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}", signed_in.cookie.reveal())
+    format!(
+        "session={}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}",
+        signed_in.cookie.reveal()
+    )
 }
 
-async fn refresh(ctx: Ctx, headers: HeaderMap, State(platform): State<Platform>, Json(body): Json<RefreshBody>) -> Result<Json<TokensView>, ApiError> {
+async fn refresh(
+    ctx: Ctx,
+    headers: HeaderMap,
+    State(platform): State<Platform>,
+    Json(body): Json<RefreshBody>,
+) -> Result<Json<TokensView>, ApiError> {
     let client = client(&ctx, &headers);
-    let pair = platform.app.identity().refresh(&client, &Secret::new(body.refresh_token)).await?;
+    let pair = platform
+        .app
+        .identity()
+        .refresh(&client, &Secret::new(body.refresh_token))
+        .await?;
     Ok(Json(TokensView {
         session_id: pair.session_id,
         token: pair.token.reveal().to_owned(),
@@ -375,33 +447,79 @@ async fn me(ctx: Ctx, State(platform): State<Platform>) -> Result<Json<MeView>, 
         role: member.role.to_string(),
         tier: context.caller.tier.to_string(),
         platform_admin: context.caller.platform_admin,
-        csrf_token: context.caller.session().map(|session| platform.csrf.token(session)),
+        csrf_token: context
+            .caller
+            .session()
+            .map(|session| platform.csrf.token(session)),
     }))
 }
 
-async fn change_password(ctx: Ctx, State(platform): State<Platform>, Json(body): Json<ChangePasswordBody>) -> Result<NoContent, ApiError> {
+async fn change_password(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Json(body): Json<ChangePasswordBody>,
+) -> Result<NoContent, ApiError> {
     let (present, new) = (Secret::new(body.current_password), Secret::new(body.new_password));
-    platform.app.identity().change_password(&context(&ctx)?, present, new).await?;
+    platform
+        .app
+        .identity()
+        .change_password(&context(&ctx)?, present, new)
+        .await?;
     Ok(NoContent)
 }
 
-async fn request_reset(ctx: Ctx, headers: HeaderMap, State(platform): State<Platform>, Json(body): Json<ResetBody>) -> Result<StatusCode, ApiError> {
-    platform.app.identity().request_reset(&client(&ctx, &headers), &body.email).await?;
+async fn request_reset(
+    ctx: Ctx,
+    headers: HeaderMap,
+    State(platform): State<Platform>,
+    Json(body): Json<ResetBody>,
+) -> Result<StatusCode, ApiError> {
+    platform
+        .app
+        .identity()
+        .request_reset(&client(&ctx, &headers), &body.email)
+        .await?;
     Ok(StatusCode::ACCEPTED)
 }
 
-async fn confirm_reset(ctx: Ctx, headers: HeaderMap, State(platform): State<Platform>, Json(body): Json<ConfirmBody>) -> Result<NoContent, ApiError> {
+async fn confirm_reset(
+    ctx: Ctx,
+    headers: HeaderMap,
+    State(platform): State<Platform>,
+    Json(body): Json<ConfirmBody>,
+) -> Result<NoContent, ApiError> {
     let (token, password) = (Secret::new(body.token), Secret::new(body.password));
-    platform.app.identity().confirm_reset(&client(&ctx, &headers), &token, password).await?;
+    platform
+        .app
+        .identity()
+        .confirm_reset(&client(&ctx, &headers), &token, password)
+        .await?;
     Ok(NoContent)
 }
 
-async fn switch_workspace(ctx: Ctx, State(platform): State<Platform>, Json(body): Json<SwitchBody>) -> Result<Json<SwitchedView>, ApiError> {
-    let (token, expires_at) = platform.app.identity().switch_workspace(&context(&ctx)?, body.workspace_id).await?;
-    Ok(Json(SwitchedView { workspace_id: body.workspace_id, token: token.reveal().to_owned(), expires_at }))
+async fn switch_workspace(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Json(body): Json<SwitchBody>,
+) -> Result<Json<SwitchedView>, ApiError> {
+    let (token, expires_at) = platform
+        .app
+        .identity()
+        .switch_workspace(&context(&ctx)?, body.workspace_id)
+        .await?;
+    Ok(Json(SwitchedView {
+        workspace_id: body.workspace_id,
+        token: token.reveal().to_owned(),
+        expires_at,
+    }))
 }
 
-async fn set_up(ctx: Ctx, headers: HeaderMap, State(platform): State<Platform>, Json(body): Json<SetupBody>) -> Result<Created<RegisteredView>, ApiError> {
+async fn set_up(
+    ctx: Ctx,
+    headers: HeaderMap,
+    State(platform): State<Platform>,
+    Json(body): Json<SetupBody>,
+) -> Result<Created<RegisteredView>, ApiError> {
     let command = Register {
         username: body.username,
         email: body.email,
@@ -409,7 +527,11 @@ async fn set_up(ctx: Ctx, headers: HeaderMap, State(platform): State<Platform>, 
         workspace_name: Some("Administration".to_owned()),
     };
     let client = client(&ctx, &headers);
-    let made = platform.app.identity().set_up(&client, &Secret::new(body.token), command).await?;
+    let made = platform
+        .app
+        .identity()
+        .set_up(&client, &Secret::new(body.token), command)
+        .await?;
     let location = format!("/api/members/{}", made.user_id);
     Ok(RegisteredView::created(made, location))
 }

@@ -24,14 +24,18 @@ pub fn routes() -> Routes<Platform> {
         .get(
             "/api/credits",
             Policy::viewer(ApiScope::WorkspaceRead),
-            Operation::new(TAG, "Shows the workspace's balance and what operations cost it").returns::<CreditsView>(200),
+            Operation::new(TAG, "Shows the workspace's balance and what operations cost it")
+                .returns::<CreditsView>(200),
             show,
         )
         .get(
             "/api/credits/history",
             Policy::viewer(ApiScope::WorkspaceRead),
-            Operation::new(TAG, "Lists the movements of the workspace's credits, newest first")
-                .returns_page::<MovementView>(),
+            Operation::new(
+                TAG,
+                "Lists the movements of the workspace's credits, newest first",
+            )
+            .returns_page::<MovementView>(),
             history,
         )
 }
@@ -84,10 +88,21 @@ async fn show(ctx: Ctx, State(platform): State<Platform>) -> Result<Json<Credits
         operation: operation.as_str(),
         credits: credits.cost(&context, *operation),
     };
-    Ok(Json(CreditsView { balance, costs: CostedOperation::ALL.iter().map(cost).collect() }))
+    Ok(Json(CreditsView {
+        balance,
+        costs: CostedOperation::ALL.iter().map(cost).collect(),
+    }))
 }
 
-async fn history(ctx: Ctx, State(platform): State<Platform>, list: List) -> Result<Listing<MovementView>, ApiError> {
-    let page = platform.app.credits().history(&context(&ctx)?, &list.page).await?;
+async fn history(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    list: List,
+) -> Result<Listing<MovementView>, ApiError> {
+    let page = platform
+        .app
+        .credits()
+        .history(&context(&ctx)?, &list.page)
+        .await?;
     Ok(Listing::new(page, list.page.limit, None, MovementView::from))
 }

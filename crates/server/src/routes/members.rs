@@ -1,7 +1,11 @@
 //! Members of the caller's workspace.
 
 use axum::extract::State;
-use domain::{identity::{ApiScope, Role}, ids::{Timestamp, UserId}, problem::ErrorCode};
+use domain::{
+    identity::{ApiScope, Role},
+    ids::{Timestamp, UserId},
+    problem::ErrorCode,
+};
 use serde::{Deserialize, Serialize};
 use store::members::Member;
 use utoipa::ToSchema;
@@ -26,26 +30,34 @@ pub fn routes() -> Routes<Platform> {
         .post(
             "/api/members",
             Policy::role(Role::Admin, ApiScope::WorkspaceWrite),
-            Operation::new(TAG, "Takes a registered user, by username or address, into the workspace")
-                .body::<AddBody>()
-                .returns::<MemberView>(201)
-                .problems(&[ErrorCode::Conflict, ErrorCode::LimitExceeded]),
+            Operation::new(
+                TAG,
+                "Takes a registered user, by username or address, into the workspace",
+            )
+            .body::<AddBody>()
+            .returns::<MemberView>(201)
+            .problems(&[ErrorCode::Conflict, ErrorCode::LimitExceeded]),
             add,
         )
         .get(
             "/api/members/{user_id}",
             Policy::viewer(ApiScope::WorkspaceRead),
-            Operation::new(TAG, "Shows a member").returns::<MemberView>(200).problems(&[ErrorCode::NotFound]),
+            Operation::new(TAG, "Shows a member")
+                .returns::<MemberView>(200)
+                .problems(&[ErrorCode::NotFound]),
             show,
         )
         .patch(
             "/api/members/{user_id}",
             Policy::role(Role::Admin, ApiScope::WorkspaceWrite),
-            Operation::new(TAG, "Changes a member's role; nobody gives or takes a role above the own")
-                .body::<RoleBody>()
-                .returns::<MemberView>(200)
-                .problems(&[ErrorCode::NotFound, ErrorCode::Conflict])
-                .if_match(),
+            Operation::new(
+                TAG,
+                "Changes a member's role; nobody gives or takes a role above the own",
+            )
+            .body::<RoleBody>()
+            .returns::<MemberView>(200)
+            .problems(&[ErrorCode::NotFound, ErrorCode::Conflict])
+            .if_match(),
             change_role,
         )
         .delete(
@@ -103,20 +115,44 @@ impl From<Member> for MemberView {
     }
 }
 
-async fn list(ctx: Ctx, State(platform): State<Platform>, list: List) -> Result<Listing<MemberView>, ApiError> {
+async fn list(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    list: List,
+) -> Result<Listing<MemberView>, ApiError> {
     let (context, identity) = (context(&ctx)?, platform.app.identity());
     let page = identity.members(&context, &list.page).await?;
-    let total = if list.with_total { Some(identity.member_count(&context).await?) } else { None };
+    let total = if list.with_total {
+        Some(identity.member_count(&context).await?)
+    } else {
+        None
+    };
     Ok(Listing::new(page, list.page.limit, total, MemberView::from))
 }
 
-async fn add(ctx: Ctx, State(platform): State<Platform>, Json(body): Json<AddBody>) -> Result<Created<MemberView>, ApiError> {
-    let member = platform.app.identity().add_member(&context(&ctx)?, &body.user, body.role).await?;
+async fn add(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Json(body): Json<AddBody>,
+) -> Result<Created<MemberView>, ApiError> {
+    let member = platform
+        .app
+        .identity()
+        .add_member(&context(&ctx)?, &body.user, body.role)
+        .await?;
     let location = format!("/api/members/{}", member.user_id);
-    Ok(Created { location, version: Some(member.version), body: member.into() })
+    Ok(Created {
+        location,
+        version: Some(member.version),
+        body: member.into(),
+    })
 }
 
-async fn show(ctx: Ctx, State(platform): State<Platform>, Path(id): Path<UserId>) -> Result<Tagged<MemberView>, ApiError> {
+async fn show(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Path(id): Path<UserId>,
+) -> Result<Tagged<MemberView>, ApiError> {
     let member = platform.app.identity().member(&context(&ctx)?, id).await?;
     Ok(Tagged::new(member.version, member.into()))
 }
@@ -128,11 +164,19 @@ async fn change_role(
     Path(id): Path<UserId>,
     Json(body): Json<RoleBody>,
 ) -> Result<Tagged<MemberView>, ApiError> {
-    let member = platform.app.identity().change_role(&context(&ctx)?, id, body.role, if_match.0).await?;
+    let member = platform
+        .app
+        .identity()
+        .change_role(&context(&ctx)?, id, body.role, if_match.0)
+        .await?;
     Ok(Tagged::new(member.version, member.into()))
 }
 
-async fn remove(ctx: Ctx, State(platform): State<Platform>, Path(id): Path<UserId>) -> Result<NoContent, ApiError> {
+async fn remove(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Path(id): Path<UserId>,
+) -> Result<NoContent, ApiError> {
     platform.app.identity().remove_member(&context(&ctx)?, id).await?;
     Ok(NoContent)
 }

@@ -1,7 +1,10 @@
 //! A user's own sessions.
 
 use axum::{extract::State, response::Response};
-use domain::{ids::{SessionId, Timestamp, WorkspaceId}, problem::ErrorCode};
+use domain::{
+    ids::{SessionId, Timestamp, WorkspaceId},
+    problem::ErrorCode,
+};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use store::sessions::Session;
@@ -32,13 +35,18 @@ pub fn routes() -> Routes<Platform> {
             Operation::new(TAG, "Opens a session with username and password")
                 .body::<LoginBody>()
                 .returns::<LoginView>(201)
-                .problems(&[ErrorCode::InvalidCredentials, ErrorCode::AccountNotActive, ErrorCode::Unavailable]),
+                .problems(&[
+                    ErrorCode::InvalidCredentials,
+                    ErrorCode::AccountNotActive,
+                    ErrorCode::Unavailable,
+                ]),
             open,
         )
         .delete(
             "/api/sessions",
             Policy::authenticated(),
-            Operation::new(TAG, "Ends all of the caller's sessions, this one included").returns::<EndedView>(200),
+            Operation::new(TAG, "Ends all of the caller's sessions, this one included")
+                .returns::<EndedView>(200),
             end_all,
         )
         .delete(
@@ -78,23 +86,34 @@ struct EndedView {
     ended: u64,
 }
 
-async fn list(ctx: Ctx, State(platform): State<Platform>, list: List) -> Result<Listing<SessionView>, ApiError> {
+async fn list(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    list: List,
+) -> Result<Listing<SessionView>, ApiError> {
     let context = context(&ctx)?;
     let page = platform.app.identity().sessions(&context, &list.page).await?;
     let current = context.caller.session();
-    Ok(Listing::new(page, list.page.limit, None, |session: Session| SessionView {
-        current: current == Some(session.id),
-        id: session.id,
-        workspace_id: session.workspace_id,
-        address: session.address,
-        agent: session.agent,
-        created_at: session.created_at,
-        last_seen_at: session.last_seen_at,
-        expires_at: session.expires_at,
+    Ok(Listing::new(page, list.page.limit, None, |session: Session| {
+        SessionView {
+            current: current == Some(session.id),
+            id: session.id,
+            workspace_id: session.workspace_id,
+            address: session.address,
+            agent: session.agent,
+            created_at: session.created_at,
+            last_seen_at: session.last_seen_at,
+            expires_at: session.expires_at,
+        }
     }))
 }
 
-async fn open(ctx: Ctx, headers: HeaderMap, State(platform): State<Platform>, Json(body): Json<LoginBody>) -> Result<Response, ApiError> {
+async fn open(
+    ctx: Ctx,
+    headers: HeaderMap,
+    State(platform): State<Platform>,
+    Json(body): Json<LoginBody>,
+) -> Result<Response, ApiError> {
     sign_in(&ctx, &headers, &platform, body, StatusCode::CREATED).await
 }
 
@@ -103,7 +122,11 @@ async fn end_all(ctx: Ctx, State(platform): State<Platform>) -> Result<Json<Ende
     Ok(Json(EndedView { ended }))
 }
 
-async fn end(ctx: Ctx, State(platform): State<Platform>, Path(id): Path<SessionId>) -> Result<NoContent, ApiError> {
+async fn end(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Path(id): Path<SessionId>,
+) -> Result<NoContent, ApiError> {
     platform.app.identity().end_session(&context(&ctx)?, id).await?;
     Ok(NoContent)
 }

@@ -2,7 +2,12 @@
 
 use app::identity::UpdateWorkspace;
 use axum::extract::State;
-use domain::{event::Visibility, identity::{ApiScope, Role}, ids::{Timestamp, WorkspaceId}, tier::LimitCheck};
+use domain::{
+    event::Visibility,
+    identity::{ApiScope, Role},
+    ids::{Timestamp, WorkspaceId},
+    tier::LimitCheck,
+};
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use store::workspaces::Workspace;
@@ -28,22 +33,27 @@ pub fn routes() -> Routes<Platform> {
         .patch(
             "/api/workspace",
             Policy::role(Role::Admin, ApiScope::WorkspaceWrite),
-            Operation::new(TAG, "Changes the workspace's name and settings; what is left out stays")
-                .body::<UpdateBody>()
-                .returns::<WorkspaceView>(200)
-                .if_match(),
+            Operation::new(
+                TAG,
+                "Changes the workspace's name and settings; what is left out stays",
+            )
+            .body::<UpdateBody>()
+            .returns::<WorkspaceView>(200)
+            .if_match(),
             update,
         )
         .get(
             "/api/workspace/usage",
             Policy::viewer(ApiScope::WorkspaceRead),
-            Operation::new(TAG, "Shows what the workspace has used of its tier's limits").returns::<UsageView>(200),
+            Operation::new(TAG, "Shows what the workspace has used of its tier's limits")
+                .returns::<UsageView>(200),
             usage,
         )
         .get(
             "/api/workspaces",
             Policy::authenticated(),
-            Operation::new(TAG, "Lists the workspaces the caller is a member of").returns::<MembershipsView>(200),
+            Operation::new(TAG, "Lists the workspaces the caller is a member of")
+                .returns::<MembershipsView>(200),
             memberships,
         )
 }
@@ -111,7 +121,11 @@ struct LimitView {
 
 impl From<LimitCheck> for LimitView {
     fn from(check: LimitCheck) -> Self {
-        Self { limit: check.limit.to_string(), used: check.used, allowed: check.allowed }
+        Self {
+            limit: check.limit.to_string(),
+            used: check.used,
+            allowed: check.allowed,
+        }
     }
 }
 
@@ -126,7 +140,11 @@ struct MembershipView {
     role: String,
 }
 
-async fn show(ctx: Ctx, headers: HeaderMap, State(platform): State<Platform>) -> Result<Tagged<WorkspaceView>, ApiError> {
+async fn show(
+    ctx: Ctx,
+    headers: HeaderMap,
+    State(platform): State<Platform>,
+) -> Result<Tagged<WorkspaceView>, ApiError> {
     let workspace = platform.app.identity().workspace(&context(&ctx)?).await?;
     Ok(Tagged::new(workspace.version, workspace.into()).unless_known(&headers))
 }
@@ -142,7 +160,11 @@ async fn update(
         retention_days: body.retention_days,
         default_visibility: body.default_visibility,
     };
-    let workspace = platform.app.identity().update_workspace(&context(&ctx)?, if_match.0, change).await?;
+    let workspace = platform
+        .app
+        .identity()
+        .update_workspace(&context(&ctx)?, if_match.0, change)
+        .await?;
     Ok(Tagged::new(workspace.version, workspace.into()))
 }
 
@@ -150,11 +172,19 @@ async fn usage(ctx: Ctx, State(platform): State<Platform>) -> Result<Json<UsageV
     let context = context(&ctx)?;
     let limits = platform.app.limits().usage(&context).await?;
     let limits = limits.into_iter().map(LimitView::from).collect();
-    Ok(Json(UsageView { tier: context.caller.tier.to_string(), limits }))
+    Ok(Json(UsageView {
+        tier: context.caller.tier.to_string(),
+        limits,
+    }))
 }
 
 async fn memberships(ctx: Ctx, State(platform): State<Platform>) -> Result<Json<MembershipsView>, ApiError> {
     let list = platform.app.identity().workspaces(&context(&ctx)?).await?;
-    let view = |(workspace, role): (Workspace, Role)| MembershipView { workspace: workspace.into(), role: role.to_string() };
-    Ok(Json(MembershipsView { data: list.into_iter().map(view).collect() }))
+    let view = |(workspace, role): (Workspace, Role)| MembershipView {
+        workspace: workspace.into(),
+        role: role.to_string(),
+    };
+    Ok(Json(MembershipsView {
+        data: list.into_iter().map(view).collect(),
+    }))
 }
