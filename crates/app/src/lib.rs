@@ -14,6 +14,7 @@ pub mod credits;
 mod ctx;
 mod error;
 pub mod events;
+pub mod idempotency;
 pub mod identity;
 pub mod jobs;
 pub mod live;

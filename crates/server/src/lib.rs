@@ -14,6 +14,7 @@ pub mod error;
 pub mod extract;
 pub mod fair;
 mod headers;
+pub mod idempotency;
 pub mod listen;
 pub mod metrics;
 pub mod openapi;

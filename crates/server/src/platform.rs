@@ -14,9 +14,7 @@ use crate::{
     ApiError, Ctx, Routes,
     caller::{AuthError, AuthRequest, Authenticator, Caller, Credential, Presented, Scopes},
     csrf::Csrf,
-    routes::{
-        admin, api_keys, auth, circuits, credits, exchange, items, local_items, members, sessions, workspace,
-    },
+    routes::{activity, audit, events, jobs, live, admin, api_keys, auth, circuits, credits, exchange, items, local_items, members, sessions, workspace,},
 };
 
 /// What every route of the platform is given.
@@ -44,6 +42,12 @@ pub fn identity_routes() -> Routes<Platform> {
 #[must_use]
 pub fn core_routes() -> Routes<Platform> {
     local_items::routes().merge(items::routes()).merge(circuits::routes()).merge(exchange::routes())
+}
+
+/// The routes of events, activity, audit, jobs and the live channel.
+#[must_use]
+pub fn event_routes() -> Routes<Platform> {
+    events::routes().merge(activity::routes()).merge(audit::routes()).merge(jobs::routes()).merge(live::routes())
 }
 
 /// The context of a use case: the edge's caller, address and request id.

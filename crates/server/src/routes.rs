@@ -3,13 +3,18 @@
 //! A route without a policy cannot be expressed. The list that comes out is what the router serves, what OpenAPI
 //! shows, what the metrics are labelled with and what the route walk visits.
 
+pub mod activity;
 pub mod admin;
 pub mod api_keys;
+pub mod audit;
 pub mod auth;
 pub mod circuits;
 pub mod credits;
 pub mod exchange;
+pub mod events;
 pub mod items;
+pub mod jobs;
+pub mod live;
 pub mod local_items;
 pub mod members;
 mod schema;
@@ -174,6 +179,16 @@ impl BoundRoutes {
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
         self.list.extend(other.list);
+        self
+    }
+
+    /// Puts something around the handler of every route that writes.
+    pub(crate) fn wrap_writes(mut self, wrap: impl Fn(Handle) -> Handle) -> Self {
+        for endpoint in &mut self.list {
+            if crate::idempotency::writes(&endpoint.method) {
+                endpoint.handle = wrap(Arc::clone(&endpoint.handle));
+            }
+        }
         self
     }
 
