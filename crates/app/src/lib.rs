@@ -2,13 +2,22 @@
 //!
 //! No SQL and no HTTP here: SQL is `store`'s, answers are `server`'s. Time, ids and randomness come from the [`App`].
 
+// Use cases nest futures deeper than the default allows the compiler to look.
+#![recursion_limit = "256"]
+
+pub mod activity;
 pub mod admin;
+pub mod audit;
 pub mod circuit_members;
 pub mod circuits;
 pub mod credits;
 mod ctx;
 mod error;
+pub mod events;
+pub mod idempotency;
 pub mod identity;
+pub mod jobs;
+pub mod live;
 pub mod items;
 pub mod limits;
 pub mod local_items;
@@ -16,6 +25,7 @@ pub mod operations;
 pub mod pending;
 pub mod push;
 mod record;
+mod workspace_facts;
 
 use std::sync::Arc;
 
@@ -33,6 +43,8 @@ use store::items::Item;
 #[derive(Clone)]
 pub struct App {
     parts: Arc<Parts>,
+    live: Arc<live::Hub>,
+    workspaces: workspace_facts::Cache,
 }
 
 /// Point reads of items, shared by all requests that wait for one.
@@ -77,13 +89,43 @@ impl App {
     /// Puts an application together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts) }
+        let live = live::Hub::new(parts.db.clone(), Arc::clone(&parts.clock), live::Limits::default());
+        Self { parts: Arc::new(parts), live, workspaces: workspace_facts::cache() }
     }
 
     /// The database, for health and metrics; use cases are the way to data.
     #[must_use]
     pub fn db(&self) -> &Db {
         &self.parts.db
+    }
+
+    /// The live channel of this process.
+    #[must_use]
+    pub const fn live(&self) -> &Arc<live::Hub> {
+        &self.live
+    }
+
+    /// The clock, for workers.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.parts.clock
+    }
+
+    /// The source of ids, for workers.
+    #[must_use]
+    pub fn id_source(&self) -> &Arc<dyn IdSource> {
+        &self.parts.ids
+    }
+
+    /// Signalled when there is work in the outbox.
+    #[must_use]
+    pub fn outbox_signal(&self) -> &Arc<tokio::sync::Notify> {
+        &self.parts.outbox_wake
+    }
+
+    /// Tells the workers that a commit left work in the outbox.
+    pub(crate) fn wake_outbox(&self) {
+        self.parts.outbox_wake.notify_one();
     }
 
     pub(crate) fn now(&self) -> domain::ids::Timestamp {

@@ -6,7 +6,7 @@
 use db::Step;
 use domain::{
     canonical,
-    ids::{ActivityId, AuditId, CircuitId, OutboxId, Timestamp},
+    ids::{ActivityId, AuditId, CircuitId, OutboxId, Timestamp, WorkspaceId},
     leaf::{Leaf, LeafKind, Salt},
     problem::ErrorCode,
 };
@@ -43,21 +43,8 @@ impl<'a> Record<'a> {
 
     /// Adds a leaf that commits to `payload`, and returns its id.
     pub fn leaf(&mut self, kind: LeafKind, subject: &str, payload: &impl Serialize) -> Result<Uuid> {
-        let mut salt: Salt = [0; 32];
-        self.app.ids().fill(&mut salt);
-        let internal = |_| AppError::new(ErrorCode::Internal, "internal error; report the request id");
-        let bytes = canonical::to_bytes(payload).map_err(internal)?;
-        let leaf = Leaf::new(kind, subject, &bytes, &salt, self.now);
-        let id = self.app.ids().uuid();
-        let new = NewLeaf {
-            workspace: self.ctx.workspace(),
-            id,
-            kind,
-            canonical: leaf.canonical_bytes().map_err(internal)?,
-            hash: leaf.hash.0,
-            salt,
-        };
-        self.steps.push(records::insert_leaf(new, self.now));
+        let (id, step) = self.app.leaf_step(self.ctx.workspace(), kind, subject, payload, self.now)?;
+        self.steps.push(step);
         Ok(id)
     }
 
@@ -113,5 +100,27 @@ impl<'a> Record<'a> {
             json(payload),
             self.now,
         ));
+    }
+}
+
+impl App {
+    /// The step that adds a leaf of this workspace, and the leaf's id.
+    pub(crate) fn leaf_step(
+        &self,
+        workspace: WorkspaceId,
+        kind: LeafKind,
+        subject: &str,
+        payload: &impl Serialize,
+        now: Timestamp,
+    ) -> Result<(Uuid, Step)> {
+        let mut salt: Salt = [0; 32];
+        self.ids().fill(&mut salt);
+        let internal = |_| AppError::new(ErrorCode::Internal, "internal error; report the request id");
+        let bytes = canonical::to_bytes(payload).map_err(internal)?;
+        let leaf = Leaf::new(kind, subject, &bytes, &salt, now);
+        let id = self.ids().uuid();
+        let canonical = leaf.canonical_bytes().map_err(internal)?;
+        let new = NewLeaf { workspace, id, kind, canonical, hash: leaf.hash.0, salt };
+        Ok((id, records::insert_leaf(new, now)))
     }
 }

@@ -1,4 +1,4 @@
-//! Putting the platform together: settings, database, application, edge, workers. The only place that reads the clock.
+//! Putting the platform together: settings, database, application, edge, workers.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,22 +11,26 @@ use app::{
     App, Parts,
     identity::{IdentityConfig, Secret, Services},
 };
-use db::{Db, DbConfig, Micros, NoObserver, Target};
+use db::{Db, DbConfig, Micros, Target};
 use domain::{
-    ids::{Clock, IdSource, Timestamp},
+    ids::{Clock, IdSource},
     tier::Tier,
 };
-use rand::Rng;
 use server::{
     csrf::Csrf,
+    database_metrics::{DatabaseCollector, DatabaseMetrics},
     edge::{Edge, EdgeConfig, Outside},
     listen::{self, ListenConfig},
-    platform::{Platform, PlatformAuthenticator, core_routes, identity_routes},
-    rate::Quota,
+    platform::{
+        Platform, PlatformAuthenticator, PlatformIdempotency, core_routes, event_routes, identity_routes,
+    },
+    request_log::{Format, LogWriter, RequestLog, Which},
+    served::{Latches, MetricsAccess, Probe, Served, Version},
+    system::{SystemClock, SystemIds},
 };
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
+use workers::WorkersConfig;
 
 /// Where things are and how much of them may be used. Flags win over the environment, that over the defaults.
 #[derive(clap::Args, Debug)]
@@ -60,6 +64,12 @@ pub struct Settings {
     /// `off` lifts all rate limits, for measuring
     #[arg(long, env = "FARMGATE_RATE_LIMITS", default_value = "on", value_parser = ["on", "off"])]
     rate_limits: String,
+    /// Request lines on standard error: info writes all, error those that failed, off none
+    #[arg(long, env = "LOG_LEVEL", default_value = "info", value_parser = ["debug", "info", "error", "off"])]
+    log_level: String,
+    /// How they are written
+    #[arg(long, env = "LOG_FORMAT", default_value = "text", value_parser = ["text", "json"])]
+    log_format: String,
 }
 
 impl Settings {
@@ -115,21 +125,26 @@ impl Settings {
         stored_key(&self.data.join("master.key"))
     }
 
+    fn request_log(&self) -> Result<Option<RequestLog>> {
+        let which = match self.log_level.as_str() {
+            "off" => return Ok(None),
+            "error" => Which::Failed,
+            _ => Which::All,
+        };
+        let format = if self.log_format == "json" {
+            Format::Json
+        } else {
+            Format::Text
+        };
+        let (writer, _thread) =
+            LogWriter::start(std::io::stderr()).context("cannot start the log's thread")?;
+        Ok(Some(RequestLog::new(writer, format, which)))
+    }
+
     fn edge(&self) -> EdgeConfig {
         let mut config = EdgeConfig::default();
         if self.rate_limits == "off" {
-            let open = Quota::per_minute(u32::MAX);
-            let quotas = &mut config.quotas;
-            for quota in [
-                &mut quotas.anonymous,
-                &mut quotas.user,
-                &mut quotas.key,
-                &mut quotas.workspace,
-                &mut quotas.login,
-                &mut quotas.reset,
-            ] {
-                *quota = open;
-            }
+            config.quotas = None;
         }
         config
     }
@@ -145,7 +160,7 @@ fn stored_key(path: &Path) -> Result<[u8; 32]> {
                 .with_context(|| format!("{} does not hold 64 hexadecimal digits", path.display()))?;
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            System.fill(&mut key);
+            SystemIds.fill(&mut key);
             let mut file = std::fs::OpenOptions::new()
                 .write(true)
                 .create_new(true)
@@ -160,42 +175,9 @@ fn stored_key(path: &Path) -> Result<[u8; 32]> {
     Ok(key)
 }
 
-/// The machine's clock and randomness. Tests have their own.
-struct System;
-
-impl Clock for System {
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "the one place where the process reads the wall clock"
-    )]
-    fn now(&self) -> Timestamp {
-        let since = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap_or_default();
-        Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
-    }
-}
-
-impl IdSource for System {
-    fn uuid(&self) -> Uuid {
-        let mut random = [0; 10];
-        self.fill(&mut random);
-        let millis = u64::try_from(self.now().millis()).unwrap_or_default();
-        uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
-    }
-
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "the one place where the process draws randomness"
-    )]
-    fn fill(&self, buffer: &mut [u8]) {
-        rand::rng().fill_bytes(buffer);
-    }
-}
-
 /// The present moment, for commands that stamp what they do.
 pub fn now() -> Micros {
-    Micros(System.now().micros())
+    Micros(SystemClock.now().micros())
 }
 
 /// Version and commit, as `--version` and `/version` say them.
@@ -207,6 +189,8 @@ pub const fn version() -> &'static str {
 pub struct Running {
     /// The use cases.
     pub app: App,
+    /// What keeps the process from being ready.
+    pub latches: Latches,
     edge: Arc<Edge>,
     db: Db,
 }
@@ -218,14 +202,18 @@ impl Running {
         db::migrate::up(&config, store::migrations::ALL, now())
             .await
             .context("cannot bring the schema up to date")?;
-        let db = Db::open(config, Arc::new(NoObserver))
+        let measured = Arc::new(DatabaseMetrics::new(SLOW_STATEMENT));
+        let db = Db::open(config, measured.clone())
             .await
             .context("cannot open the database")?;
-        let (clock, ids): (Arc<dyn Clock>, Arc<dyn IdSource>) = (Arc::new(System), Arc::new(System));
+        measured.watch({
+            let db = db.clone();
+            move || db.stats()
+        });
+        let (clock, ids): (Arc<dyn Clock>, Arc<dyn IdSource>) = (Arc::new(SystemClock), Arc::new(SystemIds));
         let identity_config = settings.identity()?;
-        let csrf = Csrf::new(
-            Sha256::digest([b"farmgate/csrf/v1".as_slice(), &identity_config.master_key].concat()).into(),
-        );
+        let csrf_key = Sha256::digest([b"farmgate/csrf/v1".as_slice(), &identity_config.master_key].concat());
+        let csrf = Csrf::new(csrf_key.into());
         let identity = Services::start(&db, &*clock, &*ids, identity_config).await?;
         let app = App::new(Parts {
             item_loader: app::item_loader(&db),
@@ -238,23 +226,31 @@ impl Running {
         if let Some(password) = &settings.admin_password {
             app.identity().ensure_admin(Secret::new(password.clone())).await?;
         }
+        let latches = Latches::default();
+        let served = served(&db, &measured, &latches, clock.clone());
         let platform = Platform {
             app: app.clone(),
             csrf: csrf.clone(),
         };
-        let routes = identity_routes().merge(core_routes()).bind(platform);
-        let authenticator = Arc::new(PlatformAuthenticator(app.clone()));
+        let routes = identity_routes()
+            .merge(core_routes())
+            .merge(event_routes())
+            .bind(platform);
+        let mut outside = Outside::new(clock, ids, Arc::new(PlatformAuthenticator(app.clone())), csrf);
+        outside.idempotency = Some(Arc::new(PlatformIdempotency(app.clone())));
+        outside.log = settings.request_log()?;
         let edge = Edge::new(
-            routes,
+            routes.merge(served.routes(MetricsAccess::Anybody)),
             settings.edge(),
-            Outside {
-                clock,
-                ids,
-                authenticator,
-                csrf,
-            },
+            outside,
         )?;
-        Ok(Self { app, edge, db })
+        served.attach(&edge);
+        Ok(Self {
+            app,
+            latches,
+            edge,
+            db,
+        })
     }
 
     /// The engine's name.
@@ -262,33 +258,48 @@ impl Running {
         self.db.engine().name()
     }
 
-    /// Serves until `stop`, drains, and closes the database.
+    /// Serves until `stop`, drains, lets the workers end what they began, and closes the database.
     pub async fn serve(
         self,
         listener: tokio::net::TcpListener,
         stop: CancellationToken,
         abort: CancellationToken,
     ) {
-        let upkeep = tokio::spawn(upkeep(self.app.clone(), stop.clone()));
-        listen::serve(listener, self.edge, ListenConfig::default(), None, stop, abort).await;
-        upkeep.abort();
-        note_uses(&self.app).await;
+        let (handlers, jobs) = (workers::default_handlers(&self.app), workers::default_jobs());
+        let tracker = workers::start(&self.app, &WorkersConfig::default(), handlers, jobs, &stop);
+        listen::serve(
+            listener,
+            self.edge,
+            ListenConfig::default(),
+            None,
+            stop,
+            abort.clone(),
+        )
+        .await;
+        tokio::select! {
+            () = tracker.wait() => {}
+            () = abort.cancelled() => {}
+        }
+        if let Err(error) = self.app.identity().flush_uses().await {
+            tracing::warn!(%error, "could not note the last uses of sessions and keys");
+        }
         self.db.close().await;
     }
 }
 
-/// What happens in the background: last uses of sessions and keys are written in batches, never on a request's way.
-async fn upkeep(app: App, stop: CancellationToken) {
-    while !stop.is_cancelled() {
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(Duration::from_secs(10)) => note_uses(&app).await,
-        }
-    }
-}
+/// Statements slower than this are told in the log.
+const SLOW_STATEMENT: Duration = Duration::from_millis(500);
 
-async fn note_uses(app: &App) {
-    if let Err(error) = app.identity().flush_uses().await {
-        tracing::warn!(%error, "could not note the last uses of sessions and keys; trying again later");
-    }
+fn served(db: &Db, measured: &Arc<DatabaseMetrics>, latches: &Latches, clock: Arc<dyn Clock>) -> Served {
+    let schema = store::migrations::ALL
+        .last()
+        .map_or(0, |last| u32::try_from(last.version).unwrap_or_default());
+    let version = Version::of_build(db.engine().name().to_owned(), schema);
+    let probed = db.clone();
+    let database = Probe::critical("database", move || {
+        let db = probed.clone();
+        Box::pin(async move { db.ping().await.map_err(|error| error.to_string()) })
+    });
+    let collector = Box::new(DatabaseCollector(Arc::clone(measured)));
+    Served::new(version, vec![database], latches.clone(), clock, vec![collector])
 }

@@ -5,17 +5,18 @@ use std::{sync::Arc, time::Duration};
 
 use app::{
     App, AppError,
+    idempotency::{Begin, IdempotencyKey},
     identity::{AuthenticationError, Place, Presented as Shown},
 };
+use domain::ids::Timestamp;
 use futures_util::future::BoxFuture;
 
 use crate::{
     ApiError, Auth, Ctx, Routes,
     caller::{AuthError, AuthRequest, Authenticated, Authenticator, Caller, Presented},
     csrf::Csrf,
-    routes::{
-        admin, api_keys, auth, circuits, credits, exchange, items, local_items, members, sessions, workspace,
-    },
+    idempotency::{self, Claim},
+    routes::{activity, audit, events, jobs, live, admin, api_keys, auth, circuits, credits, exchange, items, local_items, members, sessions, workspace,},
 };
 
 /// What every route of the platform is given.
@@ -46,6 +47,12 @@ pub fn core_routes() -> Routes<Platform> {
         .merge(items::routes())
         .merge(circuits::routes())
         .merge(exchange::routes())
+}
+
+/// The routes of events, activity, audit, jobs and the live channel.
+#[must_use]
+pub fn event_routes() -> Routes<Platform> {
+    events::routes().merge(activity::routes()).merge(audit::routes()).merge(jobs::routes()).merge(live::routes())
 }
 
 /// The context of a use case: the edge's caller, address and request id.
@@ -132,7 +139,7 @@ impl From<AppError> for ApiError {
         } else {
             Self::fields(code, message, fields)
         };
-        for (name, value) in details {
+        for (name, value) in *details {
             match value.as_u64() {
                 Some(seconds) if name == RETRY_AFTER => {
                     answer = answer.retry_after(Duration::from_secs(seconds))
@@ -144,5 +151,59 @@ impl From<AppError> for ApiError {
             Some(source) => answer.source(source),
             None => answer,
         }
+    }
+}
+
+/// Keeps idempotency keys in the platform's database.
+pub struct PlatformIdempotency(pub App);
+
+fn kept(key: &idempotency::Key, request: [u8; 32]) -> IdempotencyKey {
+    IdempotencyKey {
+        workspace: key.workspace,
+        user: key.user,
+        key: key.key.clone(),
+        request,
+    }
+}
+
+impl idempotency::Store for PlatformIdempotency {
+    fn claim<'a>(
+        &'a self,
+        key: &'a idempotency::Key,
+        request: [u8; 32],
+        _now: Timestamp,
+    ) -> BoxFuture<'a, Result<Claim, idempotency::StoreError>> {
+        Box::pin(async move {
+            Ok(match self.0.begin_idempotent(&kept(key, request)).await? {
+                Begin::Run => Claim::Fresh,
+                Begin::Running => Claim::Running,
+                Begin::Mismatch => Claim::Mismatch,
+                Begin::Replay(answer) => Claim::Done(idempotency::Answer {
+                    status: answer.status,
+                    headers: answer.headers,
+                    body: answer.body.into(),
+                }),
+            })
+        })
+    }
+
+    fn finish<'a>(
+        &'a self,
+        key: &'a idempotency::Key,
+        answer: idempotency::Answer,
+        _now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), idempotency::StoreError>> {
+        Box::pin(async move {
+            let answer = app::idempotency::Answer {
+                status: answer.status,
+                headers: answer.headers,
+                body: answer.body.to_vec(),
+            };
+            Ok(self.0.keep_answer(&kept(key, [0; 32]), answer).await?)
+        })
+    }
+
+    fn forget<'a>(&'a self, key: &'a idempotency::Key) -> BoxFuture<'a, Result<(), idempotency::StoreError>> {
+        Box::pin(async move { Ok(self.0.free_key(&kept(key, [0; 32])).await?) })
     }
 }

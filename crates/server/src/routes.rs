@@ -3,13 +3,18 @@
 //! A route without a policy cannot be expressed. The list that comes out is what the router serves, what OpenAPI
 //! shows, what the metrics are labelled with and what the route walk visits.
 
+pub mod activity;
 pub mod admin;
 pub mod api_keys;
+pub mod audit;
 pub mod auth;
 pub mod circuits;
 pub mod credits;
+pub mod events;
 pub mod exchange;
 pub mod items;
+pub mod jobs;
+pub mod live;
 pub mod local_items;
 pub mod members;
 mod schema;

@@ -16,6 +16,8 @@ create table events (
     -- Private payloads, sealed with the workspace's key.
     sealed {bytes},
     tags {json} not null,
+    -- Workspaces that a direct event is addressed to.
+    recipients {json},
     -- The sender's own id, or an EPCIS event hash: the same one sent twice stays one.
     client_event_id {text},
     leaf_id {uuid} not null,
@@ -25,6 +27,7 @@ create table events (
 ) {strict};
 create unique index events_by_client_id on events (workspace_id, client_event_id) where client_event_id is not null;
 create index events_by_item on events (dfid, occurred_at, id) where dfid is not null;
+create index events_about_items on events (id) where dfid is not null;
 create index events_by_type on events (workspace_id, event_type, id);
 
 create table event_tags (
@@ -95,6 +98,7 @@ create table incidents (
     resolved_at {timestamp},
     primary key (workspace_id, id)
 ) {strict};
+create index audit_records_denied on audit_records (created_at) where outcome = 'denied';
 create unique index incidents_open on incidents (workspace_id, rule, subject) where state <> 'resolved';
 {rls:incidents}
 
@@ -121,7 +125,8 @@ alter table events force row level security;
 create policy tenant on events to {app_role}
     using (workspace_id = any ((select app_workspaces())::uuid[])
         or (dfid is not null and visibility <> 'private'
-            and exists (select 1 from item_grants g where g.dfid = events.dfid and g.workspace_id = any ((select app_workspaces())::uuid[]))))
+            and (exists (select 1 from item_grants g where g.dfid = events.dfid and g.workspace_id = any ((select app_workspaces())::uuid[]))
+                or exists (select 1 from items i where i.dfid = events.dfid and i.workspace_id = any ((select app_workspaces())::uuid[])))))
     with check (workspace_id = any ((select app_workspaces())::uuid[]));
 create policy everything on events to {system_role} using (true);
 

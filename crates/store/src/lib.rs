@@ -5,13 +5,21 @@
 
 #[macro_use]
 pub mod bind;
+pub mod activities;
+pub mod audit;
 pub mod circuit_entry;
 pub mod circuit_items;
 pub mod circuits;
+pub mod event_queries;
 pub mod events;
+pub mod idempotency;
+pub mod incidents;
 pub mod items;
+pub mod jobs;
+pub mod live;
 pub mod local_items;
 pub mod migrations;
+pub mod outbox;
 pub mod pending_items;
 pub mod records;
 pub mod tenancy;

@@ -1,8 +1,9 @@
 //! `farmgate serve`: the platform, from one binary and one folder, or over PostgreSQL.
 
-use std::{io::Write, net::SocketAddr, time::Duration};
+use std::{io::Write, net::SocketAddr};
 
 use anyhow::{Context, Result};
+use server::signals;
 use tokio_util::sync::CancellationToken;
 
 use super::Exit;
@@ -59,7 +60,8 @@ impl Serve {
         let address = listener.local_addr()?;
         self.announce(out, address, &running, &accounts).await?;
         let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
-        tokio::spawn(signals(stop.clone(), abort.clone()));
+        let watch = signals::watch(running.latches.clone(), stop.clone(), abort.clone());
+        tokio::spawn(watch);
         running.serve(listener, stop, abort).await;
         Ok(Exit::Ok)
     }
@@ -112,28 +114,6 @@ impl Serve {
             demo::explain(out, address, accounts)?;
         }
         Ok(out.flush()?)
-    }
-}
-
-async fn signals(stop: CancellationToken, abort: CancellationToken) {
-    wait_for_signal().await;
-    eprintln!("stopping: running requests may end; a second signal ends at once");
-    stop.cancel();
-    wait_for_signal().await;
-    abort.cancel();
-    // The drain has lost its meaning; give the writers a moment to finish what they committed.
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    std::process::exit(130);
-}
-
-async fn wait_for_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
     }
 }
 

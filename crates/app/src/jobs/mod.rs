@@ -1,0 +1,167 @@
+//! Jobs: asking for longer work, looking at it, ending it, beginning it again. Running them is the workers' business.
+
+use domain::{
+    ids::JobId,
+    page::{Cursor, Page, PageRequest},
+    problem::{ErrorCode, FieldError},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use store::{
+    bind,
+    jobs::{self, Job, JobFilter},
+};
+
+use crate::{App, AppError, Ctx, Result, events::export::Format};
+
+/// Jobs of one user that may wait or run at once.
+pub const MAX_OPEN: u64 = 100;
+/// Jobs of one user that run at once; the others wait.
+pub const MAX_RUNNING: u32 = 5;
+/// Topic of the outbox row that an ended job leaves.
+pub const ENDED: &str = "job.ended";
+
+/// What a job is asked to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Task {
+    /// Writes the workspace's events as a file.
+    Export(ExportTask),
+}
+
+/// Which events, and how.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ExportTask {
+    /// The form of the file.
+    pub format: Format,
+    /// Only events of this type.
+    pub event_type: Option<String>,
+    /// From when.
+    pub from: Option<domain::ids::Timestamp>,
+    /// Before when.
+    pub to: Option<domain::ids::Timestamp>,
+}
+
+impl Task {
+    /// The word for the kind of work.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Export(_) => "export",
+        }
+    }
+}
+
+impl App {
+    /// Asks for a job on the caller's behalf. It runs in the caller's workspace, with no more rights than its user has.
+    ///
+    /// # Errors
+    /// Limit exceeded if too many of the user's jobs have not ended.
+    pub async fn start_job(&self, ctx: &Ctx, task: &Task) -> Result<Job> {
+        let scope = ctx.scope();
+        let open = jobs::open_of(&self.db().scoped(&scope), ctx.workspace(), ctx.user()).await?;
+        if open >= MAX_OPEN {
+            let error = AppError::new(ErrorCode::LimitExceeded, "too many of your jobs have not ended; wait or cancel some");
+            return Err(error.with("limit", "open_jobs").with("used", open).with("allowed", MAX_OPEN));
+        }
+        let (id, now) = (JobId::generate(self.ids()), self.now());
+        let progress = bind::json(&json!({}));
+        let step = jobs::insert(ctx.workspace(), id, task.kind(), bind::json(task), progress, ctx.user(), now);
+        self.db().run(&scope, vec![step]).await?;
+        self.job(ctx, id).await
+    }
+
+    /// Reads a job of the workspace.
+    ///
+    /// # Errors
+    /// Not found if there is none.
+    pub async fn job(&self, ctx: &Ctx, id: JobId) -> Result<Job> {
+        let scope = ctx.scope();
+        let found = jobs::find(&self.db().scoped(&scope), ctx.workspace(), id).await?;
+        found.ok_or_else(|| AppError::not_found("job"))
+    }
+
+    /// Lists the workspace's jobs, newest first.
+    ///
+    /// # Errors
+    /// A cursor of another list.
+    pub async fn jobs(&self, ctx: &Ctx, filter: &JobFilter, page: &PageRequest) -> Result<Page<Job>> {
+        let after = page.after.as_ref().map(Cursor::id).transpose()?;
+        let scope = ctx.scope();
+        let rows = jobs::list(&self.db().scoped(&scope), ctx.workspace(), filter, after, page).await?;
+        Ok(Page::cut(rows, page, |job| Cursor::new("", job.id)))
+    }
+
+    /// Ends a job: one that waits at once, one that runs at its next step.
+    ///
+    /// # Errors
+    /// Invalid transition if it has ended.
+    pub async fn cancel_job(&self, ctx: &Ctx, id: JobId) -> Result<Job> {
+        let job = self.own_job(ctx, id).await?;
+        if self.db().run(&ctx.scope(), vec![jobs::cancel(ctx.workspace(), id, self.now())]).await? != [1] {
+            return Err(ended(&job.state));
+        }
+        self.job(ctx, id).await
+    }
+
+    /// Begins a failed or cancelled job again.
+    ///
+    /// # Errors
+    /// Invalid transition in any other state.
+    pub async fn retry_job(&self, ctx: &Ctx, id: JobId) -> Result<Job> {
+        let job = self.own_job(ctx, id).await?;
+        let step = jobs::retry(ctx.workspace(), id, bind::json(&json!({})), self.now());
+        if self.db().run(&ctx.scope(), vec![step]).await? != [1] {
+            let message = format!("only failed and cancelled jobs can be retried; this one is {}", job.state);
+            return Err(AppError::new(ErrorCode::InvalidTransition, message));
+        }
+        self.job(ctx, id).await
+    }
+
+    /// Reads a piece of what a completed job produced; nothing after the last.
+    ///
+    /// # Errors
+    /// Invalid transition if the job has not completed.
+    pub async fn job_output(&self, ctx: &Ctx, id: JobId, piece: u32) -> Result<Option<Vec<u8>>> {
+        let scope = ctx.scope();
+        Ok(jobs::output(&self.db().scoped(&scope), ctx.workspace(), id, piece).await?)
+    }
+
+    /// A job that this caller may steer: its own, or any as an administrator of the workspace.
+    async fn own_job(&self, ctx: &Ctx, id: JobId) -> Result<Job> {
+        let job = self.job(ctx, id).await?;
+        if job.created_by == ctx.user() || ctx.caller.role >= domain::identity::Role::Admin {
+            return Ok(job);
+        }
+        Err(AppError::forbidden("only who asked for a job, or an administrator of the workspace, may steer it"))
+    }
+
+    /// The completed job whose output is wanted.
+    ///
+    /// # Errors
+    /// Forbidden for a job of somebody else; invalid transition before it has completed.
+    pub async fn completed_job(&self, ctx: &Ctx, id: JobId) -> Result<(Job, Task)> {
+        let job = self.own_job(ctx, id).await?;
+        if job.state != "completed" {
+            let message = format!("the job has produced nothing yet; it is {}", job.state);
+            return Err(AppError::new(ErrorCode::InvalidTransition, message));
+        }
+        let task = task_of(&job)?;
+        Ok((job, task))
+    }
+}
+
+/// What the job was asked to do.
+///
+/// # Errors
+/// If another release wrote it and this one can't read it.
+pub fn task_of(job: &Job) -> Result<Task> {
+    serde_json::from_value::<Task>(Value::clone(&job.payload)).map_err(|error| {
+        let field = FieldError::new("payload", "malformed", format!("is no task of the kind `{}`: {error}", job.kind));
+        AppError::invalid(vec![field])
+    })
+}
+
+fn ended(state: &str) -> AppError {
+    AppError::new(ErrorCode::InvalidTransition, format!("the job has ended: it is {state}"))
+}

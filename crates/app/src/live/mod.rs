@@ -1,0 +1,242 @@
+//! The live channel of this process: who listens, what each may hear, where each left off.
+//!
+//! Messages are rows with positions. The hub reads new rows and hands them to the listeners of their workspace; a
+//! listener that comes back with its token reads what it missed from the rows. A listener that is too slow is told so.
+
+mod connection;
+mod tickets;
+mod token;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+pub use connection::{CloseReason, Delivery, Subscription};
+use connection::{Connection, Place};
+use dashmap::DashMap;
+use db::{Db, Scope};
+use domain::{
+    identity::UserStatus,
+    ids::{ApiKeyId, Clock, SessionId, UserId, WorkspaceId},
+    problem::ErrorCode,
+};
+pub use store::live::Holder;
+use store::{
+    api_keys,
+    live::{self, LiveMessage},
+    sessions,
+};
+use tokio::sync::{Mutex, broadcast, watch};
+pub use tickets::holder_of;
+pub use token::ResumeToken;
+use uuid::Uuid;
+
+use crate::{AppError, Result};
+
+/// How long a client may stay away and miss nothing.
+pub const RESUME: Duration = Duration::from_secs(15 * 60);
+/// Time between heartbeats.
+pub const HEARTBEAT: Duration = Duration::from_secs(30);
+/// A connection without a sign of life for so long is closed.
+pub const SILENCE: Duration = Duration::from_secs(900);
+/// Rows read at a time.
+const BATCH: u32 = 500;
+
+/// Bounds of the live channel in this process.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections of one user at once. Default: 10.
+    pub per_user: usize,
+    /// Connections in all. Default: 10,000.
+    pub total: usize,
+    /// Messages of a workspace that wait for its slowest listener. Default: 256.
+    pub buffer: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { per_user: 10, total: 10_000, buffer: 256 }
+    }
+}
+
+/// What the hub counts, for gauges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HubStats {
+    /// Connections open.
+    pub connections: usize,
+    /// Workspaces somebody listens to.
+    pub workspaces: usize,
+    /// Messages that slow listeners lost so far.
+    pub lost: u64,
+    /// Connections closed because their right was revoked.
+    pub revoked: u64,
+}
+
+/// The listeners of this process.
+pub struct Hub {
+    db: Db,
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+    rooms: DashMap<WorkspaceId, broadcast::Sender<Arc<LiveMessage>>>,
+    connections: DashMap<Uuid, Connection>,
+    next_connection: AtomicU64,
+    /// Position of the last message handed out; -1 before the first look.
+    position: AtomicI64,
+    /// One pump at a time, so that messages keep their order.
+    pumping: Mutex<()>,
+    lost: AtomicU64,
+    revoked: AtomicU64,
+}
+
+impl Hub {
+    pub(crate) fn new(db: Db, clock: Arc<dyn Clock>, limits: Limits) -> Arc<Self> {
+        Arc::new(Self {
+            db,
+            clock,
+            limits,
+            rooms: DashMap::new(),
+            connections: DashMap::new(),
+            next_connection: AtomicU64::new(0),
+            position: AtomicI64::new(-1),
+            pumping: Mutex::new(()),
+            lost: AtomicU64::new(0),
+            revoked: AtomicU64::new(0),
+        })
+    }
+
+    /// Hands new messages to their listeners; tells how many there were. Repeat until there are none.
+    ///
+    /// # Errors
+    /// If the database refuses; nothing is skipped then.
+    pub async fn pump(&self) -> Result<usize> {
+        let _turn = self.pumping.lock().await;
+        // Messages of every tenant; each goes only to the listeners of its own.
+        let scope = Scope::system();
+        let db = self.db.scoped(&scope);
+        let last = self.position.load(Ordering::Acquire);
+        if last < 0 {
+            self.position.store(live::last(&db).await?, Ordering::Release);
+            return Ok(0);
+        }
+        let messages = live::since(&db, last, BATCH).await?;
+        let count = messages.len();
+        for message in messages {
+            let position = message.position;
+            if let Some(room) = self.rooms.get(&message.workspace) {
+                // An error means that the last listener has just left.
+                let _ = room.send(Arc::new(message));
+            }
+            self.position.store(position, Ordering::Release);
+        }
+        Ok(count)
+    }
+
+    /// Begins to listen. With a token, first what came after it.
+    ///
+    /// # Errors
+    /// Limit exceeded if the user, or everybody together, has too many connections.
+    pub async fn subscribe(self: &Arc<Self>, holder: Holder, resume: Option<ResumeToken>) -> Result<Subscription> {
+        let (stop, stopped) = watch::channel(None);
+        let id = self.admit(holder, stop)?;
+        // From here on the guard takes the connection out again, whatever happens.
+        let place = Place { hub: Arc::clone(self), id, workspace: holder.workspace };
+        let receiver = self
+            .rooms
+            .entry(holder.workspace)
+            .or_insert_with(|| broadcast::channel(self.limits.buffer).0)
+            .subscribe();
+        if self.position.load(Ordering::Acquire) < 0 {
+            self.pump().await?;
+        }
+        let now = self.clock.now();
+        let (after, gap) = match resume {
+            Some(token) if now.since(token.at) <= RESUME => (Some(token.position), false),
+            Some(_) => (None, true),
+            None => (None, false),
+        };
+        let here = self.position.load(Ordering::Acquire);
+        Ok(Subscription::new(place, holder, receiver, stopped, after, here, gap))
+    }
+
+    fn admit(&self, holder: Holder, stop: watch::Sender<Option<CloseReason>>) -> Result<Uuid> {
+        let of_user = self.connections.iter().filter(|open| open.holder.user == holder.user).count();
+        if of_user >= self.limits.per_user || self.connections.len() >= self.limits.total {
+            let allowed = if of_user >= self.limits.per_user { self.limits.per_user } else { self.limits.total };
+            let error = AppError::new(ErrorCode::LimitExceeded, "too many live connections are open; close one first");
+            return Err(error.with("limit", "live_connections").with("allowed", allowed));
+        }
+        let id = Uuid::from_u128(self.next_connection.fetch_add(1, Ordering::Relaxed).into());
+        self.connections.insert(id, Connection { holder, stop });
+        Ok(id)
+    }
+
+    fn leave(&self, id: Uuid, workspace: WorkspaceId) {
+        self.connections.remove(&id);
+        self.rooms.remove_if(&workspace, |_, room| room.receiver_count() == 0);
+    }
+
+    /// Closes connections whose session, key or membership has ended. A worker calls it every few seconds.
+    ///
+    /// # Errors
+    /// If the database refuses; everything stays open then.
+    pub async fn check_rights(&self) -> Result<()> {
+        let open: Vec<(Uuid, Holder)> = self.connections.iter().map(|open| (*open.key(), open.holder)).collect();
+        if open.is_empty() {
+            return Ok(());
+        }
+        let sessions: Vec<SessionId> = open.iter().filter_map(|(_, holder)| holder.session).collect();
+        let keys: Vec<ApiKeyId> = open.iter().filter_map(|(_, holder)| holder.api_key).collect();
+        // Sessions and keys of many tenants at once; their rows say which is whose.
+        let scope = Scope::system();
+        let db = self.db.scoped(&scope);
+        let now = self.clock.now();
+        let mut valid: std::collections::HashSet<(Uuid, WorkspaceId, UserId)> = std::collections::HashSet::new();
+        for session in sessions::authenticate(&db, sessions).await? {
+            if session.status == UserStatus::Active && session.expires_at > now {
+                valid.insert((session.id.uuid(), session.workspace_id, session.user_id));
+            }
+        }
+        for key in api_keys::authenticate(&db, keys).await? {
+            if key.status == UserStatus::Active && key.expires_at.is_none_or(|end| end > now) {
+                valid.insert((key.id.uuid(), key.workspace_id, key.created_by));
+            }
+        }
+        for (id, holder) in open {
+            let credential = holder.session.map(SessionId::uuid).or(holder.api_key.map(ApiKeyId::uuid));
+            let still = credential.is_some_and(|one| valid.contains(&(one, holder.workspace, holder.user)));
+            if !still {
+                self.revoke(id);
+            }
+        }
+        Ok(())
+    }
+
+    fn revoke(&self, id: Uuid) {
+        if let Some(connection) = self.connections.get(&id) {
+            self.revoked.fetch_add(1, Ordering::Relaxed);
+            let _ = connection.stop.send(Some(CloseReason::Revoked));
+        }
+    }
+
+    /// Closes every connection, because the process stops.
+    pub fn close_all(&self) {
+        for connection in &self.connections {
+            let _ = connection.stop.send(Some(CloseReason::Stopping));
+        }
+    }
+
+    /// What the hub counts.
+    #[must_use]
+    pub fn stats(&self) -> HubStats {
+        HubStats {
+            connections: self.connections.len(),
+            workspaces: self.rooms.len(),
+            lost: self.lost.load(Ordering::Relaxed),
+            revoked: self.revoked.load(Ordering::Relaxed),
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The audit trail: lists and counts. Entries are added by [`crate::records`] and never changed.
+
+use db::{Read, Row, statements};
+use domain::{
+    ids::{AuditId, Timestamp, UserId, WorkspaceId},
+    page::PageRequest,
+};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{StoreError, bind::Columns};
+
+statements! {
+    LIST = "audit_records.list", "
+        select id, actor_id, action, target, outcome, address, details, leaf_id, created_at
+          from audit_records
+         where workspace_id = $1
+           and (cast($2 as {uuid}) is null or actor_id = $2)
+           and (cast($3 as {text}) is null or action = $3)
+           and (cast($4 as {text}) is null or target = $4)
+           and (cast($5 as {text}) is null or outcome = $5)
+           and (cast($6 as {timestamp}) is null or created_at >= $6)
+           and (cast($7 as {timestamp}) is null or created_at < $7)
+           and (cast($8 as {uuid}) is null or id < $8)
+         order by id desc
+         limit $9 offset $10";
+    SUMMARY = "audit_records.summary", "
+        select action, outcome, count(*) as n
+          from audit_records
+         where workspace_id = $1 and created_at >= $2 and created_at < $3
+         group by action, outcome
+         order by action, outcome
+         limit 1000";
+    DENIED = "audit_records.denied", "
+        select workspace_id, action, actor_id, address, target, count(*) as n, max(created_at) as last_at
+          from audit_records
+         where outcome = 'denied' and created_at > $1
+         group by workspace_id, action, actor_id, address, target
+         order by workspace_id, action
+         limit $2";
+}
+
+/// An entry of the audit trail.
+#[derive(Clone, Debug)]
+pub struct AuditRecord {
+    /// Its id.
+    pub id: AuditId,
+    /// Who acted; nobody for an anonymous attempt.
+    pub actor_id: Option<UserId>,
+    /// What was done or tried.
+    pub action: String,
+    /// To what.
+    pub target: String,
+    /// `done` or `denied`.
+    pub outcome: String,
+    /// From where.
+    pub address: String,
+    /// More about it.
+    pub details: Value,
+    /// Its leaf in the log.
+    pub leaf_id: Uuid,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// What a list of audit entries is narrowed to.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    /// Who acted.
+    pub actor: Option<UserId>,
+    /// What was done.
+    pub action: Option<String>,
+    /// To what.
+    pub target: Option<String>,
+    /// `done` or `denied`.
+    pub outcome: Option<String>,
+    /// From when.
+    pub from: Option<Timestamp>,
+    /// Before when.
+    pub to: Option<Timestamp>,
+}
+
+/// How often something was done or denied.
+#[derive(Clone, Debug)]
+pub struct OutcomeCount {
+    /// What was done or tried.
+    pub action: String,
+    /// `done` or `denied`.
+    pub outcome: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// Denied attempts of one kind by one actor from one address.
+#[derive(Clone, Debug)]
+pub struct Denied {
+    /// The workspace they concern.
+    pub workspace: WorkspaceId,
+    /// What was tried.
+    pub action: String,
+    /// By whom, if known.
+    pub actor: Option<UserId>,
+    /// From where.
+    pub address: String,
+    /// On what.
+    pub target: String,
+    /// How often.
+    pub count: u64,
+    /// When last.
+    pub last_at: Timestamp,
+}
+
+fn read(row: &Row) -> Result<AuditRecord, StoreError> {
+    Ok(AuditRecord {
+        id: row.id("id")?,
+        actor_id: row.maybe_id("actor_id")?,
+        action: row.text("action")?,
+        target: row.text("target")?,
+        outcome: row.text("outcome")?,
+        address: row.text("address")?,
+        details: row.document("details")?,
+        leaf_id: row.get("leaf_id")?,
+        created_at: row.time("created_at")?,
+    })
+}
+
+/// Lists entries, newest first, one row more than the page shows.
+pub async fn list(
+    db: &impl Read,
+    workspace: WorkspaceId,
+    filter: &AuditFilter,
+    after: Option<AuditId>,
+    page: &PageRequest,
+) -> Result<Vec<AuditRecord>, StoreError> {
+    let (action, target, outcome) = (filter.action.as_ref(), filter.target.as_ref(), filter.outcome.as_ref());
+    let mut args = bind![workspace, filter.actor, action, target, outcome, filter.from, filter.to, after];
+    args.extend(bind![page.rows(), page.offset]);
+    db.all(LIST, args).await?.iter().map(read).collect()
+}
+
+/// Counts entries by action and outcome.
+pub async fn summary(
+    db: &impl Read,
+    workspace: WorkspaceId,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Vec<OutcomeCount>, StoreError> {
+    let rows = db.all(SUMMARY, bind![workspace, from, to]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(OutcomeCount { action: row.text("action")?, outcome: row.text("outcome")?, count: row.version("n")? })
+        })
+        .collect()
+}
+
+/// Denied attempts of all workspaces since a moment, grouped, at most `limit` groups: what the rules of incidents read.
+pub async fn denied(db: &impl Read, since: Timestamp, limit: u32) -> Result<Vec<Denied>, StoreError> {
+    let rows = db.all(DENIED, bind![since, limit]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Denied {
+                workspace: row.id("workspace_id")?,
+                action: row.text("action")?,
+                actor: row.maybe_id("actor_id")?,
+                address: row.text("address")?,
+                target: row.text("target")?,
+                count: row.version("n")?,
+                last_at: row.time("last_at")?,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,263 @@
+//! Lists, counts and statistics of events: what a workspace recorded, and what it may see of an item.
+
+use db::{Read, Sql, Value};
+use domain::{
+    dfid::Dfid,
+    event::Visibility,
+    ids::{EventId, Timestamp, WorkspaceId},
+    page::PageRequest,
+};
+
+use crate::{
+    StoreError,
+    bind::Columns,
+    events::{Event, read},
+};
+
+macro_rules! columns {
+    () => {
+        "e.workspace_id, e.id, e.event_type, e.source, e.dfid, e.circuit_id, e.visibility, e.occurred_at, e.recorded_at, e.created_by, e.user_ref, e.project, e.data, e.sealed, e.tags, e.recipients, e.client_event_id, e.leaf_id, e.erased_at, e.version"
+    };
+}
+
+/// What the caller asked to see: `$2` to `$11`.
+macro_rules! filters {
+    () => {
+        "and e.erased_at is null
+         and (cast($2 as {text}) is null or e.event_type = $2)
+         and (cast($3 as {text}) is null or e.source = $3)
+         and (cast($4 as {text}) is null or e.user_ref = $4)
+         and (cast($5 as {text}) is null or e.project = $5)
+         and (cast($6 as {text}) is null or exists (select 1 from event_tags t where t.workspace_id = e.workspace_id and t.tag = $6 and t.event_id = e.id))
+         and (cast($7 as {text}) is null or e.visibility = $7)
+         and (cast($8 as {timestamp}) is null or e.occurred_at >= $8)
+         and (cast($9 as {timestamp}) is null or e.occurred_at < $9)
+         and (cast($10 as {text}) is null or e.event_type {like} $10 escape '\\' or e.source {like} $10 escape '\\' or cast(e.data as {text}) {like} $10 escape '\\')
+         and (cast($11 as {text}) is null or e.dfid = $11)"
+    };
+}
+
+/// Which events of the item `$11` the workspace `$1` may see: its own; as owner of the item or with a lasting right
+/// to it, also public ones, those of circuits it takes part in, and those addressed to it.
+macro_rules! visible {
+    ($addressed:literal) => {
+        concat!(
+            "(e.workspace_id = $1
+              or (e.visibility <> 'private'
+                  and (exists (select 1 from item_grants g where g.workspace_id = $1 and g.dfid = e.dfid)
+                       or exists (select 1 from items i where i.dfid = e.dfid and i.workspace_id = $1))
+                  and (e.visibility = 'public'
+                       or (e.visibility = 'circuit'
+                           and exists (select 1 from circuit_workspaces w
+                                        where w.workspace_id = $1
+                                          and (w.circuit_id = e.circuit_id
+                                               or (e.circuit_id is null
+                                                   and exists (select 1 from circuit_items ci where ci.circuit_id = w.circuit_id and ci.dfid = e.dfid and ci.state = 'active')))))
+                       or (e.visibility = 'direct' and ", $addressed, "))))"
+        )
+    };
+}
+
+macro_rules! visible_on {
+    (sqlite) => { visible!("exists (select 1 from json_each(e.recipients) r where r.value = $1)") };
+    (postgres) => { visible!("e.recipients ? cast($1 as text)") };
+}
+
+macro_rules! list_sql {
+    ($name:ident, $text:literal, own, $after:literal, $order:literal) => {
+        static $name: Sql = Sql::new(
+            $text,
+            concat!("select ", columns!(), " from events e where e.workspace_id = $1 ", filters!(),
+                " and (cast($12 as {uuid}) is null or e.id ", $after, " $12) order by e.id ", $order, " limit $13 offset $14"),
+        );
+    };
+    ($name:ident, $text:literal, item, $after:literal, $order:literal) => {
+        static $name: Sql = Sql::two(
+            $text,
+            list_sql!(@item sqlite, $after, $order),
+            list_sql!(@item postgres, $after, $order),
+        );
+    };
+    (@item $engine:ident, $after:literal, $order:literal) => {
+        concat!("select ", columns!(), " from events e where ", visible_on!($engine), filters!(),
+            " and (cast($12 as {uuid}) is null or e.id ", $after, " $12) order by e.id ", $order, " limit $13 offset $14")
+    };
+}
+
+list_sql!(OWN_NEWEST, "events.list_own_newest", own, "<", "desc");
+list_sql!(OWN_OLDEST, "events.list_own_oldest", own, ">", "asc");
+list_sql!(ITEM_NEWEST, "events.list_of_item_newest", item, "<", "desc");
+list_sql!(ITEM_OLDEST, "events.list_of_item_oldest", item, ">", "asc");
+
+macro_rules! count_sql {
+    ($engine:ident) => {
+        concat!("select count(*) as n from events e where ", visible_on!($engine), filters!())
+    };
+}
+
+static COUNT_OWN: Sql = Sql::new(
+    "events.count_own",
+    concat!("select count(*) as n from events e where e.workspace_id = $1 ", filters!()),
+);
+static COUNT_ITEM: Sql = Sql::two("events.count_of_item", count_sql!(sqlite), count_sql!(postgres));
+
+macro_rules! timeline_sql {
+    ($engine:ident) => {
+        concat!("select ", columns!(), " from events e where e.dfid = $2 and e.erased_at is null and ", visible_on!($engine),
+            " and (cast($3 as {timestamp}) is null or (e.occurred_at, e.id) > ($3, $4)) order by e.occurred_at, e.id limit $5 offset $6")
+    };
+}
+
+static TIMELINE: Sql = Sql::two("events.timeline", timeline_sql!(sqlite), timeline_sql!(postgres));
+
+macro_rules! visible_by_id {
+    ($engine:ident) => {
+        concat!("select ", columns!(), " from events e where e.id = $2 and e.erased_at is null and e.dfid is not null and ", visible_on!($engine))
+    };
+}
+
+static FIND_VISIBLE: Sql = Sql::two("events.find_visible", visible_by_id!(sqlite), visible_by_id!(postgres));
+
+static STATS: Sql = Sql::new(
+    "events.stats",
+    "select e.event_type, {bucket:hour:e.occurred_at} as hour, count(*) as n
+       from events e
+      where e.workspace_id = $1 and e.erased_at is null and e.occurred_at >= $2 and e.occurred_at < $3
+      group by e.event_type, {bucket:hour:e.occurred_at}
+      order by hour, e.event_type
+      limit $4",
+);
+
+/// Every statement of this module, for the test that prepares them on both engines.
+pub const STATEMENTS: &[&Sql] = &[
+    &OWN_NEWEST, &OWN_OLDEST, &ITEM_NEWEST, &ITEM_OLDEST, &COUNT_OWN, &COUNT_ITEM, &TIMELINE, &FIND_VISIBLE, &STATS,
+];
+
+/// What a list of events is narrowed to.
+#[derive(Clone, Debug, Default)]
+pub struct EventFilter {
+    /// The type.
+    pub event_type: Option<String>,
+    /// The source.
+    pub source: Option<String>,
+    /// The user of the sender's system.
+    pub user_ref: Option<String>,
+    /// The sender's project.
+    pub project: Option<String>,
+    /// A tag.
+    pub tag: Option<String>,
+    /// The visibility.
+    pub visibility: Option<Visibility>,
+    /// The earliest moment of the event.
+    pub from: Option<Timestamp>,
+    /// The moment before which it happened.
+    pub to: Option<Timestamp>,
+    /// Words in type, source or readable payload.
+    pub text: Option<String>,
+    /// The item. With it, others' events that the workspace may see are listed too.
+    pub dfid: Option<Dfid>,
+    /// Oldest first instead of newest first.
+    pub oldest_first: bool,
+}
+
+impl EventFilter {
+    fn arguments(&self, workspace: WorkspaceId) -> Vec<Value> {
+        bind![
+            workspace,
+            self.event_type.as_ref(),
+            self.source.as_ref(),
+            self.user_ref.as_ref(),
+            self.project.as_ref(),
+            self.tag.as_ref(),
+            self.visibility.map(Visibility::as_str),
+            self.from,
+            self.to,
+            self.text.as_deref().map(pattern),
+            self.dfid,
+        ]
+    }
+}
+
+/// The pattern of texts that contain this one.
+fn pattern(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len() + 2);
+    pattern.push('%');
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+/// Lists events in the order they were recorded, one row more than the page shows.
+pub async fn list(
+    db: &impl Read,
+    workspace: WorkspaceId,
+    filter: &EventFilter,
+    after: Option<EventId>,
+    page: &PageRequest,
+) -> Result<Vec<Event>, StoreError> {
+    let statement = match (filter.dfid.is_some(), filter.oldest_first) {
+        (false, false) => &OWN_NEWEST,
+        (false, true) => &OWN_OLDEST,
+        (true, false) => &ITEM_NEWEST,
+        (true, true) => &ITEM_OLDEST,
+    };
+    let mut args = filter.arguments(workspace);
+    args.extend(bind![after, page.rows(), page.offset]);
+    db.all(statement, args).await?.iter().map(read).collect()
+}
+
+/// Counts what [`list`] would list in all.
+pub async fn count(db: &impl Read, workspace: WorkspaceId, filter: &EventFilter) -> Result<u64, StoreError> {
+    let statement = if filter.dfid.is_some() { &COUNT_ITEM } else { &COUNT_OWN };
+    db.one(statement, filter.arguments(workspace)).await?.version("n")
+}
+
+/// The events of an item that the workspace may see, in the order they happened.
+pub async fn timeline(
+    db: &impl Read,
+    workspace: WorkspaceId,
+    dfid: Dfid,
+    after: Option<(Timestamp, EventId)>,
+    page: &PageRequest,
+) -> Result<Vec<Event>, StoreError> {
+    let (moment, id) = after.unzip();
+    let args = bind![workspace, dfid, moment, id, page.rows(), page.offset];
+    db.all(&TIMELINE, args).await?.iter().map(read).collect()
+}
+
+/// Finds another workspace's event about an item, if this workspace may see it.
+pub async fn find_visible(db: &impl Read, workspace: WorkspaceId, id: EventId) -> Result<Option<Event>, StoreError> {
+    db.optional(&FIND_VISIBLE, bind![workspace, id]).await?.as_ref().map(read).transpose()
+}
+
+/// How many events of a type happened in an hour.
+#[derive(Clone, Debug)]
+pub struct HourCount {
+    /// The type.
+    pub event_type: String,
+    /// The hour's beginning.
+    pub hour: Timestamp,
+    /// How many.
+    pub count: u64,
+}
+
+/// Counts the workspace's events per type and hour, at most `limit` rows.
+pub async fn stats(
+    db: &impl Read,
+    workspace: WorkspaceId,
+    from: Timestamp,
+    to: Timestamp,
+    limit: u32,
+) -> Result<Vec<HourCount>, StoreError> {
+    let rows = db.all(&STATS, bind![workspace, from, to, limit]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(HourCount { event_type: row.text("event_type")?, hour: row.time("hour")?, count: row.version("n")? })
+        })
+        .collect()
+}

@@ -1,0 +1,79 @@
+//! What happens after commit and apart from requests: the outbox, the live channel's feed, jobs, cleaning up.
+//!
+//! Everything here is at least once, therefore idempotent. A lease in the row, never an open transaction while work
+//! runs; woken by a signal, kept alive by polling; a stop ends between two pieces of work.
+
+pub mod export;
+pub mod jobs;
+pub mod outbox;
+pub mod reconcile;
+pub mod relay;
+
+use std::{sync::Arc, time::Duration};
+
+use app::App;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use jobs::{JobConfig, JobHandler, JobRunner};
+use outbox::{Handler, OutboxConfig, OutboxRunner};
+
+/// How many workers run in this process, and their pace.
+#[derive(Clone, Debug)]
+pub struct WorkersConfig {
+    /// Tasks that take work from the outbox. Default: 2.
+    pub outbox_tasks: usize,
+    /// The outbox.
+    pub outbox: OutboxConfig,
+    /// Jobs.
+    pub jobs: JobConfig,
+}
+
+impl Default for WorkersConfig {
+    fn default() -> Self {
+        Self { outbox_tasks: 2, outbox: OutboxConfig::default(), jobs: JobConfig::default() }
+    }
+}
+
+/// The handlers that every deployment has.
+#[must_use]
+pub fn default_handlers(app: &App) -> Vec<Arc<dyn Handler>> {
+    vec![Arc::new(relay::LiveRelay::new(app.clone()))]
+}
+
+/// The kinds of jobs that every deployment has.
+#[must_use]
+pub fn default_jobs() -> Vec<Arc<dyn JobHandler>> {
+    vec![Arc::new(export::ExportJob)]
+}
+
+/// Starts all workers. Cancel `stop` and wait for the tracker: each ends after the piece of work it has begun.
+#[must_use]
+pub fn start(
+    app: &App,
+    config: &WorkersConfig,
+    handlers: Vec<Arc<dyn Handler>>,
+    jobs: Vec<Arc<dyn JobHandler>>,
+    stop: &CancellationToken,
+) -> TaskTracker {
+    let tracker = TaskTracker::new();
+    let runner = Arc::new(OutboxRunner::new(app, config.outbox.clone(), handlers));
+    for _ in 0..config.outbox_tasks {
+        let (runner, stop) = (Arc::clone(&runner), stop.clone());
+        tracker.spawn(async move { runner.run(stop).await });
+    }
+    let (runner, stop_jobs) = (JobRunner::new(app, config.jobs.clone(), jobs), stop.clone());
+    tracker.spawn(async move { runner.run(stop_jobs).await });
+    for task in reconcile::TASKS {
+        tracker.spawn(reconcile::run(app.clone(), *task, stop.clone()));
+    }
+    tracker.close();
+    tracker
+}
+
+/// Waits that long, or until the stop; tells whether to go on.
+pub(crate) async fn pause(stop: &CancellationToken, span: Duration) -> bool {
+    tokio::select! {
+        () = stop.cancelled() => false,
+        () = tokio::time::sleep(span) => true,
+    }
+}
