@@ -1,6 +1,7 @@
 //! A small server with something for every feature of the format, in process and on a port of its own.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub mod cases;
 mod pages;
 
 use std::collections::HashMap;
@@ -45,7 +46,11 @@ async fn answer(request: Request<Incoming>, counters: Counters) -> Result<Respon
 
 /// Runs a future on a runtime of its own.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
     #[allow(clippy::disallowed_methods, reason = "the entry of a test")]
     runtime.block_on(future)
 }
