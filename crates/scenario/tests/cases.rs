@@ -1,5 +1,6 @@
 //! Every case of `tests/cases`, run by us and, where it is installed, by the published tool: same file, same
 //! server, same outcome per entry, capture and assert.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod common;
 
@@ -9,6 +10,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use common::cases::{Case, Expect, all, folder};
+use common::tool_is_there;
 use scenario::{EntryOutcome, Number, Outcome, Settings, User, Value};
 use serde_json::{Value as Json, json};
 
@@ -212,20 +214,6 @@ fn without_volatile(mut told: Json) -> Json {
         }
     }
     told
-}
-
-#[allow(
-    clippy::disallowed_methods,
-    reason = "a test reads whether its tools must be there"
-)]
-fn tool_is_there(name: &str) -> bool {
-    let there = Command::new(name).arg("--version").output().is_ok();
-    let required = std::env::var("FARMGATE_REQUIRE_TOOLS").is_ok_and(|v| v == "1");
-    assert!(
-        there || !required,
-        "{name} is required and not installed: cargo install {name} --version 8.0.1"
-    );
-    there
 }
 
 #[test]

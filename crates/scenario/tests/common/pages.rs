@@ -44,7 +44,6 @@ pub fn page(head: &Parts, body: &Bytes, counters: &Counters) -> Page {
         url::form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes())
             .into_owned()
             .collect();
-    let param = |name: &str| query.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
     let mut parts = path.trim_start_matches('/').split('/');
     let (first, second) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     match first {
@@ -76,6 +75,20 @@ pub fn page(head: &Parts, body: &Bytes, counters: &Counters) -> Page {
             ],
         ),
         "gzip" | "deflate" | "br" | "unknown" => compressed(first),
+        "redirect" | "chain" | "cookie" | "cookies" => state(head, first, second, &query),
+        "counter" => counter(second, param(&query, "fail"), counters),
+        _ => reply(404, "text/plain", "not found"),
+    }
+}
+
+fn param<'q>(query: &'q [(String, String)], name: &str) -> Option<&'q str> {
+    query.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+}
+
+/// Redirections and cookies.
+fn state(head: &Parts, first: &str, second: &str, query: &[(String, String)]) -> Page {
+    let param = |name| param(query, name);
+    match first {
         "redirect" => with(
             reply(
                 param("status").and_then(|s| s.parse().ok()).unwrap_or(302),
@@ -90,14 +103,14 @@ pub fn page(head: &Parts, body: &Bytes, counters: &Counters) -> Page {
         },
         "cookie" => {
             let mut page = reply(200, "text/plain", "set");
-            for (name, value) in &query {
+            for (name, value) in query {
                 if name == "c" {
                     page = with(page, &[("set-cookie", value)]);
                 }
             }
             page
         }
-        "cookies" => {
+        _ => {
             let cookie = head
                 .headers
                 .get("cookie")
@@ -106,8 +119,6 @@ pub fn page(head: &Parts, body: &Bytes, counters: &Counters) -> Page {
             all.sort_unstable();
             reply(200, "text/plain", all.join("; "))
         }
-        "counter" => counter(second, param("fail"), counters),
-        _ => reply(404, "text/plain", "not found"),
     }
 }
 
