@@ -1,7 +1,7 @@
 //! HTML, read leniently: every text has a tree.
 
 use super::tree::{Document, Kind, Name, NodeId};
-use super::{MAX_DEPTH, entities, html_rules as rules};
+use super::{MAX_ATTRIBUTES, MAX_DEPTH, entities, html_rules as rules};
 
 /// Reads a document; `None` if the text holds neither an element nor text.
 pub(crate) fn parse_html(text: &str) -> Option<Document> {
@@ -62,7 +62,10 @@ impl<'a> Parser<'a> {
 
     fn text(&mut self) {
         // A `<` that begins no tag is text.
-        let length = self.rest[1..].find('<').map_or(self.rest.len(), |i| i + 1);
+        let first = self.rest.chars().next().map_or(0, char::len_utf8);
+        let length = self.rest[first..]
+            .find('<')
+            .map_or(self.rest.len(), |i| first + i);
         let (raw, rest) = self.rest.split_at(length);
         self.rest = rest;
         let outside = self
@@ -147,9 +150,15 @@ impl<'a> Parser<'a> {
     }
 
     fn raw_text(&mut self, name: &str) {
-        let close = format!("</{name}");
-        let lower = self.rest.to_ascii_lowercase();
-        let length = lower.find(&close).unwrap_or(self.rest.len());
+        // Looked for in place: a copy in small letters for each element would take time without bound.
+        let closes = |at: &usize| {
+            let after = &self.rest.as_bytes()[at + 2..];
+            after
+                .get(..name.len())
+                .is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()))
+        };
+        let length = self.rest.match_indices("</").map(|(at, _)| at).find(closes);
+        let length = length.unwrap_or(self.rest.len());
         let (text, rest) = self.rest.split_at(length);
         let parent = self.current();
         self.document.append_text(parent, text);
@@ -180,7 +189,7 @@ impl<'a> Parser<'a> {
                 continue;
             }
             let value = self.attribute_value();
-            if !attributes.iter().any(|(known, _)| *known == name) {
+            if attributes.len() < MAX_ATTRIBUTES && !attributes.iter().any(|(known, _)| *known == name) {
                 attributes.push((name, value));
             }
         }

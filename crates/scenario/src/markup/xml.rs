@@ -1,7 +1,10 @@
 //! XML 1.0 with namespaces, without external entities: what a response body or a request body holds.
 
 use super::tree::{Document, Kind, Name, NodeId};
-use super::{MAX_DEPTH, entities};
+use super::{MAX_ATTRIBUTES, MAX_DEPTH, entities};
+
+/// An expression may use so many prefixes of a document; what is declared later is not known to it.
+const MAX_NAMESPACES: usize = 1000;
 
 /// Where a text stops being XML, in bytes from its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -292,7 +295,10 @@ impl<'a> Parser<'a> {
             }
             let name = self.name()?;
             self.spaces();
-            if !self.take("=") || attributes.iter().any(|(known, _)| *known == name) {
+            if !self.take("=")
+                || attributes.len() >= MAX_ATTRIBUTES
+                || attributes.iter().any(|(known, _)| *known == name)
+            {
                 return self.fail();
             }
             self.spaces();
@@ -320,6 +326,9 @@ impl<'a> Parser<'a> {
             };
             self.scope.push((prefix.to_string(), uri.clone()));
             let known = &mut self.document.namespaces;
+            if known.len() >= MAX_NAMESPACES {
+                continue;
+            }
             if prefix.is_empty() {
                 if !known.iter().any(|(prefix, _)| prefix == "_") {
                     known.push(("_".to_string(), uri.clone()));
