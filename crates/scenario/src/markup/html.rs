@@ -60,6 +60,13 @@ impl<'a> Parser<'a> {
         self.open.iter().any(|(_, open)| open == name)
     }
 
+    /// Whether text here would stand outside the body.
+    fn outside(&self) -> bool {
+        self.open
+            .last()
+            .is_none_or(|(_, name)| name == "html" || name == "head")
+    }
+
     fn text(&mut self) {
         // A `<` that begins no tag is text.
         let first = self.rest.chars().next().map_or(0, char::len_utf8);
@@ -68,11 +75,7 @@ impl<'a> Parser<'a> {
             .map_or(self.rest.len(), |i| first + i);
         let (raw, rest) = self.rest.split_at(length);
         self.rest = rest;
-        let outside = self
-            .open
-            .last()
-            .is_none_or(|(_, name)| name == "html" || name == "head");
-        if outside {
+        if self.outside() {
             if raw.trim().is_empty() {
                 return;
             }
@@ -188,17 +191,22 @@ impl<'a> Parser<'a> {
                 self.rest = &self.rest[first..];
                 continue;
             }
-            let value = self.attribute_value();
+            let absent = || {
+                if rules::is_switch(&name) {
+                    name.clone()
+                } else {
+                    String::new()
+                }
+            };
+            let value = self.attribute_value().unwrap_or_else(absent);
             if attributes.len() < MAX_ATTRIBUTES && !attributes.iter().any(|(known, _)| *known == name) {
                 attributes.push((name, value));
             }
         }
     }
 
-    fn attribute_value(&mut self) -> String {
-        let Some(rest) = self.rest.trim_start().strip_prefix('=') else {
-            return String::new();
-        };
+    fn attribute_value(&mut self) -> Option<String> {
+        let rest = self.rest.trim_start().strip_prefix('=')?;
         let rest = rest.trim_start();
         let (raw, rest) = match rest.chars().next() {
             Some(quote @ ('"' | '\'')) => rest[1..].split_once(quote).unwrap_or((&rest[1..], "")),
@@ -208,7 +216,7 @@ impl<'a> Parser<'a> {
             ),
         };
         self.rest = rest;
-        entities::unescape(raw)
+        Some(entities::unescape(raw))
     }
 
     fn end_tag(&mut self) {
@@ -219,7 +227,7 @@ impl<'a> Parser<'a> {
             // Whatever follows belongs to the body all the same.
             return;
         }
-        if name == "p" && !self.is_open("p") {
+        if name == "p" && !self.is_open("p") && self.outside() {
             self.imply("p");
             self.push("p", Vec::new());
             self.open.pop();

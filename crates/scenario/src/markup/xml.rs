@@ -180,8 +180,8 @@ impl<'a> Parser<'a> {
             return self.end_tag();
         }
         if self.take("<![CDATA[") {
-            let text = self.until("]]>")?;
-            self.document.append_text(parent, text);
+            let text = self.until("]]>")?.to_string();
+            self.document.append(parent, Kind::Verbatim(text));
             return Ok(());
         }
         if self.comment(parent)? || self.instruction(parent)? {
@@ -212,7 +212,17 @@ impl<'a> Parser<'a> {
             out.push_str(&raw[at..at + offset]);
             at += offset;
             let failed = Malformed { at: self.at + at };
-            let length = raw[at..].find(';').ok_or(failed)? + 1;
+            let name = 1 + raw[at + 1..]
+                .find(|c: char| !c.is_alphanumeric() && c != '#')
+                .unwrap_or(raw.len() - at - 1);
+            if !raw[at + name..].starts_with(';') {
+                if !self.lenient {
+                    return Err(failed);
+                }
+                at += name;
+                continue;
+            }
+            let length = name + 1;
             let reference = &raw[at..at + length];
             let known = ["&lt;", "&gt;", "&amp;", "&quot;", "&apos;"].contains(&reference);
             let numeric = reference.starts_with("&#");
