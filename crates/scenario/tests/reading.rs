@@ -133,6 +133,22 @@ fn hostile_files_end_in_an_error_not_in_a_crash() {
             "9".repeat(100_000)
         ),
     ];
+    let many = [
+        "POST http://h/\n<a/>\n".repeat(5_000),
+        "# @key value\nGET http://h/\n".repeat(5_000),
+        format!("GET http://h/\n[Options]\n{}", "ntlm: true\n".repeat(5_000)),
+        format!(
+            "GET http://h/\nHTTP 200\n[Asserts]\nxpath \"1{}\" == 1\n",
+            "+1".repeat(50_000)
+        ),
+    ];
+    assert!(
+        many.iter()
+            .map(|text| parse("many.hurl", text))
+            .filter(Result::is_err)
+            .count()
+            == 1
+    );
     for text in files {
         if let Err(found) = parse("hostile.hurl", &text) {
             let shown = found.to_string();

@@ -125,6 +125,7 @@ mod tests {
         let deep = format!("{}1{}", "(".repeat(100_000), ")".repeat(100_000));
         assert!(XPath::parse(&deep).is_err());
         assert!(XPath::parse(&format!("{}1", "-".repeat(100_000))).is_err());
+        assert!(XPath::parse(&format!("1{}", "+1".repeat(100_000))).is_err());
         let document = parse_xml(&"<a>".repeat(100_000));
         assert!(document.is_some());
         assert!(parse_html(&"<div>".repeat(100_000)).is_some());
