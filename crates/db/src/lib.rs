@@ -1,1 +1,33 @@
 //! The engine layer: one small face over SQLite and PostgreSQL.
+//!
+//! Here live units of work, single reads, the coalescer for point reads, migrations, and everything the two
+//! engines do differently. No table of the product is known here: resources and their SQL live in `store`.
+//! This is the only crate that names a database driver.
+
+mod coalesce;
+mod config;
+mod connection;
+mod error;
+mod face;
+pub mod migrate;
+mod observer;
+mod postgres;
+mod row;
+mod scope;
+mod sql;
+mod sqlite;
+mod value;
+
+pub use coalesce::Coalescer;
+pub use config::{DbConfig, PostgresConfig, SqliteConfig, Target};
+pub use connection::{Db, Scoped, Tx};
+pub use error::DbError;
+pub use face::Read;
+pub use observer::{NoObserver, Observer, PoolStats};
+pub use row::{Cell, FromValue, JsonText, Micros, Row};
+pub use scope::{Meter, Scope, Tenant};
+pub use sql::{Engine, Sql};
+pub use value::Value;
+
+/// A statement with its arguments, as [`Db::run`] and [`Tx::pipeline`] take them.
+pub type Step = (&'static Sql, Vec<Value>);

@@ -1,6 +1,8 @@
 //! The binary: arguments in, exit code out. Every subcommand is one file in `commands/`; no rule lives here.
 
 mod commands;
+mod compose;
+mod demo;
 
 use std::process::ExitCode;
 
@@ -8,12 +10,25 @@ use clap::Parser;
 
 /// Traces goods from the farm gate onwards, and proves that a release may go out
 #[derive(Parser, Debug)]
-#[command(name = "farmgate", version, propagate_version = true, arg_required_else_help = true)]
+#[command(
+    name = "farmgate",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: commands::Command,
 }
 
 fn main() -> ExitCode {
-    commands::run(Cli::parse().command)
+    match Cli::try_parse() {
+        Ok(cli) => commands::run(cli.command),
+        Err(error) => {
+            // Nothing is left to be done if even the message cannot be written.
+            let _ = error.print();
+            let exit = if error.use_stderr() { commands::Exit::Error } else { commands::Exit::Ok };
+            ExitCode::from(exit as u8)
+        }
+    }
 }

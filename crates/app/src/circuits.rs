@@ -1,0 +1,357 @@
+//! Circuits: create, read, change, archive; their roles. Who belongs to them is `circuit_members`' subject.
+
+use domain::{
+    circuit::{
+        ApprovalSwitches, BuiltInRole, CircuitStatus, IdentifierRules, Permission, Permissions, PublicSettings,
+        can_grant, check_texts,
+    },
+    ids::CircuitId,
+    page::{Cursor, Page, PageRequest},
+    problem::{ErrorCode, FieldError},
+    tier::Limit,
+};
+use serde_json::{Map, Value, json};
+use store::{
+    bind,
+    circuits::{self, Circuit, Member, Role},
+};
+
+use crate::{App, AppError, Ctx, Record, Result};
+
+/// The settings of a circuit that people choose. Absent ones keep their value, or get the default.
+#[derive(Clone, Debug, Default)]
+pub struct CircuitSettings {
+    /// Its name.
+    pub name: Option<String>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Where it should stand.
+    pub status: Option<CircuitStatus>,
+    /// The namespace for identifiers that name none.
+    pub default_namespace: Option<String>,
+    /// What identifiers must fulfil.
+    pub rules: Option<IdentifierRules>,
+    /// What needs approval.
+    pub approvals: Option<ApprovalSwitches>,
+    /// How it shows itself to the public.
+    pub public: Option<PublicSettings>,
+    /// Guards the public view; an empty text takes the guard away.
+    pub public_password: Option<String>,
+    /// Where evidence is kept.
+    pub adapter: Option<Map<String, Value>>,
+    /// What to tell others after an action.
+    pub post_actions: Option<Map<String, Value>>,
+}
+
+impl App {
+    /// Creates a circuit; the caller becomes its owner.
+    pub async fn create_circuit(&self, ctx: &Ctx, settings: CircuitSettings) -> Result<Circuit> {
+        let name = settings.name.clone().unwrap_or_default();
+        let mut circuit = blank(ctx, CircuitId::generate(self.ids()), self.now());
+        self.apply(&mut circuit, CircuitSettings { name: Some(name), status: None, ..settings }).await?;
+        let mut record = Record::new(self, ctx);
+        circuit.created_at = record.now;
+        circuit.updated_at = record.now;
+        let owner = Member {
+            user_id: ctx.user(),
+            workspace_id: ctx.workspace(),
+            role: BuiltInRole::Owner.to_string(),
+            permissions: BuiltInRole::Owner.permissions(),
+            joined_at: record.now,
+        };
+        record.steps.push(circuits::insert(&circuit));
+        record.steps.extend(circuits::insert_member(circuit.id, &owner));
+        for role in BuiltInRole::ALL {
+            let role = Role { name: role.to_string(), permissions: role.permissions(), built_in: true };
+            record.steps.push(circuits::insert_role(circuit.id, &role, record.now));
+        }
+        record.steps.extend(self.limits().count(ctx, Limit::Circuits, 1));
+        record.activity(Some(circuit.id), "circuit.created", &circuit.id.to_string(), &json!({"name": circuit.name}));
+        record.audit("circuit.created", &circuit.id.to_string(), &json!({"name": circuit.name}))?;
+        match self.db().run(&ctx.scope(), record.steps).await {
+            Ok(_) => Ok(circuit),
+            Err(error) => Err(self.limits().explain(ctx, Limit::Circuits, error).await),
+        }
+    }
+
+    /// A circuit the caller is a member of, and the membership.
+    pub async fn circuit(&self, ctx: &Ctx, id: CircuitId) -> Result<(Circuit, Member)> {
+        let scope = ctx.scope();
+        self.circuit_in(&self.db().scoped(&scope), ctx, id).await
+    }
+
+    pub(crate) async fn circuit_in(
+        &self,
+        db: &impl db::Read,
+        ctx: &Ctx,
+        id: CircuitId,
+    ) -> Result<(Circuit, Member)> {
+        let found = circuits::find(db, ctx.workspace(), ctx.user(), id).await?;
+        found.ok_or_else(|| AppError::not_found("circuit"))
+    }
+
+    /// The circuits the caller is a member of, by id.
+    pub async fn circuits(
+        &self,
+        ctx: &Ctx,
+        status: Option<CircuitStatus>,
+        page: &PageRequest,
+    ) -> Result<Page<Circuit>> {
+        let scope = ctx.scope();
+        let after = after(page)?;
+        let rows =
+            circuits::list(&self.db().scoped(&scope), ctx.workspace(), ctx.user(), status, after, page).await?;
+        Ok(Page::cut(rows, page, |circuit| Cursor::new("", circuit.id)))
+    }
+
+    /// Counts them.
+    pub async fn count_circuits(&self, ctx: &Ctx, status: Option<CircuitStatus>) -> Result<u64> {
+        let scope = ctx.scope();
+        Ok(circuits::count(&self.db().scoped(&scope), ctx.workspace(), ctx.user(), status).await?)
+    }
+
+    /// Changes settings. `if_version` guards against changes made meanwhile.
+    pub async fn update_circuit(
+        &self,
+        ctx: &Ctx,
+        id: CircuitId,
+        settings: CircuitSettings,
+        if_version: Option<u64>,
+    ) -> Result<Circuit> {
+        let (mut circuit, member) = self.circuit(ctx, id).await?;
+        let archives = settings.status == Some(CircuitStatus::Archived);
+        needs(&member, if archives { Permission::Delete } else { Permission::ManagePermissions })?;
+        if if_version.is_some_and(|version| version != circuit.version) {
+            return Err(changed_meanwhile());
+        }
+        let changed: Vec<_> = settings.named();
+        self.apply(&mut circuit, settings).await?;
+        let mut record = Record::new(self, ctx);
+        record.steps.push(circuits::update(&circuit, record.now));
+        record.activity(Some(id), "circuit.updated", &id.to_string(), &json!({"settings": changed}));
+        record.audit("circuit.updated", &id.to_string(), &json!({"settings": changed}))?;
+        if archives && circuit.workspace_id == ctx.workspace() {
+            record.steps.extend(self.limits().release(ctx, Limit::Circuits, 1));
+        }
+        let tx = self.db().begin(&ctx.scope()).await?;
+        let affected = tx.pipeline(std::mem::take(&mut record.steps)).await?;
+        if affected.first() != Some(&1) {
+            tx.rollback().await;
+            return Err(changed_meanwhile());
+        }
+        tx.commit().await?;
+        circuit.version += 1;
+        circuit.updated_at = record.now;
+        Ok(circuit)
+    }
+
+    /// The roles of a circuit.
+    pub async fn circuit_roles(&self, ctx: &Ctx, id: CircuitId) -> Result<Vec<Role>> {
+        self.circuit(ctx, id).await?;
+        let scope = ctx.scope();
+        Ok(circuits::roles(&self.db().scoped(&scope), id).await?)
+    }
+
+    /// Adds a custom role. Nobody grants what they don't hold.
+    pub async fn create_circuit_role(
+        &self,
+        ctx: &Ctx,
+        id: CircuitId,
+        name: &str,
+        permissions: Permissions,
+    ) -> Result<Role> {
+        let (_, member) = self.circuit(ctx, id).await?;
+        needs(&member, Permission::ManageRoles)?;
+        grants(&member, permissions)?;
+        let role = Role { name: check_role_name(name)?, permissions, built_in: false };
+        let mut record = Record::new(self, ctx);
+        record.steps.push(circuits::insert_role(id, &role, record.now));
+        record.audit("circuit.role_created", &id.to_string(), &json!({"role": name, "permissions": permissions}))?;
+        match self.db().run(&ctx.scope(), record.steps).await {
+            Err(db::DbError::Unique { .. }) => Err(AppError::conflict(format!("a role `{name}` exists"))),
+            other => other.map(|_| role).map_err(AppError::from),
+        }
+    }
+
+    /// Changes a custom role, for all who have it.
+    pub async fn update_circuit_role(
+        &self,
+        ctx: &Ctx,
+        id: CircuitId,
+        name: &str,
+        permissions: Permissions,
+    ) -> Result<Role> {
+        let (role, member) = self.custom_role(ctx, id, name).await?;
+        grants(&member, permissions)?;
+        grants(&member, role.permissions)?;
+        let mut record = Record::new(self, ctx);
+        record.steps.extend(circuits::update_role(id, name, permissions));
+        record.audit("circuit.role_changed", &id.to_string(), &json!({"role": name, "permissions": permissions}))?;
+        self.db().run(&ctx.scope(), record.steps).await?;
+        Ok(Role { permissions, ..role })
+    }
+
+    /// Removes a custom role that nobody has.
+    pub async fn delete_circuit_role(&self, ctx: &Ctx, id: CircuitId, name: &str) -> Result<()> {
+        self.custom_role(ctx, id, name).await?;
+        let mut record = Record::new(self, ctx);
+        record.audit("circuit.role_removed", &id.to_string(), &json!({"role": name}))?;
+        record.steps.insert(0, circuits::delete_role(id, name));
+        let tx = self.db().begin(&ctx.scope()).await?;
+        if tx.pipeline(record.steps).await?.first() != Some(&1) {
+            tx.rollback().await;
+            return Err(AppError::conflict(format!("members have the role `{name}`: give them another one first")));
+        }
+        Ok(tx.commit().await?)
+    }
+
+    async fn custom_role(&self, ctx: &Ctx, id: CircuitId, name: &str) -> Result<(Role, Member)> {
+        let (_, member) = self.circuit(ctx, id).await?;
+        needs(&member, Permission::ManageRoles)?;
+        let scope = ctx.scope();
+        let found = circuits::role(&self.db().scoped(&scope), id, name).await?;
+        let role = found.ok_or_else(|| AppError::not_found("role"))?;
+        if role.built_in {
+            return Err(AppError::conflict(format!("`{name}` is a built-in role and cannot be changed")));
+        }
+        Ok((role, member))
+    }
+
+    async fn apply(&self, circuit: &mut Circuit, settings: CircuitSettings) -> Result<()> {
+        let mut errors = Vec::new();
+        if let Some(name) = settings.name {
+            errors.extend(check_texts(&name, settings.description.as_deref()));
+            circuit.name = name.trim().to_owned();
+        } else if let Some(description) = &settings.description {
+            errors.extend(check_texts("unchanged", Some(description)));
+        }
+        if let Some(description) = settings.description {
+            circuit.description = description;
+        }
+        if let Some(status) = settings.status
+            && status != circuit.status
+        {
+            if !circuit.status.may_become(status) {
+                return Err(AppError::conflict(format!("a circuit that is {} cannot become {status}", circuit.status)));
+            }
+            circuit.status = status;
+        }
+        if let Some(namespace) = settings.default_namespace {
+            errors.extend(domain::namespace::validate("default_namespace", &namespace));
+            circuit.default_namespace = Some(namespace);
+        }
+        if let Some(rules) = settings.rules {
+            errors.extend(rules.validate("rules"));
+            circuit.rules = rules;
+        }
+        circuit.approvals = settings.approvals.unwrap_or(circuit.approvals);
+        if let Some(public) = settings.public {
+            errors.extend(public.validate("public"));
+            circuit.public_slug = public.enabled.then(|| circuit.id.uuid().simple().to_string());
+            circuit.public = public;
+        }
+        if let Some(adapter) = settings.adapter {
+            errors.extend(domain::canonical::check_data("adapter", &Value::Object(adapter.clone())));
+            circuit.adapter = bind::json(&adapter);
+        }
+        if let Some(actions) = settings.post_actions {
+            errors.extend(domain::canonical::check_data("post_actions", &Value::Object(actions.clone())));
+            circuit.post_actions = bind::json(&actions);
+        }
+        if !errors.is_empty() {
+            return Err(AppError::invalid(errors));
+        }
+        if let Some(password) = settings.public_password {
+            circuit.public_password_hash = self.hash_public_password(&password).await?;
+        }
+        Ok(())
+    }
+
+    async fn hash_public_password(&self, password: &str) -> Result<Option<String>> {
+        if password.is_empty() {
+            return Ok(None);
+        }
+        if password.len() > 256 || password.chars().count() < 8 {
+            return Err(FieldError::new("public_password", "length", "must have 8 to 256 characters").into());
+        }
+        self.parts.identity.hash_text(password, self.ids()).await.map(Some)
+    }
+}
+
+impl CircuitSettings {
+    fn named(&self) -> Vec<&'static str> {
+        let given = [
+            ("name", self.name.is_some()),
+            ("description", self.description.is_some()),
+            ("status", self.status.is_some()),
+            ("default_namespace", self.default_namespace.is_some()),
+            ("rules", self.rules.is_some()),
+            ("approvals", self.approvals.is_some()),
+            ("public", self.public.is_some()),
+            ("public_password", self.public_password.is_some()),
+            ("adapter", self.adapter.is_some()),
+            ("post_actions", self.post_actions.is_some()),
+        ];
+        given.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
+    }
+}
+
+fn blank(ctx: &Ctx, id: CircuitId, now: domain::ids::Timestamp) -> Circuit {
+    Circuit {
+        id,
+        workspace_id: ctx.workspace(),
+        owner_id: ctx.user(),
+        name: String::new(),
+        description: String::new(),
+        status: CircuitStatus::Active,
+        default_namespace: None,
+        rules: IdentifierRules::default(),
+        approvals: ApprovalSwitches::default(),
+        public: PublicSettings::default(),
+        public_slug: None,
+        public_password_hash: None,
+        adapter: bind::json(&Map::new()),
+        post_actions: bind::json(&Map::new()),
+        version: 1,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+pub(crate) fn after<T: std::str::FromStr + From<uuid::Uuid>>(page: &PageRequest) -> Result<T> {
+    match &page.after {
+        Some(cursor) => Ok(cursor.id()?),
+        None => Ok(T::from(uuid::Uuid::nil())),
+    }
+}
+
+/// Refuses a member that lacks a permission.
+pub(crate) fn needs(member: &Member, permission: Permission) -> Result<()> {
+    if member.permissions.contains(permission) {
+        return Ok(());
+    }
+    Err(AppError::forbidden(format!("needs the permission `{permission}` in this circuit")))
+}
+
+/// Refuses a grant of what the member does not hold.
+pub(crate) fn grants(member: &Member, wanted: Permissions) -> Result<()> {
+    if can_grant(member.permissions, wanted) {
+        return Ok(());
+    }
+    let lacking: Vec<_> = wanted.without(member.permissions).iter().map(|one| one.as_str()).collect();
+    Err(AppError::forbidden(format!("nobody grants what they do not hold: {}", lacking.join(", "))))
+}
+
+fn changed_meanwhile() -> AppError {
+    AppError::new(ErrorCode::PreconditionFailed, "the circuit has changed: read it again, then retry")
+}
+
+fn check_role_name(name: &str) -> Result<String> {
+    let fits = (1..=64).contains(&name.len())
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-'));
+    if fits {
+        return Ok(name.to_owned());
+    }
+    Err(FieldError::new("name", "malformed", "must have 1 to 64 of the characters a-z, 0-9, `_` and `-`").into())
+}
+

@@ -1,0 +1,176 @@
+//! Bearer tokens: JWT (RFC 7519) signed with HMAC-SHA256, and the text of the session cookie.
+
+use domain::{
+    ids::{SessionId, Timestamp, UserId, WorkspaceId},
+    problem::ErrorCode,
+};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::secrets;
+use crate::{AppError, Result};
+
+/// For whom tokens are made; others' tokens signed with the same secret are refused.
+const AUDIENCE: &str = "farmgate";
+
+/// What a token says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Claims {
+    /// The user.
+    pub sub: UserId,
+    /// The session, which is checked on every use.
+    pub sid: SessionId,
+    /// The workspace the token is for.
+    pub wid: WorkspaceId,
+    /// Always [`AUDIENCE`].
+    pub aud: String,
+    /// Made at, in seconds since the epoch.
+    pub iat: i64,
+    /// Ends at, in seconds since the epoch.
+    pub exp: i64,
+    /// Makes each token different.
+    pub jti: Uuid,
+}
+
+impl Claims {
+    pub(super) fn new(
+        user: UserId,
+        session: SessionId,
+        workspace: WorkspaceId,
+        jti: Uuid,
+        life: [Timestamp; 2],
+    ) -> Self {
+        let [iat, exp] = life.map(Timestamp::secs);
+        Self {
+            sub: user,
+            sid: session,
+            wid: workspace,
+            aud: AUDIENCE.to_owned(),
+            iat,
+            exp,
+            jti,
+        }
+    }
+}
+
+/// Signs tokens and checks signatures.
+pub(super) struct TokenKeys {
+    header: Header,
+    signing: EncodingKey,
+    checking: DecodingKey,
+    validation: Validation,
+}
+
+impl TokenKeys {
+    /// Keys from a secret. The key id is a hash of it, so that a token signed with another is told apart.
+    pub(super) fn new(secret: &[u8]) -> Self {
+        let kid = secrets::encode(&secrets::hash(&[b"kid", secret].concat())[..6]);
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_audience(&[AUDIENCE]);
+        // Expiry is compared with the clock that was passed in, not with the system's.
+        validation.validate_exp = false;
+        Self {
+            header: Header {
+                kid: Some(kid),
+                ..Header::new(Algorithm::HS256)
+            },
+            signing: EncodingKey::from_secret(secret),
+            checking: DecodingKey::from_secret(secret),
+            validation,
+        }
+    }
+
+    pub(super) fn sign(&self, claims: &Claims) -> Result<String> {
+        jsonwebtoken::encode(&self.header, claims, &self.signing)
+            .map_err(|_| AppError::new(ErrorCode::Internal, "the token could not be signed"))
+    }
+
+    /// The claims of a token that we signed, that is for us and that has not ended; nothing otherwise.
+    pub(super) fn check(&self, token: &str, now: Timestamp) -> Option<Claims> {
+        let data = jsonwebtoken::decode::<Claims>(token, &self.checking, &self.validation).ok()?;
+        (data.header.kid == self.header.kid && now.secs() < data.claims.exp).then_some(data.claims)
+    }
+}
+
+/// A session cookie: the session's id and a secret, 48 bytes in base64url.
+pub(super) struct CookieToken {
+    /// Which session.
+    pub session: SessionId,
+    secret: [u8; 32],
+}
+
+impl CookieToken {
+    pub(super) const fn new(session: SessionId, secret: [u8; 32]) -> Self {
+        Self { session, secret }
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let bytes: [u8; 48] = secrets::decode(text)?;
+        let (id, secret) = bytes.split_at(16);
+        let session = Uuid::from_slice(id).ok()?.into();
+        Some(Self {
+            session,
+            secret: secret.try_into().ok()?,
+        })
+    }
+
+    pub(super) fn reveal(&self) -> String {
+        secrets::encode(&[self.session.uuid().as_bytes(), self.secret.as_slice()].concat())
+    }
+
+    /// What is stored of it.
+    pub(super) fn hash(&self) -> [u8; 32] {
+        secrets::hash(&self.secret)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claims() -> Claims {
+        let id = |byte| Uuid::from_bytes([byte; 16]);
+        let life = [Timestamp::from_secs(1_000), Timestamp::from_secs(1_900)];
+        Claims::new(id(1).into(), id(2).into(), id(3).into(), id(4), life)
+    }
+
+    #[test]
+    fn a_token_says_what_was_signed_until_it_ends() {
+        let keys = TokenKeys::new(b"a secret of at least 32 bytes....");
+        let token = keys.sign(&claims()).unwrap();
+        assert_eq!(keys.check(&token, Timestamp::from_secs(1_899)), Some(claims()));
+        assert_eq!(keys.check(&token, Timestamp::from_secs(1_900)), None);
+    }
+
+    #[test]
+    fn tokens_of_other_keys_other_audiences_and_without_signature_are_refused() {
+        let keys = TokenKeys::new(b"a secret of at least 32 bytes....");
+        let now = Timestamp::from_secs(1_000);
+        let others = TokenKeys::new(b"another secret, as long as the other")
+            .sign(&claims())
+            .unwrap();
+        assert_eq!(keys.check(&others, now), None);
+        let elsewhere = keys
+            .sign(&Claims {
+                aud: "elsewhere".into(),
+                ..claims()
+            })
+            .unwrap();
+        assert_eq!(keys.check(&elsewhere, now), None);
+        let token = keys.sign(&claims()).unwrap();
+        let (unsigned, _) = token.rsplit_once('.').unwrap();
+        let body = unsigned.split_once('.').unwrap().1;
+        let none = secrets::encode(br#"{"alg":"none","typ":"JWT"}"#);
+        assert_eq!(keys.check(&format!("{none}.{body}."), now), None);
+        assert_eq!(keys.check(&format!("{unsigned}."), now), None);
+    }
+
+    #[test]
+    fn a_cookie_names_its_session() {
+        let cookie = CookieToken::new(Uuid::from_bytes([9; 16]).into(), [5; 32]);
+        let read = CookieToken::parse(&cookie.reveal()).unwrap();
+        assert_eq!((read.session, read.hash()), (cookie.session, cookie.hash()));
+        assert!(CookieToken::parse("short").is_none());
+    }
+}

@@ -1,0 +1,311 @@
+//! Items: read, list, search, enrich, merge, split, deprecate, share, history.
+
+use domain::{
+    dfid::Dfid,
+    identifier::NewIdentifier,
+    ids::WorkspaceId,
+    item::{ItemContent, ItemStatus, MergeStrategy, SplitPart, merge, split},
+    page::{Cursor, Page, PageRequest},
+    problem::{ErrorCode, FieldError},
+};
+use serde_json::{Value, json};
+use store::items::{self, Change, Item, NewItem};
+use uuid::Uuid;
+
+use crate::{App, AppError, Ctx, Record, Result, local_items::check_content};
+
+/// Which items a list shows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ItemFilter {
+    /// Those granted to the workspace instead of its own.
+    pub shared: bool,
+    /// Only those in this state.
+    pub status: Option<ItemStatus>,
+}
+
+impl App {
+    /// Reads an item: the workspace's own, or one that was shared with it or pulled.
+    pub async fn item(&self, ctx: &Ctx, dfid: Dfid) -> Result<std::sync::Arc<Item>> {
+        let found = self.parts.item_loader.get((ctx.workspace(), dfid)).await?;
+        found.ok_or_else(|| AppError::not_found("item"))
+    }
+
+    /// Lists items by DFID.
+    pub async fn items(&self, ctx: &Ctx, filter: ItemFilter, page: &PageRequest) -> Result<Page<Item>> {
+        let scope = ctx.scope();
+        let db = self.db().scoped(&scope);
+        let rows = items::list(&db, ctx.workspace(), filter.shared, filter.status, page).await?;
+        Ok(Page::cut(rows, page, |item| Cursor::new("", item.dfid)))
+    }
+
+    /// Counts them.
+    pub async fn count_items(&self, ctx: &Ctx, filter: ItemFilter) -> Result<u64> {
+        let scope = ctx.scope();
+        Ok(items::count(&self.db().scoped(&scope), ctx.workspace(), filter.shared, filter.status).await?)
+    }
+
+    /// Finds items by the value of an identifier, and its exact key if given.
+    pub async fn search_items(
+        &self,
+        ctx: &Ctx,
+        value: &str,
+        exact: Option<NewIdentifier>,
+        page: &PageRequest,
+    ) -> Result<Page<Item>> {
+        let exact = exact.map(|one| one.check("identifier").map_err(AppError::invalid)).transpose()?;
+        let value = exact.as_ref().map_or(value.trim(), |one| one.value.as_str());
+        let key = exact.as_ref().map(domain::identifier::Identifier::canonical_key);
+        let scope = ctx.scope();
+        let rows =
+            items::search(&self.db().scoped(&scope), ctx.workspace(), value, key.as_deref(), page).await?;
+        Ok(Page::cut(rows, page, |item| Cursor::new("", item.dfid)))
+    }
+
+    /// Adds identifiers and data to an item of the workspace; given data replace what had the same name.
+    pub async fn enrich_item(
+        &self,
+        ctx: &Ctx,
+        dfid: Dfid,
+        identifiers: &[NewIdentifier],
+        data: Option<Value>,
+        if_version: Option<u64>,
+    ) -> Result<()> {
+        let asked = check_content(identifiers, data)?;
+        let tx = self.db().begin(&ctx.scope()).await?;
+        let work = async {
+            let item = self.changeable_item(&tx, ctx, dfid).await?;
+            if if_version.is_some_and(|version| version != item.version) {
+                let message = "the item has changed: read it again, then retry";
+                return Err(AppError::new(ErrorCode::PreconditionFailed, message));
+            }
+            let before = item.content()?;
+            let identifiers = merge(&before, &asked, MergeStrategy::Append)?.content.identifiers;
+            let mut data = before.data.clone();
+            data.extend(asked.data);
+            let after = ItemContent { identifiers, data };
+            let errors = after.validate();
+            if !errors.is_empty() {
+                return Err(AppError::invalid(errors));
+            }
+            let mut record = Record::new(self, ctx);
+            self.replace(&mut record, ctx, &item, &after, "enriched", &json!({"before": before, "after": after}))?;
+            tx.pipeline(record.steps).await?;
+            Ok(())
+        };
+        finish(work.await, tx).await
+    }
+
+    fn replace(
+        &self,
+        record: &mut Record<'_>,
+        ctx: &Ctx,
+        item: &Item,
+        after: &ItemContent,
+        action: &str,
+        changes: &Value,
+    ) -> Result<()> {
+        let sources: Vec<String> = serde_json::from_str(&item.sources.0).unwrap_or_default();
+        record.steps.extend(items::set_content(ctx.workspace(), item.dfid, after, &sources, record.now));
+        self.note(record, ctx, item, action, changes)
+    }
+
+    fn note(&self, record: &mut Record<'_>, ctx: &Ctx, item: &Item, action: &str, changes: &Value) -> Result<()> {
+        let key = (ctx.workspace(), item.dfid);
+        record.steps.push(self.change(record, ctx, key, item.version + 1, action, changes));
+        let target = item.dfid.to_string();
+        record.leaf(domain::leaf::LeafKind::Event, &target, &json!({"action": action, "changes": changes}))?;
+        record.activity(None, &format!("item.{action}"), &target, &json!({}));
+        record.outbox(&format!("item.{action}"), &json!({"dfid": item.dfid}));
+        Ok(())
+    }
+
+    async fn changeable_item(&self, tx: &db::Tx, ctx: &Ctx, dfid: Dfid) -> Result<Item> {
+        let found = items::lock(tx, ctx.workspace(), dfid).await?;
+        let item = match found {
+            Some(item) => item,
+            None if items::find(tx, ctx.workspace(), dfid).await?.is_some() => {
+                return Err(AppError::forbidden("the item belongs to another workspace: only its owner changes it"));
+            }
+            None => return Err(AppError::not_found("item")),
+        };
+        if item.status.is_changeable() {
+            return Ok(item);
+        }
+        Err(AppError::conflict(format!("the item is {} and cannot be changed any more", item.status)))
+    }
+
+    /// Merges other items of the workspace into one; their DFIDs redirect to it and nothing is lost.
+    pub async fn merge_items(
+        &self,
+        ctx: &Ctx,
+        into: Dfid,
+        others: &[Dfid],
+        strategy: MergeStrategy,
+    ) -> Result<()> {
+        let unique: std::collections::BTreeSet<_> = others.iter().collect();
+        if others.is_empty() || others.len() > 100 || unique.len() < others.len() || others.contains(&into) {
+            let message = "must name 1 to 100 different items, none of them the one merged into";
+            return Err(FieldError::new("dfids", "length", message).into());
+        }
+        let tx = self.db().begin(&ctx.scope()).await?;
+        let work = async {
+            let all: Vec<Dfid> = others.iter().copied().chain([into]).collect();
+            items::lock_many(&tx, ctx.workspace(), &all).await?;
+            let base = self.changeable_item(&tx, ctx, into).await?;
+            let before = base.content()?;
+            let mut content = before.clone();
+            let mut aliases: Vec<String> = serde_json::from_str(&base.aliases.0).unwrap_or_default();
+            let mut record = Record::new(self, ctx);
+            for other in others {
+                let other = self.changeable_item(&tx, ctx, *other).await?;
+                content = merge(&content, &other.content()?, strategy)?.content;
+                aliases.push(other.dfid.to_string());
+                let (now, ws) = (record.now, ctx.workspace());
+                record.steps.push(items::release_identifiers(ws, other.dfid));
+                record.steps.push(items::set_status(ws, other.dfid, ItemStatus::Merged, Some(into), &[], now));
+                self.note(&mut record, ctx, &other, "merged", &json!({"into": into}))?;
+            }
+            let (now, ws) = (record.now, ctx.workspace());
+            let status = items::set_status(ws, into, ItemStatus::Active, None, &aliases, now);
+            record.steps.push(status);
+            let changes = json!({"merged": others, "before": before, "after": content});
+            self.replace(&mut record, ctx, &base, &content, "absorbed", &changes)?;
+            tx.pipeline(record.steps).await?;
+            Ok(())
+        };
+        finish(work.await, tx).await
+    }
+
+    /// Divides an item: each part becomes an item of its own, what nobody asked for stays.
+    pub async fn split_item(&self, ctx: &Ctx, dfid: Dfid, parts: &[SplitPart]) -> Result<Vec<Dfid>> {
+        let tx = self.db().begin(&ctx.scope()).await?;
+        let work = async {
+            let item = self.changeable_item(&tx, ctx, dfid).await?;
+            let before = item.content()?;
+            let divided = split(&before, parts)?;
+            let mut record = Record::new(self, ctx);
+            let dfids: Vec<Dfid> = divided.parts.iter().map(|_| self.fresh_dfid()).collect();
+            let changes = json!({"parts": dfids, "before": before, "after": divided.rest});
+            self.replace(&mut record, ctx, &item, &divided.rest, "split", &changes)?;
+            for (new, content) in dfids.iter().zip(&divided.parts) {
+                let new = NewItem {
+                    dfid: *new,
+                    workspace: ctx.workspace(),
+                    content,
+                    source: "split",
+                    fingerprint: None,
+                    by: ctx.user(),
+                };
+                record.steps.extend(items::insert(&new, record.now));
+                let key = (ctx.workspace(), new.dfid);
+                record.steps.push(self.change(&record, ctx, key, 1, "created", &json!({"split_from": dfid})));
+            }
+            tx.pipeline(record.steps).await?;
+            Ok(dfids)
+        };
+        finish(work.await, tx).await
+    }
+
+    fn fresh_dfid(&self) -> Dfid {
+        let mut random = [0; 10];
+        self.ids().fill(&mut random);
+        Dfid::new(self.now(), random)
+    }
+
+    /// Marks an item as no longer in use. It stays readable.
+    pub async fn deprecate_item(&self, ctx: &Ctx, dfid: Dfid, reason: &str) -> Result<()> {
+        if reason.chars().count() > 1_000 {
+            return Err(FieldError::new("reason", "too_long", "must have at most 1000 characters").into());
+        }
+        let tx = self.db().begin(&ctx.scope()).await?;
+        let work = async {
+            let item = self.changeable_item(&tx, ctx, dfid).await?;
+            let aliases: Vec<String> = serde_json::from_str(&item.aliases.0).unwrap_or_default();
+            let mut record = Record::new(self, ctx);
+            let now = record.now;
+            let status = items::set_status(ctx.workspace(), dfid, ItemStatus::Deprecated, None, &aliases, now);
+            record.steps.push(status);
+            self.note(&mut record, ctx, &item, "deprecated", &json!({"reason": reason}))?;
+            tx.pipeline(record.steps).await?;
+            Ok(())
+        };
+        finish(work.await, tx).await
+    }
+
+    /// Lets a workspace, or the home workspace of a user, read an item from now on.
+    pub async fn share_item(
+        &self,
+        ctx: &Ctx,
+        dfid: Dfid,
+        workspace: Option<WorkspaceId>,
+        username: Option<&str>,
+    ) -> Result<WorkspaceId> {
+        let reader = self.reader(ctx, workspace, username).await?;
+        if reader == ctx.workspace() {
+            return Err(AppError::conflict("the item is this workspace's own"));
+        }
+        let tx = self.db().begin(&ctx.scope()).await?;
+        let work = async {
+            let item = self.changeable_item(&tx, ctx, dfid).await?;
+            let mut record = Record::new(self, ctx);
+            let grant = items::grant(reader, dfid, ctx.workspace(), "share", None, ctx.user(), record.now);
+            record.steps.push(grant);
+            record.activity(None, "item.shared", &item.dfid.to_string(), &json!({"workspace": reader}));
+            record.audit("item.shared", &dfid.to_string(), &json!({"workspace": reader}))?;
+            record.outbox("item.shared", &json!({"dfid": dfid, "workspace_id": reader}));
+            tx.pipeline(record.steps).await?;
+            Ok(reader)
+        };
+        finish(work.await, tx).await
+    }
+
+    async fn reader(
+        &self,
+        ctx: &Ctx,
+        workspace: Option<WorkspaceId>,
+        username: Option<&str>,
+    ) -> Result<WorkspaceId> {
+        // Whom one shares with is another tenant; only its existence is looked up.
+        let scope = ctx.system_scope();
+        let db = self.db().scoped(&scope);
+        match (workspace, username) {
+            (Some(id), None) => match store::workspaces::find(&db, id).await? {
+                Some(_) => Ok(id),
+                None => Err(FieldError::new("workspace_id", "unknown_value", "no such workspace").into()),
+            },
+            (None, Some(name)) => {
+                let found = self.user_by_name(&db, name).await?;
+                let user = found.ok_or_else(|| FieldError::new("username", "unknown_value", "no such user"))?;
+                Ok(user.home_workspace_id)
+            }
+            _ => Err(FieldError::new("workspace_id", "one_of", "give either `workspace_id` or `username`").into()),
+        }
+    }
+
+    /// Who changed what of an item, oldest first.
+    pub async fn item_history(&self, ctx: &Ctx, dfid: Dfid, page: &PageRequest) -> Result<Page<Change>> {
+        self.item(ctx, dfid).await?;
+        let scope = ctx.scope();
+        let after: Uuid = match &page.after {
+            Some(cursor) => cursor.id()?,
+            None => Uuid::nil(),
+        };
+        let rows =
+            items::history(&self.db().scoped(&scope), ctx.workspace(), dfid, after, page.rows()).await?;
+        Ok(Page::cut(rows, page, |change| Cursor::new("", change.id)))
+    }
+}
+
+/// Commits a unit of work that went well, else rolls it back.
+pub(crate) async fn finish<T>(outcome: Result<T>, tx: db::Tx) -> Result<T> {
+    match outcome {
+        Ok(value) => {
+            tx.commit().await?;
+            Ok(value)
+        }
+        Err(error) => {
+            tx.rollback().await;
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Use cases: one module per capability. Each takes a [`Ctx`] (who asks), a command, and owns its unit of work.
+//!
+//! No SQL and no HTTP here: SQL is `store`'s, answers are `server`'s. Time, ids and randomness come from the [`App`].
+
+pub mod admin;
+pub mod circuit_members;
+pub mod circuits;
+pub mod credits;
+mod ctx;
+mod error;
+pub mod identity;
+pub mod items;
+pub mod limits;
+pub mod local_items;
+pub mod operations;
+pub mod pending;
+pub mod push;
+mod record;
+
+use std::sync::Arc;
+
+pub use ctx::Ctx;
+use db::{Coalescer, Db, Scope, Tenant};
+use domain::{
+    dfid::Dfid,
+    ids::{Clock, IdSource, WorkspaceId},
+};
+pub use error::{AppError, Result};
+pub use record::Record;
+use store::items::Item;
+
+/// What all use cases stand on. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    parts: Arc<Parts>,
+}
+
+/// Point reads of items, shared by all requests that wait for one.
+type ItemLoader = Coalescer<(WorkspaceId, Dfid), Item>;
+
+/// What an [`App`] is made of.
+pub struct Parts {
+    /// The database.
+    pub db: Db,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids and randomness.
+    pub ids: Arc<dyn IdSource>,
+    /// What identity keeps between requests.
+    pub identity: Arc<identity::Services>,
+    /// Signalled after a commit that left work in the outbox.
+    pub outbox_wake: Arc<tokio::sync::Notify>,
+    /// Reads single items; see [`item_loader`].
+    pub item_loader: ItemLoader,
+}
+
+/// Queries for single items that are under way at a time, and keys in one.
+const LOADS: (usize, usize) = (2, 64);
+
+/// The reader of single items: requests that arrive while a query is under way share the next one.
+#[must_use]
+pub fn item_loader(db: &Db) -> ItemLoader {
+    let db = db.clone();
+    Coalescer::new(LOADS.0, LOADS.1, move |keys: Vec<(WorkspaceId, Dfid)>| {
+        let db = db.clone();
+        async move {
+            let mut readers: Vec<_> = keys.iter().map(|(workspace, _)| workspace.uuid()).collect();
+            readers.sort_unstable();
+            readers.dedup();
+            let scope = Scope::new(Tenant::Many(readers.into()));
+            store::items::load(&db.scoped(&scope), &keys).await
+        }
+    })
+}
+
+impl App {
+    /// Puts an application together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self { parts: Arc::new(parts) }
+    }
+
+    /// The database, for health and metrics; use cases are the way to data.
+    #[must_use]
+    pub fn db(&self) -> &Db {
+        &self.parts.db
+    }
+
+    pub(crate) fn now(&self) -> domain::ids::Timestamp {
+        self.parts.clock.now()
+    }
+
+    pub(crate) fn ids(&self) -> &dyn IdSource {
+        &*self.parts.ids
+    }
+}

@@ -1,0 +1,132 @@
+//! Pending items: what waits for a person, and the three ways to resolve it.
+
+use domain::{
+    circuit::MAX_BATCH,
+    dfid::Dfid,
+    ids::PendingItemId,
+    item::{ItemContent, MergeStrategy, PendingState, Resolution, merge},
+    page::{Cursor, Page, PageRequest},
+    problem::{ErrorCode, FieldError},
+};
+use serde_json::{Value, json};
+use store::{
+    items, local_items,
+    pending_items::{self, PendingItem},
+};
+
+use crate::{App, AppError, Ctx, Record, Result, items::finish, local_items::check_content};
+
+/// How a pending item is resolved.
+#[derive(Debug)]
+pub struct Resolve {
+    /// Approve, reject or modify.
+    pub resolution: Resolution,
+    /// For `approve`: the candidate that the content belongs to; it must be the workspace's own item.
+    pub dfid: Option<Dfid>,
+    /// For `modify`: the identifiers the local item shall have instead; then push it again.
+    pub identifiers: Vec<domain::identifier::NewIdentifier>,
+    /// A word for the record.
+    pub note: Option<String>,
+}
+
+impl App {
+    /// Pending items, oldest first.
+    pub async fn pending_items(
+        &self,
+        ctx: &Ctx,
+        state: Option<PendingState>,
+        page: &PageRequest,
+    ) -> Result<Page<PendingItem>> {
+        let scope = ctx.scope();
+        let after = crate::circuits::after(page)?;
+        let rows =
+            pending_items::list(&self.db().scoped(&scope), ctx.workspace(), state, after, page.rows()).await?;
+        Ok(Page::cut(rows, page, |pending| Cursor::new("", pending.id)))
+    }
+
+    /// Resolves a pending item, once.
+    pub async fn resolve_pending(&self, ctx: &Ctx, id: PendingItemId, resolve: Resolve) -> Result<PendingItem> {
+        if resolve.note.as_ref().is_some_and(|note| note.chars().count() > MAX_BATCH) {
+            return Err(FieldError::new("note", "too_long", "must have at most 1000 characters").into());
+        }
+        let tx = self.db().begin(&ctx.scope()).await?;
+        let outcome = self.resolve_in(&tx, ctx, id, &resolve).await;
+        finish(outcome, tx).await
+    }
+
+    async fn resolve_in(
+        &self,
+        tx: &db::Tx,
+        ctx: &Ctx,
+        id: PendingItemId,
+        resolve: &Resolve,
+    ) -> Result<PendingItem> {
+        let found = pending_items::lock(tx, ctx.workspace(), id).await?;
+        let pending = found.ok_or_else(|| AppError::not_found("pending item"))?;
+        let state = pending.state.after(resolve.resolution).ok_or_else(|| {
+            AppError::new(ErrorCode::InvalidTransition, format!("the pending item is {} already", pending.state))
+        })?;
+        let mut record = Record::new(self, ctx);
+        match resolve.resolution {
+            Resolution::Approve => self.give_to(tx, ctx, &mut record, &pending, resolve.dfid).await?,
+            Resolution::Modify => self.correct(tx, ctx, &mut record, &pending, resolve).await?,
+            Resolution::Reject => {}
+        }
+        let resolution: Value = json!({
+            "resolution": resolve.resolution, "by": ctx.user(), "dfid": resolve.dfid, "note": resolve.note,
+        });
+        record.steps.push(pending_items::resolve(ctx.workspace(), id, state, &resolution, record.now));
+        record.activity(pending.circuit_id, "pending_item.resolved", &id.to_string(), &resolution);
+        record.audit("pending_item.resolved", &id.to_string(), &resolution)?;
+        let now = record.now;
+        tx.pipeline(record.steps).await?;
+        Ok(PendingItem { state, resolution: Some(store::bind::json(&resolution)), resolved_at: Some(now), ..pending })
+    }
+
+    /// The pushed content goes to the candidate that was chosen; only new data and identifiers nobody else carries.
+    async fn give_to(
+        &self,
+        tx: &db::Tx,
+        ctx: &Ctx,
+        record: &mut Record<'_>,
+        pending: &PendingItem,
+        chosen: Option<Dfid>,
+    ) -> Result<()> {
+        let chosen = chosen.filter(|dfid| pending.candidates.contains(dfid)).ok_or_else(|| {
+            let known: Vec<_> = pending.candidates.iter().map(ToString::to_string).collect();
+            FieldError::new("dfid", "unknown_value", format!("choose one of the candidates: {}", known.join(", ")))
+        })?;
+        let found = items::lock(tx, ctx.workspace(), chosen).await?;
+        let item = found.ok_or_else(|| AppError::forbidden("only the owner of an item can give it more content"))?;
+        let before = item.content()?;
+        let pushed = ItemContent { identifiers: Vec::new(), data: pending.content.data.clone() };
+        let after = merge(&before, &pushed, MergeStrategy::KeepFirst)?.content;
+        let sources: Vec<String> = serde_json::from_str(&item.sources.0).unwrap_or_default();
+        record.steps.extend(items::set_content(ctx.workspace(), chosen, &after, &sources, record.now));
+        let changes = json!({"pending_item": pending.id, "before": before, "after": after});
+        let key = (ctx.workspace(), chosen);
+        record.steps.push(self.change(record, ctx, key, item.version + 1, "enriched", &changes));
+        Ok(())
+    }
+
+    async fn correct(
+        &self,
+        tx: &db::Tx,
+        ctx: &Ctx,
+        record: &mut Record<'_>,
+        pending: &PendingItem,
+        resolve: &Resolve,
+    ) -> Result<()> {
+        let asked = check_content(&resolve.identifiers, None)?;
+        let local_id = pending.local_id.as_deref().unwrap_or_default();
+        let found = local_items::lock(tx, ctx.workspace(), local_id).await?;
+        let local = found.ok_or_else(|| AppError::conflict("there is no local item to correct: reject instead"))?;
+        if !local.status.is_changeable() {
+            return Err(AppError::conflict(format!("the local item is {} already", local.status)));
+        }
+        let content = ItemContent { identifiers: asked.identifiers, data: local.content.data.clone() };
+        let steps = local_items::set_content(ctx.workspace(), local_id, &content, &local.undo, record.now);
+        record.steps.extend(steps);
+        Ok(())
+    }
+}

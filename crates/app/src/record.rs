@@ -1,0 +1,100 @@
+//! What every change leaves behind, gathered as steps of the change's own unit of work.
+//!
+//! A leaf for the transparency log, an activity, an audit record, an outbox row. Nothing here talks to the database:
+//! the use case sends all steps together and commits once.
+
+use db::Step;
+use domain::{
+    canonical,
+    ids::{ActivityId, AuditId, CircuitId, OutboxId, Timestamp},
+    leaf::{Leaf, LeafKind, Salt},
+    problem::ErrorCode,
+};
+use serde::Serialize;
+use store::{
+    bind::json,
+    records::{self, NewActivity, NewAudit, NewLeaf},
+};
+use uuid::Uuid;
+
+use crate::{App, AppError, Ctx, Result};
+
+/// Gathers the steps of one unit of work.
+pub struct Record<'a> {
+    app: &'a App,
+    ctx: &'a Ctx,
+    /// The moment of the change, the same for all its traces.
+    pub now: Timestamp,
+    /// The steps so far.
+    pub steps: Vec<Step>,
+}
+
+impl<'a> Record<'a> {
+    /// Begins the record of a change.
+    #[must_use]
+    pub fn new(app: &'a App, ctx: &'a Ctx) -> Self {
+        Self { app, ctx, now: app.now(), steps: Vec::new() }
+    }
+
+    /// Adds a leaf that commits to `payload`, and returns its id.
+    pub fn leaf(&mut self, kind: LeafKind, subject: &str, payload: &impl Serialize) -> Result<Uuid> {
+        let mut salt: Salt = [0; 32];
+        self.app.ids().fill(&mut salt);
+        let internal = |_| AppError::new(ErrorCode::Internal, "internal error; report the request id");
+        let bytes = canonical::to_bytes(payload).map_err(internal)?;
+        let leaf = Leaf::new(kind, subject, &bytes, &salt, self.now);
+        let id = self.app.ids().uuid();
+        let new = NewLeaf {
+            workspace: self.ctx.workspace(),
+            id,
+            kind,
+            canonical: leaf.canonical_bytes().map_err(internal)?,
+            hash: leaf.hash.0,
+            salt,
+        };
+        self.steps.push(records::insert_leaf(new, self.now));
+        Ok(id)
+    }
+
+    /// Adds what the caller did, for the circuit's and the user's activity lists.
+    pub fn activity(&mut self, circuit: Option<CircuitId>, action: &str, target: &str, details: &impl Serialize) {
+        let new = NewActivity {
+            workspace: self.ctx.workspace(),
+            id: ActivityId::generate(self.app.ids()),
+            circuit,
+            actor: self.ctx.user(),
+            action,
+            target,
+            details: json(details),
+        };
+        self.steps.push(records::insert_activity(new, self.now));
+    }
+
+    /// Adds an entry of the audit trail, with its leaf.
+    pub fn audit(&mut self, action: &str, target: &str, details: &impl Serialize) -> Result<()> {
+        let id = AuditId::generate(self.app.ids());
+        let payload = serde_json::json!({
+            "id": id, "actor": self.ctx.user(), "action": action, "target": target, "details": details,
+        });
+        let leaf = self.leaf(LeafKind::Audit, &id.to_string(), &payload)?;
+        let new = NewAudit {
+            workspace: self.ctx.workspace(),
+            id,
+            actor: Some(self.ctx.user()),
+            action,
+            target,
+            outcome: "done",
+            address: &self.ctx.address,
+            details: json(details),
+            leaf,
+        };
+        self.steps.push(records::insert_audit(new, self.now));
+        Ok(())
+    }
+
+    /// Asks the workers to do something after commit.
+    pub fn outbox(&mut self, topic: &str, payload: &impl Serialize) {
+        let id = OutboxId::generate(self.app.ids());
+        self.steps.push(records::insert_outbox(self.ctx.workspace(), id, topic, json(payload), self.now));
+    }
+}

@@ -1,0 +1,421 @@
+//! The database as the rest of the program sees it: single statements, batches and units of work.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::observer::{Observer, PoolStats};
+use crate::postgres::{Postgres, PostgresTx};
+use crate::sqlite::{Sqlite, SqliteTx};
+use crate::{DbConfig, DbError, Engine, Meter, Read, Row, Scope, Sql, Step, Target, Value};
+
+/// What a statement left behind.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    pub rows: Vec<Row>,
+    pub affected: u64,
+}
+
+#[derive(Clone)]
+enum Backend {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
+}
+
+/// A database. Cheap to clone; all clones share the pools.
+#[derive(Clone)]
+pub struct Db {
+    backend: Backend,
+    observer: Arc<dyn Observer>,
+}
+
+impl Db {
+    /// Opens the database and checks that it answers.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] if it cannot be reached, [`DbError::Other`] if the configuration makes no sense.
+    pub async fn open(config: DbConfig, observer: Arc<dyn Observer>) -> Result<Self, DbError> {
+        let backend = match &config.target {
+            Target::Sqlite(target) => Backend::Sqlite(Sqlite::open(target, &config, observer.clone()).await?),
+            Target::Postgres(target) => {
+                Backend::Postgres(Postgres::open(target, &config, observer.clone()).await?)
+            }
+        };
+        Ok(Self { backend, observer })
+    }
+
+    /// Which engine this is.
+    #[must_use]
+    pub const fn engine(&self) -> Engine {
+        match self.backend {
+            Backend::Sqlite(_) => Engine::Sqlite,
+            Backend::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// Opens a unit of work. Dropped without [`Tx::commit`], it is rolled back and leaves no trace.
+    ///
+    /// The engine opens its transaction with the first statement; on SQLite the unit then holds the writer until
+    /// it ends, so do nothing slow inside it.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] if no connection comes free in time.
+    pub async fn begin(&self, scope: &Scope) -> Result<Tx, DbError> {
+        let unit = match &self.backend {
+            Backend::Sqlite(sqlite) => Unit::Sqlite(sqlite.begin(scope)),
+            Backend::Postgres(postgres) => Unit::Postgres(postgres.begin(scope).await?),
+        };
+        Ok(Tx {
+            unit,
+            engine: self.engine(),
+            probe: self.probe(scope),
+        })
+    }
+
+    /// Runs a unit of statements that do not need each other's results: all of them or none, durable when this
+    /// returns. One round trip on PostgreSQL, one job on SQLite. Returns the affected rows of each.
+    ///
+    /// # Errors
+    /// The error of the first statement that failed; nothing was changed then.
+    pub async fn run(&self, scope: &Scope, batch: Vec<Step>) -> Result<Vec<u64>, DbError> {
+        Ok(self
+            .outcomes(scope, batch)
+            .await?
+            .into_iter()
+            .map(|o| o.affected)
+            .collect())
+    }
+
+    /// Like [`run`](Self::run), and returns the rows of each statement's `returning`.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn run_returning(&self, scope: &Scope, batch: Vec<Step>) -> Result<Vec<Vec<Row>>, DbError> {
+        Ok(self
+            .outcomes(scope, batch)
+            .await?
+            .into_iter()
+            .map(|o| o.rows)
+            .collect())
+    }
+
+    async fn outcomes(&self, scope: &Scope, batch: Vec<Step>) -> Result<Vec<Outcome>, DbError> {
+        let Some((first, _)) = batch.first() else {
+            return Ok(Vec::new());
+        };
+        let (name, count) = (first.name, batch.len());
+        let work = async {
+            match &self.backend {
+                Backend::Sqlite(sqlite) => sqlite.run(scope, batch).await,
+                Backend::Postgres(postgres) => postgres.run(scope, batch).await,
+            }
+        };
+        self.probe(scope).measure(name, count, work).await
+    }
+
+    /// Runs one writing statement as a unit of its own. Returns the affected rows.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn execute(&self, scope: &Scope, sql: &'static Sql, args: Vec<Value>) -> Result<u64, DbError> {
+        Ok(self
+            .run(scope, vec![(sql, args)])
+            .await?
+            .into_iter()
+            .next()
+            .unwrap_or(0))
+    }
+
+    /// Runs one writing statement as a unit of its own and returns the rows of its `returning`.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn returning(
+        &self,
+        scope: &Scope,
+        sql: &'static Sql,
+        args: Vec<Value>,
+    ) -> Result<Vec<Row>, DbError> {
+        Ok(self
+            .run_returning(scope, vec![(sql, args)])
+            .await?
+            .into_iter()
+            .next()
+            .unwrap_or_default())
+    }
+
+    /// Single reads on behalf of this scope, each with a snapshot of its own, as a [`Read`].
+    #[must_use]
+    pub const fn scoped<'a>(&'a self, scope: &'a Scope) -> Scoped<'a> {
+        Scoped {
+            db: self,
+            scope,
+            replica: false,
+        }
+    }
+
+    /// Single reads that may come from a replica. A workspace that wrote through this process reads the primary
+    /// until the replica has replayed its writes; so does everybody if there is no replica.
+    #[must_use]
+    pub const fn scoped_replica<'a>(&'a self, scope: &'a Scope) -> Scoped<'a> {
+        Scoped {
+            db: self,
+            scope,
+            replica: true,
+        }
+    }
+
+    /// Runs one reading statement. A write is refused: use [`execute`](Self::execute) or
+    /// [`returning`](Self::returning).
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] if nobody can carry it in time; otherwise what the statement did.
+    pub async fn all(&self, scope: &Scope, sql: &'static Sql, args: Vec<Value>) -> Result<Vec<Row>, DbError> {
+        self.read(scope, sql, args, false).await
+    }
+
+    /// The first row of [`all`](Self::all), if there is one.
+    ///
+    /// # Errors
+    /// As [`all`](Self::all).
+    pub async fn optional(
+        &self,
+        scope: &Scope,
+        sql: &'static Sql,
+        args: Vec<Value>,
+    ) -> Result<Option<Row>, DbError> {
+        self.scoped(scope).optional(sql, args).await
+    }
+
+    /// The first row of [`all`](Self::all).
+    ///
+    /// # Errors
+    /// As [`all`](Self::all), and [`DbError::NotFound`] if there is none.
+    pub async fn one(&self, scope: &Scope, sql: &'static Sql, args: Vec<Value>) -> Result<Row, DbError> {
+        self.scoped(scope).one(sql, args).await
+    }
+
+    /// Like [`all`](Self::all), from a replica where that cannot show the caller a past before its own writes.
+    ///
+    /// # Errors
+    /// As [`all`](Self::all).
+    pub async fn replica_all(
+        &self,
+        scope: &Scope,
+        sql: &'static Sql,
+        args: Vec<Value>,
+    ) -> Result<Vec<Row>, DbError> {
+        self.read(scope, sql, args, true).await
+    }
+
+    async fn read(
+        &self,
+        scope: &Scope,
+        sql: &'static Sql,
+        args: Vec<Value>,
+        replica: bool,
+    ) -> Result<Vec<Row>, DbError> {
+        let work = async {
+            match &self.backend {
+                Backend::Sqlite(sqlite) => sqlite.read(scope, sql, args).await,
+                Backend::Postgres(postgres) => postgres.read(scope, sql, args, replica).await,
+            }
+        };
+        self.probe(scope).measure(sql.name, 1, work).await
+    }
+
+    /// A snapshot of the pools.
+    #[must_use]
+    pub fn stats(&self) -> PoolStats {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.stats(),
+            Backend::Postgres(postgres) => postgres.stats(),
+        }
+    }
+
+    /// Checks that the primary answers.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] if it does not, within the wait time-out.
+    pub async fn ping(&self) -> Result<(), DbError> {
+        static PING: Sql = Sql::new("db.ping", "select 1");
+        self.all(&Scope::global(), &PING, Vec::new()).await.map(drop)
+    }
+
+    /// Ends the pools: what is under way is finished, what comes later is [`DbError::Unavailable`].
+    pub async fn close(&self) {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.close().await,
+            Backend::Postgres(postgres) => postgres.close(),
+        }
+    }
+
+    fn probe(&self, scope: &Scope) -> Probe {
+        Probe {
+            meter: scope.meter.clone(),
+            observer: self.observer.clone(),
+        }
+    }
+}
+
+/// Measures statements for the meter and the observer.
+struct Probe {
+    meter: Meter,
+    observer: Arc<dyn Observer>,
+}
+
+impl Probe {
+    async fn measure<T>(
+        &self,
+        name: &'static str,
+        statements: usize,
+        work: impl Future<Output = Result<T, DbError>>,
+    ) -> Result<T, DbError> {
+        let waited = self.meter.wait();
+        let start = Instant::now();
+        let result = work.await;
+        let took = start
+            .elapsed()
+            .saturating_sub(self.meter.wait().saturating_sub(waited));
+        self.record(name, statements, took, result.is_ok());
+        result
+    }
+
+    fn record(&self, name: &'static str, statements: usize, took: Duration, ok: bool) {
+        self.meter.add_queries(statements as u64, took);
+        self.observer.query(name, took, ok);
+    }
+}
+
+/// Single reads on behalf of a scope.
+#[derive(Clone, Copy)]
+pub struct Scoped<'a> {
+    db: &'a Db,
+    scope: &'a Scope,
+    replica: bool,
+}
+
+impl Read for Scoped<'_> {
+    async fn all(&self, sql: &'static Sql, args: Vec<Value>) -> Result<Vec<Row>, DbError> {
+        self.db.read(self.scope, sql, args, self.replica).await
+    }
+}
+
+enum Unit {
+    Sqlite(SqliteTx),
+    Postgres(PostgresTx),
+}
+
+/// A unit of work. Dropped without [`commit`](Self::commit), it is rolled back.
+///
+/// After a statement failed, on either engine, the unit only answers [`DbError::UnitOver`].
+pub struct Tx {
+    unit: Unit,
+    engine: Engine,
+    probe: Probe,
+}
+
+impl Tx {
+    /// Which engine this is.
+    #[must_use]
+    pub const fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// All rows of the result.
+    ///
+    /// # Errors
+    /// What the statement did; the unit is over then.
+    pub async fn all(&self, sql: &'static Sql, args: Vec<Value>) -> Result<Vec<Row>, DbError> {
+        Ok(self
+            .steps(vec![(sql, args)])
+            .await?
+            .into_iter()
+            .next()
+            .unwrap_or_default()
+            .rows)
+    }
+
+    /// The first row, if there is one.
+    ///
+    /// # Errors
+    /// As [`all`](Self::all).
+    pub async fn optional(&self, sql: &'static Sql, args: Vec<Value>) -> Result<Option<Row>, DbError> {
+        Ok(self.all(sql, args).await?.into_iter().next())
+    }
+
+    /// The first row.
+    ///
+    /// # Errors
+    /// As [`all`](Self::all), and [`DbError::NotFound`] if there is none; that does not end the unit.
+    pub async fn one(&self, sql: &'static Sql, args: Vec<Value>) -> Result<Row, DbError> {
+        self.optional(sql, args).await?.ok_or(DbError::NotFound)
+    }
+
+    /// Runs a statement. Returns the affected rows.
+    ///
+    /// # Errors
+    /// As [`all`](Self::all).
+    pub async fn execute(&self, sql: &'static Sql, args: Vec<Value>) -> Result<u64, DbError> {
+        Ok(self
+            .steps(vec![(sql, args)])
+            .await?
+            .into_iter()
+            .next()
+            .unwrap_or_default()
+            .affected)
+    }
+
+    /// Runs statements that do not need each other's results, in order, in one round trip. Returns the affected
+    /// rows of each.
+    ///
+    /// # Errors
+    /// The error of the first that failed; the unit is over then.
+    pub async fn pipeline(&self, steps: Vec<Step>) -> Result<Vec<u64>, DbError> {
+        Ok(self.steps(steps).await?.into_iter().map(|o| o.affected).collect())
+    }
+
+    async fn steps(&self, steps: Vec<Step>) -> Result<Vec<Outcome>, DbError> {
+        let Some((first, _)) = steps.first() else {
+            return Ok(Vec::new());
+        };
+        let (name, count) = (first.name, steps.len());
+        let work = async {
+            match &self.unit {
+                Unit::Sqlite(unit) => unit.steps(steps).await,
+                Unit::Postgres(unit) => unit.steps(steps).await,
+            }
+        };
+        self.probe.measure(name, count, work).await
+    }
+
+    /// Commits. When this returns `Ok`, the unit's changes are durable.
+    ///
+    /// # Errors
+    /// [`DbError::UnitOver`] if a statement failed before; otherwise why the commit failed. Nothing was changed,
+    /// unless the error is [`DbError::Unavailable`]: the connection was lost and the outcome is unknown.
+    pub async fn commit(self) -> Result<(), DbError> {
+        let Self { unit, probe, .. } = self;
+        let work = async {
+            match unit {
+                Unit::Sqlite(unit) => unit.commit().await,
+                Unit::Postgres(unit) => unit.commit().await,
+            }
+        };
+        probe.measure("db.commit", 0, work).await
+    }
+
+    /// Rolls back and waits until that is done; dropping does the same without waiting.
+    pub async fn rollback(self) {
+        match self.unit {
+            Unit::Sqlite(unit) => unit.rollback().await,
+            Unit::Postgres(unit) => unit.rollback().await,
+        }
+    }
+}
+
+impl Read for Tx {
+    async fn all(&self, sql: &'static Sql, args: Vec<Value>) -> Result<Vec<Row>, DbError> {
+        Self::all(self, sql, args).await
+    }
+}

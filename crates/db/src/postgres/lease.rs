@@ -1,0 +1,213 @@
+//! A borrowed connection that is never given back with a transaction open.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use deadpool::managed::Object;
+use futures_util::future::poll_fn;
+use futures_util::{TryStreamExt, pin_mut};
+use tokio_postgres::Statement;
+
+use super::error::classify;
+use super::pool::{Connection, Manager};
+use crate::connection::Outcome;
+use crate::{DbError, Engine, Row, Sql, Step, Value};
+
+/// Longest time a cleaning `rollback` may take before the connection is thrown away.
+const CLEAN_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(super) struct Lease {
+    /// Empty only while dropping.
+    object: Option<Object<Manager>>,
+    /// Something has been sent whose end is not confirmed: set before the first byte leaves.
+    open: AtomicBool,
+}
+
+impl Lease {
+    pub const fn new(object: Object<Manager>) -> Self {
+        Self {
+            object: Some(object),
+            open: AtomicBool::new(false),
+        }
+    }
+
+    fn connection(&self) -> Result<&Connection, DbError> {
+        self.object.as_deref().ok_or(DbError::UnitOver)
+    }
+
+    /// Prepares what this connection has not prepared yet, outside of any pipeline.
+    pub async fn prepare(&self, steps: &[Step]) -> Result<Vec<Statement>, DbError> {
+        let mut statements = Vec::with_capacity(steps.len());
+        for (sql, _) in steps {
+            statements.push(self.statement(sql).await?);
+        }
+        Ok(statements)
+    }
+
+    async fn statement(&self, sql: &'static Sql) -> Result<Statement, DbError> {
+        let connection = self.connection()?;
+        if let Some(statement) = connection.cached(sql) {
+            return Ok(statement);
+        }
+        let text = sql
+            .expand(Engine::Postgres)
+            .map_err(|reason| DbError::other(sql.name, reason))?;
+        let statement = connection
+            .client
+            .prepare(&text)
+            .await
+            .map_err(|e| classify(sql.name, e))?;
+        connection.remember(sql, &statement);
+        Ok(statement)
+    }
+
+    /// Prepares and runs the steps as one transaction in one round trip.
+    pub async fn pipeline(
+        &mut self,
+        begin: Option<&str>,
+        steps: &[Step],
+        commit: bool,
+    ) -> Result<Vec<Outcome>, DbError> {
+        let statements = self.prepare(steps).await?;
+        let result = self.send(begin, steps, &statements, commit).await;
+        if result.is_ok() && commit {
+            self.open.store(false, Ordering::Release);
+        }
+        result
+    }
+
+    /// Sends `begin`, the statements and `commit` in one go, then collects the answers in order.
+    ///
+    /// All of it leaves with the first poll: a caller dropped later cannot leave half of it unsent.
+    pub async fn send(
+        &self,
+        begin: Option<&str>,
+        steps: &[Step],
+        statements: &[Statement],
+        commit: bool,
+    ) -> Result<Vec<Outcome>, DbError> {
+        let client = &self.connection()?.client;
+        let mut parts: Vec<Part<'_>> = Vec::with_capacity(steps.len() + 2);
+        if let Some(text) = begin {
+            parts.push(Part::new(plain(client, text)));
+        }
+        for ((sql, args), statement) in steps.iter().zip(statements) {
+            parts.push(Part::new(query(client, sql.name, statement, args)));
+        }
+        if commit {
+            parts.push(Part::new(plain(client, "commit")));
+        }
+        self.open.store(true, Ordering::Release);
+        let mut outcomes = in_order(parts).await?;
+        if commit {
+            outcomes.pop();
+        }
+        if begin.is_some() {
+            outcomes.remove(0);
+        }
+        Ok(outcomes)
+    }
+
+    /// Ends the transaction with this command.
+    pub async fn end(&mut self, command: &'static str) -> Result<(), DbError> {
+        plain(&self.connection()?.client, command).await?;
+        self.open.store(false, Ordering::Release);
+        Ok(())
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(object) = self.object.take() else { return };
+        if !self.open.load(Ordering::Acquire) {
+            return;
+        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            drop(Object::take(object));
+            return;
+        };
+        runtime.spawn(async move {
+            let rollback = object.client.batch_execute("rollback");
+            if !matches!(tokio::time::timeout(CLEAN_TIMEOUT, rollback).await, Ok(Ok(()))) {
+                drop(Object::take(object));
+            }
+        });
+    }
+}
+
+async fn plain(client: &tokio_postgres::Client, text: &str) -> Result<Outcome, DbError> {
+    client
+        .batch_execute(text)
+        .await
+        .map_err(|e| classify("db.transaction", e))?;
+    Ok(Outcome::default())
+}
+
+async fn query(
+    client: &tokio_postgres::Client,
+    name: &'static str,
+    statement: &Statement,
+    args: &[Value],
+) -> Result<Outcome, DbError> {
+    if args.len() != statement.params().len() {
+        let reason = format!("takes {} arguments, got {}", statement.params().len(), args.len());
+        return Err(DbError::other(name, reason));
+    }
+    let stream = client
+        .query_raw(statement, args)
+        .await
+        .map_err(|e| classify(name, e))?;
+    pin_mut!(stream);
+    let mut rows = Vec::new();
+    while let Some(row) = stream.try_next().await.map_err(|e| classify(name, e))? {
+        rows.push(Row::postgres(row));
+    }
+    Ok(Outcome {
+        rows,
+        affected: stream.rows_affected().unwrap_or(0),
+    })
+}
+
+struct Part<'a> {
+    work: Pin<Box<dyn Future<Output = Result<Outcome, DbError>> + Send + 'a>>,
+    done: Option<Result<Outcome, DbError>>,
+}
+
+impl<'a> Part<'a> {
+    fn new(work: impl Future<Output = Result<Outcome, DbError>> + Send + 'a) -> Self {
+        Self {
+            work: Box::pin(work),
+            done: None,
+        }
+    }
+}
+
+/// Polls all parts in order, so that they are sent in order; answers with the first error by position.
+///
+/// A part that fails in the first pass could not be encoded and was not sent. Nothing after it is sent either,
+/// least of all `commit`: the lease stays open and is rolled back.
+async fn in_order(mut parts: Vec<Part<'_>>) -> Result<Vec<Outcome>, DbError> {
+    let mut first_pass = true;
+    poll_fn(|context| {
+        let mut pending = false;
+        for part in parts.iter_mut().filter(|part| part.done.is_none()) {
+            match part.work.as_mut().poll(context) {
+                Poll::Ready(result) => {
+                    let unsent = first_pass && result.is_err();
+                    part.done = Some(result);
+                    if unsent {
+                        return Poll::Ready(());
+                    }
+                }
+                Poll::Pending => pending = true,
+            }
+        }
+        first_pass = false;
+        if pending { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+    parts.into_iter().filter_map(|part| part.done).collect()
+}

@@ -1,0 +1,197 @@
+//! Connections of one role, and the pool that lends them.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use deadpool::managed::{self, Metrics, RecycleError, RecycleResult, Timeouts};
+use deadpool::{Runtime, managed::PoolError};
+use tokio_postgres::{Client, NoTls, Statement};
+
+use super::error::classify;
+use super::lease::Lease;
+use crate::scope::nanos;
+use crate::{DbConfig, DbError, Observer, PoolStats, PostgresConfig, Scope, Sql};
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Role {
+    App,
+    System,
+}
+
+impl Role {
+    const fn pool_name(self) -> &'static str {
+        match self {
+            Self::App => "app",
+            Self::System => "system",
+        }
+    }
+}
+
+/// A connection and the statements prepared on it.
+pub(super) struct Connection {
+    pub client: Client,
+    /// By the address of the statement. Never held across an await.
+    statements: Mutex<HashMap<usize, Statement>>,
+}
+
+impl Connection {
+    pub fn cached(&self, sql: &'static Sql) -> Option<Statement> {
+        self.statements
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&sql.key())
+            .cloned()
+    }
+
+    pub fn remember(&self, sql: &'static Sql, statement: &Statement) {
+        self.statements
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(sql.key(), statement.clone());
+    }
+}
+
+pub(super) struct Manager {
+    config: tokio_postgres::Config,
+    setup: String,
+}
+
+impl managed::Manager for Manager {
+    type Type = Connection;
+    type Error = DbError;
+
+    async fn create(&self) -> Result<Connection, DbError> {
+        let client = connect(&self.config).await?;
+        client
+            .batch_execute(&self.setup)
+            .await
+            .map_err(|e| classify("db.setup", e))?;
+        Ok(Connection {
+            client,
+            statements: Mutex::default(),
+        })
+    }
+
+    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<DbError> {
+        if connection.client.is_closed() {
+            return Err(RecycleError::message("the connection is closed"));
+        }
+        Ok(())
+    }
+}
+
+/// Connects and keeps the connection's traffic going in a task of its own.
+async fn connect(config: &tokio_postgres::Config) -> Result<Client, DbError> {
+    let (client, traffic) = config
+        .connect(NoTls)
+        .await
+        .map_err(|e| DbError::unreachable("cannot connect", e))?;
+    tokio::spawn(async move {
+        if let Err(error) = traffic.await {
+            tracing::debug!(%error, "a database connection ended");
+        }
+    });
+    Ok(client)
+}
+
+/// A connection as the login user, for migrations.
+pub(crate) async fn connect_login(target: &PostgresConfig) -> Result<Client, DbError> {
+    connect(&parse(target)?).await
+}
+
+fn parse(target: &PostgresConfig) -> Result<tokio_postgres::Config, DbError> {
+    let mut config: tokio_postgres::Config = target
+        .url
+        .parse()
+        .map_err(|e: tokio_postgres::Error| DbError::other("db.open", e))?;
+    config.connect_timeout(target.connect_timeout);
+    config
+        .keepalives_idle(Duration::from_secs(30))
+        .keepalives_interval(Duration::from_secs(10));
+    Ok(config)
+}
+
+#[derive(Clone)]
+pub(super) struct Pool {
+    pool: managed::Pool<Manager>,
+    name: &'static str,
+    waits: Arc<(AtomicU64, AtomicU64)>,
+    observer: Arc<dyn Observer>,
+}
+
+impl Pool {
+    pub fn new(
+        role: Role,
+        target: &PostgresConfig,
+        config: &DbConfig,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Self, DbError> {
+        let (name, size) = match role {
+            Role::App => (&target.app_role, target.app_pool),
+            Role::System => (&target.system_role, target.system_pool),
+        };
+        let setup = format!(
+            "set role \"{}\"; set statement_timeout = {}; set idle_in_transaction_session_timeout = {}; set timezone = 'UTC'",
+            name.replace('"', "\"\""),
+            config.statement_timeout.as_millis(),
+            config.unit_timeout.as_millis(),
+        );
+        let manager = Manager {
+            config: parse(target)?,
+            setup,
+        };
+        let timeouts = Timeouts {
+            wait: Some(config.wait_timeout),
+            create: Some(target.connect_timeout),
+            recycle: Some(config.wait_timeout),
+        };
+        let pool = managed::Pool::builder(manager)
+            .max_size(size)
+            .runtime(Runtime::Tokio1)
+            .timeouts(timeouts)
+            .build()
+            .map_err(|e| DbError::other("db.open", e))?;
+        Ok(Self {
+            pool,
+            name: role.pool_name(),
+            waits: Arc::default(),
+            observer,
+        })
+    }
+
+    pub async fn lease(&self, scope: &Scope) -> Result<Lease, DbError> {
+        let must_wait = self.pool.status().available == 0;
+        let start = Instant::now();
+        let got = self.pool.get().await;
+        let took = start.elapsed();
+        if must_wait {
+            self.waits.0.fetch_add(1, Ordering::Relaxed);
+            self.waits.1.fetch_add(nanos(took), Ordering::Relaxed);
+        }
+        scope.meter.add_wait(took);
+        self.observer.waited(self.name, took, got.is_ok());
+        got.map(Lease::new).map_err(|error| match error {
+            PoolError::Timeout(_) => DbError::unavailable("every connection is busy"),
+            PoolError::Backend(error) => error,
+            _ => DbError::unavailable("the pool is closed"),
+        })
+    }
+
+    pub fn stats(&self) -> PoolStats {
+        let status = self.pool.status();
+        PoolStats {
+            size: status.size,
+            active: status.size - status.available.min(status.size),
+            idle: status.available,
+            waits: self.waits.0.load(Ordering::Relaxed),
+            wait_time: Duration::from_nanos(self.waits.1.load(Ordering::Relaxed)),
+            queued: status.waiting,
+        }
+    }
+
+    pub fn close(&self) {
+        self.pool.close();
+    }
+}

@@ -1,0 +1,436 @@
+//! One straight line from a request to its answer: ids, route, caller, policy, limits, handler, problem, headers.
+
+use std::{
+    net::IpAddr,
+    panic::AssertUnwindSafe,
+    sync::{Arc, OnceLock, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use axum::{body::Body, extract::Request, response::Response};
+use domain::{
+    identity::Cidr,
+    ids::{Clock, IdSource},
+    problem::{ErrorCode, FieldError},
+};
+use futures_util::FutureExt;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http_body::Body as _;
+
+use crate::{
+    admission,
+    body::{GuardedBody, too_large},
+    caller::{Authenticator, Caller},
+    context::{Ctx, Meter, RequestContext},
+    csrf::Csrf,
+    error::ApiError,
+    extract::PathParams,
+    fair::{FairLimits, FairQueue},
+    headers::{self, Cors},
+    metrics::Metrics,
+    policy::Budget,
+    rate::{LocalLimiter, Quota},
+    routes::{BoundRoutes, Endpoint, Matched, RouteError, RouteTable},
+    trace::TraceContext,
+};
+
+/// What the edge needs to know; times and sizes with sensible defaults.
+#[derive(Clone, Debug)]
+pub struct EdgeConfig {
+    /// Time until the head of an answer unless the route says otherwise.
+    pub budget: Duration,
+    /// Time for a body to arrive.
+    pub body_time: Duration,
+    /// Longest path and query, in bytes.
+    pub max_uri: usize,
+    /// Bounds of concurrent requests.
+    pub fair: FairLimits,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Cidr>,
+    /// Origins that browsers may call from.
+    pub allowed_origins: Vec<String>,
+    /// Quotas.
+    pub quotas: Quotas,
+}
+
+/// Requests allowed to each kind of caller.
+#[derive(Clone, Copy, Debug)]
+pub struct Quotas {
+    /// Anonymous requests of one address.
+    pub anonymous: Quota,
+    /// Requests of one user.
+    pub user: Quota,
+    /// Requests of one API key that has no rate of its own.
+    pub key: Quota,
+    /// Requests of one workspace.
+    pub workspace: Quota,
+    /// Sign-in attempts of one address.
+    pub login: Quota,
+    /// Password resets and registrations of one address.
+    pub reset: Quota,
+}
+
+impl Default for EdgeConfig {
+    fn default() -> Self {
+        Self {
+            budget: Duration::from_secs(10),
+            body_time: Duration::from_secs(30),
+            max_uri: 8 * 1024,
+            fair: FairLimits::default(),
+            trusted_proxies: Vec::new(),
+            allowed_origins: Vec::new(),
+            quotas: Quotas {
+                anonymous: Quota::per_minute(600),
+                user: Quota::per_minute(6_000),
+                key: Quota::per_minute(6_000),
+                workspace: Quota::per_minute(60_000),
+                login: Quota::per_minute(30),
+                reset: Quota::per_minute(10),
+            },
+        }
+    }
+}
+
+/// What is passed in from outside.
+pub struct Outside {
+    /// What the time is.
+    pub clock: Arc<dyn Clock>,
+    /// Where ids and randomness come from.
+    pub ids: Arc<dyn IdSource>,
+    /// Who turns credentials into callers.
+    pub authenticator: Arc<dyn Authenticator>,
+    /// Makes and checks CSRF tokens.
+    pub csrf: Csrf,
+}
+
+/// Where a request came from, as the connection knows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// The other end of the connection.
+    pub address: IpAddr,
+    /// Whether it speaks TLS.
+    pub https: bool,
+}
+
+/// The whole HTTP service.
+pub struct Edge {
+    table: RouteTable,
+    pub(crate) config: EdgeConfig,
+    pub(crate) outside: Outside,
+    pub(crate) limiter: LocalLimiter,
+    fair: Arc<FairQueue>,
+    cors: Cors,
+    metrics: Arc<Metrics>,
+}
+
+/// Keys the in-process rate limiter remembers.
+const RATE_KEYS: usize = 100_000;
+
+/// What is known when the answer is finished.
+struct Finish {
+    started: Instant,
+    route: Option<usize>,
+    request_id: HeaderValue,
+    trace: TraceContext,
+}
+
+/// Counts an open context; a drop without [`OpenContext::answered`] means that the client left.
+struct OpenContext {
+    metrics: Arc<Metrics>,
+    ctx: Option<Arc<RequestContext>>,
+}
+
+impl OpenContext {
+    fn new(metrics: &Arc<Metrics>) -> Self {
+        metrics.open_contexts.fetch_add(1, Ordering::Relaxed);
+        Self {
+            metrics: Arc::clone(metrics),
+            ctx: None,
+        }
+    }
+}
+
+impl Drop for OpenContext {
+    fn drop(&mut self) {
+        self.metrics.open_contexts.fetch_sub(1, Ordering::Relaxed);
+        if let Some(ctx) = self.ctx.take() {
+            self.metrics.clients_left.fetch_add(1, Ordering::Relaxed);
+            ctx.cancel();
+        }
+    }
+}
+
+impl Edge {
+    /// Puts the service together.
+    ///
+    /// # Errors
+    /// If two routes contradict each other.
+    pub fn new(routes: BoundRoutes, config: EdgeConfig, outside: Outside) -> Result<Arc<Self>, RouteError> {
+        let table = routes.into_table()?;
+        let labels = table
+            .endpoints()
+            .iter()
+            .map(|route| (route.method.to_string(), route.path));
+        let metrics = Arc::new(Metrics::new(labels));
+        let cors = Cors::new(&config.allowed_origins);
+        let fair = FairQueue::new(config.fair);
+        Ok(Arc::new(Self {
+            table,
+            config,
+            outside,
+            limiter: LocalLimiter::new(RATE_KEYS),
+            fair,
+            cors,
+            metrics,
+        }))
+    }
+
+    /// What the edge counts.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// The queue of concurrent requests.
+    #[must_use]
+    pub fn fair(&self) -> &Arc<FairQueue> {
+        &self.fair
+    }
+
+    /// Every route: what the route walk visits.
+    #[must_use]
+    pub fn endpoints(&self) -> &[Arc<Endpoint>] {
+        self.table.endpoints()
+    }
+
+    /// Answers a request. Never fails; dropping the future cancels the request.
+    pub async fn handle(&self, request: Request, peer: Peer) -> Response {
+        let started = Instant::now();
+        let open = OpenContext::new(&self.metrics);
+        let request_id = self.request_id(request.headers());
+        let trace = TraceContext::continue_or_begin(request.headers().get("traceparent"), &*self.outside.ids);
+        let origin = request.headers().get(header::ORIGIN).cloned();
+        let is_head = request.method() == Method::HEAD;
+        let mut finish = Finish {
+            started,
+            route: None,
+            request_id,
+            trace,
+        };
+        let answered = self.route(request, peer, &mut finish, open).await;
+        let mut response = answered.unwrap_or_else(axum::response::IntoResponse::into_response);
+        if is_head {
+            *response.body_mut() = Body::empty();
+        }
+        self.complete(response, &finish, origin.as_ref(), peer)
+    }
+
+    async fn route(
+        &self,
+        request: Request,
+        peer: Peer,
+        finish: &mut Finish,
+        open: OpenContext,
+    ) -> Result<Response, ApiError> {
+        let length = request
+            .uri()
+            .path_and_query()
+            .map_or(0, |part| part.as_str().len());
+        if length > self.config.max_uri {
+            return Err(malformed(
+                "path",
+                "too_long",
+                format!("must be at most {} bytes", self.config.max_uri),
+            ));
+        }
+        if let Some(preflight) = self.cors.preflight(&request) {
+            return Ok(preflight);
+        }
+        match self.table.find(request.method(), request.uri().path()) {
+            Matched::Nothing => Err(ApiError::new(ErrorCode::NotFound, "no such path")),
+            Matched::OtherMethods(allow) => {
+                let error = ApiError::new(
+                    ErrorCode::MethodNotAllowed,
+                    "the path exists, but not with this method",
+                );
+                Err(error.header(header::ALLOW, allow.clone()))
+            }
+            Matched::Route(index, endpoint, params) => {
+                finish.route = Some(index);
+                self.serve(request, peer, finish, endpoint, PathParams(params), open)
+                    .await
+            }
+        }
+    }
+
+    async fn serve(
+        &self,
+        request: Request,
+        peer: Peer,
+        finish: &Finish,
+        endpoint: &Arc<Endpoint>,
+        params: PathParams,
+        mut open: OpenContext,
+    ) -> Result<Response, ApiError> {
+        let policy = &endpoint.policy;
+        let now = self.outside.clock.now();
+        let address = headers::client_address(request.headers(), peer.address, &self.config.trusted_proxies);
+        let caller = admission::caller(self, request.headers(), endpoint, address, now).await?;
+        let admitted = policy.admit(caller.as_deref());
+        if admitted.is_err() && caller.is_none() {
+            admission::count(self, policy.rate, None, address, now)?;
+        }
+        admitted?;
+        admission::check_csrf(self, &request, caller.as_deref())?;
+        let quota = admission::count(self, policy.rate, caller.as_deref(), address, now)?;
+        let slot = self
+            .fair
+            .enter(slot_key(caller.as_deref(), address))
+            .await
+            .map_err(|_| self.saturated())?;
+        let budget = match policy.budget {
+            Budget::Default => self.config.budget,
+            Budget::Own(budget) => budget,
+        };
+        let ctx = Arc::new(RequestContext {
+            request_id: finish.request_id.clone(),
+            trace: finish.trace,
+            received_at: now,
+            deadline: finish.started + budget,
+            address,
+            route: endpoint.path,
+            meter: Meter::default(),
+            caller,
+            cancelled: OnceLock::new(),
+            https: peer.https,
+        });
+        open.ctx = Some(Arc::clone(&ctx));
+        let request = prepare(request, &ctx, params, policy.body_limit, self.config.body_time)?;
+        let answer = self.run(endpoint, request, &ctx).await;
+        open.ctx = None;
+        let mut response = answer?;
+        if let Some((decision, quota)) = quota {
+            headers::rate_limit(response.headers_mut(), &decision, quota);
+        }
+        Ok(hold_while_streaming(response, (slot, open)))
+    }
+
+    async fn run(
+        &self,
+        endpoint: &Endpoint,
+        request: Request,
+        ctx: &RequestContext,
+    ) -> Result<Response, ApiError> {
+        let handler = AssertUnwindSafe(async { (endpoint.handle)(request).await }).catch_unwind();
+        match tokio::time::timeout_at(ctx.deadline.into(), handler).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(_)) => {
+                self.metrics.panics.fetch_add(1, Ordering::Relaxed);
+                Err(ApiError::internal(format!(
+                    "the handler of {} panicked",
+                    endpoint.path
+                )))
+            }
+            Err(_) => {
+                ctx.cancel();
+                let error = ApiError::new(ErrorCode::DeadlineExceeded, "the request's time budget ran out");
+                Err(error.retry_after(Duration::from_secs(1)))
+            }
+        }
+    }
+
+    fn saturated(&self) -> ApiError {
+        self.metrics.saturated.fetch_add(1, Ordering::Relaxed);
+        ApiError::unavailable("too many requests are being served", Duration::from_secs(1))
+    }
+
+    /// Renders a problem, adds the headers every answer has, counts, logs the chain of causes once.
+    fn complete(
+        &self,
+        response: Response,
+        finish: &Finish,
+        origin: Option<&HeaderValue>,
+        peer: Peer,
+    ) -> Response {
+        let mut response = response;
+        if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+            let request_id = finish.request_id.to_str().unwrap_or_default();
+            let trace_id = finish.trace.trace_id_text();
+            if error.status().is_server_error() && error.status() != http::StatusCode::SERVICE_UNAVAILABLE {
+                tracing::error!(request_id, %trace_id, chain = error.chain(), "a request failed");
+            } else {
+                tracing::debug!(request_id, %trace_id, chain = error.chain(), "a request was refused");
+            }
+            let carried = std::mem::take(response.headers_mut());
+            response = error.render(request_id, &trace_id);
+            for (name, value) in &carried {
+                if name.as_str().starts_with("ratelimit") {
+                    response.headers_mut().insert(name, value.clone());
+                }
+            }
+        }
+        let added = response.headers_mut();
+        added.insert(HeaderName::from_static("x-request-id"), finish.request_id.clone());
+        headers::secure(added, peer.https);
+        self.cors.allow(added, origin);
+        self.metrics
+            .record(finish.route, response.status().as_u16(), finish.started.elapsed());
+        response
+    }
+
+    /// The caller's own id if it is sane, else a new one.
+    fn request_id(&self, headers: &HeaderMap) -> HeaderValue {
+        let sane = |value: &&HeaderValue| {
+            let bytes = value.as_bytes();
+            (1..=64).contains(&bytes.len())
+                && bytes
+                    .iter()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
+        };
+        headers
+            .get("x-request-id")
+            .filter(sane)
+            .cloned()
+            .unwrap_or_else(|| {
+                let id = self.outside.ids.uuid().hyphenated().to_string();
+                HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("unknown"))
+            })
+    }
+}
+
+fn malformed(field: &str, code: &'static str, message: String) -> ApiError {
+    ApiError::malformed(vec![FieldError::new(field, code, message)])
+}
+
+/// Whose slots are used: the user's, or the address's if anonymous.
+fn slot_key(caller: Option<&Caller>, address: IpAddr) -> uuid::Uuid {
+    caller.map_or_else(
+        || uuid::Uuid::from_u128(headers::address_bits(address)),
+        |caller| caller.user.uuid(),
+    )
+}
+
+/// Refuses a body that says it is too large, guards any other, and puts the context into the request.
+fn prepare(
+    request: Request,
+    ctx: &Arc<RequestContext>,
+    params: PathParams,
+    limit: usize,
+    body_time: Duration,
+) -> Result<Request, ApiError> {
+    if request.body().size_hint().lower() > limit as u64 {
+        return Err(too_large(limit));
+    }
+    let mut request = request.map(|body| GuardedBody::wrap(body, limit, body_time));
+    request.extensions_mut().insert(Ctx(Arc::clone(ctx)));
+    request.extensions_mut().insert(params);
+    Ok(request)
+}
+
+/// A body of unknown length keeps its slot and context until it ends.
+fn hold_while_streaming<T: Send + Unpin + 'static>(response: Response, held: T) -> Response {
+    if response.body().size_hint().exact().is_some() {
+        return response;
+    }
+    response.map(|body| Body::new(crate::body::Holding::new(body, held)))
+}

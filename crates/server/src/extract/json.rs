@@ -1,0 +1,120 @@
+//! JSON in and out. Bad input is told apart: not JSON (400), too large (413), another type (415), wrong fields (422).
+
+use axum::{
+    extract::{FromRequest, Request},
+    response::{IntoResponse, Response},
+};
+use domain::problem::ErrorCode;
+use http::{HeaderMap, HeaderValue, header};
+use http_body_util::BodyExt;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::error::Category;
+
+use super::serde_errors::field_error;
+use crate::{body::BodyError, error::ApiError};
+
+/// A JSON body: extractor and answer.
+///
+/// Types read with it should carry `#[serde(deny_unknown_fields)]`: an unknown field is an error that names it.
+#[derive(Clone, Debug)]
+pub struct Json<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        let mut body = Vec::with_capacity(256);
+        match serde_json::to_writer(&mut body, &self.0) {
+            Ok(()) => {
+                let mut response = Response::new(body.into());
+                let json = HeaderValue::from_static("application/json");
+                response.headers_mut().insert(header::CONTENT_TYPE, json);
+                response
+            }
+            Err(error) => ApiError::internal(error).into_response(),
+        }
+    }
+}
+
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        if !is_json(request.headers()) {
+            return Err(ApiError::new(
+                ErrorCode::UnsupportedMediaType,
+                "send JSON with `Content-Type: application/json`",
+            ));
+        }
+        parse(&collect(request).await?).map(Self)
+    }
+}
+
+/// The whole body as bytes, within the route's limit; for routes that read other formats.
+#[derive(Clone, Debug)]
+pub struct Bytes(pub bytes::Bytes);
+
+impl<S: Sync> FromRequest<S> for Bytes {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        collect(request).await.map(Self)
+    }
+}
+
+async fn collect(request: Request) -> Result<bytes::Bytes, ApiError> {
+    match request.into_body().collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) => Err(BodyError::explain(error)),
+    }
+}
+
+/// `application/json` or a type with the suffix `+json`.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+    else {
+        return false;
+    };
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+        || essence
+            .to_ascii_lowercase()
+            .strip_prefix("application/")
+            .is_some_and(|rest| rest.ends_with("+json"))
+}
+
+/// Reads JSON; only a body that does not fit is read a second time to learn the path of the field.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let error = match serde_json::from_slice(bytes) {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
+    match error.classify() {
+        Category::Data => Err(wrong_fields::<T>(bytes, &error)),
+        Category::Io | Category::Syntax | Category::Eof => Err(not_json(bytes, &error)),
+    }
+}
+
+fn wrong_fields<T: DeserializeOwned>(bytes: &[u8], first: &serde_json::Error) -> ApiError {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    match serde_path_to_error::deserialize::<_, T>(&mut reader) {
+        Ok(_) => ApiError::invalid(vec![field_error(".", &first.to_string())]),
+        Err(error) => {
+            let path = error.path().to_string();
+            ApiError::invalid(vec![field_error(&path, &error.into_inner().to_string())])
+        }
+    }
+}
+
+fn not_json(bytes: &[u8], error: &serde_json::Error) -> ApiError {
+    if bytes.is_empty() {
+        return ApiError::new(ErrorCode::MalformedJson, "the body is empty: JSON is expected");
+    }
+    if let Err(utf8) = std::str::from_utf8(bytes) {
+        let text = format!("the body is not valid UTF-8 at byte {}", utf8.valid_up_to());
+        return ApiError::new(ErrorCode::MalformedJson, text);
+    }
+    ApiError::new(ErrorCode::MalformedJson, error.to_string())
+        .member("line", error.line())
+        .member("column", error.column())
+}

@@ -1,0 +1,35 @@
+//! The HTTP edge: connections, contexts, policies, limits, errors, metrics, health, documents.
+//!
+//! A resource's routes are written against [`routes::Routes`], the extractors in [`extract`] and the answers in
+//! [`answer`]. No rule of a resource lives here, and no SQL.
+
+mod admission;
+pub mod answer;
+mod body;
+pub mod caller;
+pub mod context;
+pub mod csrf;
+pub mod edge;
+pub mod error;
+pub mod extract;
+pub mod fair;
+mod headers;
+pub mod listen;
+pub mod metrics;
+pub mod openapi;
+pub mod operation;
+pub mod platform;
+pub mod policy;
+pub mod rate;
+pub mod routes;
+mod scope;
+pub mod trace;
+
+pub use answer::{Created, Listing, NoContent, Tagged};
+pub use caller::{Caller, Credential};
+pub use context::{Ctx, RequestContext};
+pub use error::ApiError;
+pub use extract::{Auth, IfMatch, Json, List, Path, Path2, Query};
+pub use operation::Operation;
+pub use policy::Policy;
+pub use routes::Routes;

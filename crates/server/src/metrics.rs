@@ -1,0 +1,203 @@
+//! What the edge counts, without a lock on a request's way, and how `/metrics` shows it.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicI64, AtomicU64, Ordering},
+    time::Duration,
+};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+};
+
+use crate::context::micros;
+
+/// Upper bounds of the latency buckets, in microseconds.
+const BOUNDS: [u64; 14] = [
+    250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
+    10_000_000,
+];
+/// Statuses with a counter of their own; others count as `other`.
+const STATUSES: [u16; 30] = [
+    101, 200, 201, 202, 204, 206, 302, 303, 304, 308, 400, 401, 402, 403, 404, 405, 406, 408, 409, 410, 412,
+    413, 415, 422, 429, 431, 499, 500, 502, 503,
+];
+
+/// Counters of one route and method.
+#[derive(Debug)]
+pub(crate) struct RouteMetrics {
+    method: String,
+    route: &'static str,
+    statuses: [AtomicU64; STATUSES.len() + 1],
+    buckets: [AtomicU64; BOUNDS.len() + 1],
+    sum_micros: AtomicU64,
+}
+
+impl RouteMetrics {
+    fn new(method: String, route: &'static str) -> Self {
+        Self {
+            method,
+            route,
+            statuses: std::array::from_fn(|_| AtomicU64::new(0)),
+            buckets: std::array::from_fn(|_| AtomicU64::new(0)),
+            sum_micros: AtomicU64::new(0),
+        }
+    }
+
+    fn record(&self, status: u16, took: Duration) {
+        let took = micros(took);
+        let status = STATUSES.binary_search(&status).unwrap_or(STATUSES.len());
+        self.statuses[status].fetch_add(1, Ordering::Relaxed);
+        self.buckets[BOUNDS.partition_point(|bound| *bound < took)].fetch_add(1, Ordering::Relaxed);
+        self.sum_micros.fetch_add(took, Ordering::Relaxed);
+    }
+
+    fn labels(&self) -> [(&'static str, String); 2] {
+        [("method", self.method.clone()), ("route", self.route.to_owned())]
+    }
+}
+
+/// Everything the edge counts.
+#[derive(Debug)]
+pub struct Metrics {
+    routes: Vec<RouteMetrics>,
+    /// Requests refused by a rate limit.
+    pub rate_limited: AtomicU64,
+    /// Requests refused because no slot was free.
+    pub saturated: AtomicU64,
+    /// Handlers that panicked.
+    pub panics: AtomicU64,
+    /// Clients that left before the answer's head.
+    pub clients_left: AtomicU64,
+    /// Contexts open at this moment.
+    pub open_contexts: AtomicI64,
+    /// Connections open at this moment.
+    pub connections: AtomicI64,
+    /// Connections refused because too many were open.
+    pub connections_refused: AtomicU64,
+}
+
+impl Metrics {
+    /// Counters for these routes, plus one set for requests that match none.
+    pub(crate) fn new(routes: impl Iterator<Item = (String, &'static str)>) -> Self {
+        let mut routes: Vec<_> = routes
+            .map(|(method, route)| RouteMetrics::new(method, route))
+            .collect();
+        routes.push(RouteMetrics::new("other".to_owned(), "unmatched"));
+        Self {
+            routes,
+            rate_limited: AtomicU64::new(0),
+            saturated: AtomicU64::new(0),
+            panics: AtomicU64::new(0),
+            clients_left: AtomicU64::new(0),
+            open_contexts: AtomicI64::new(0),
+            connections: AtomicI64::new(0),
+            connections_refused: AtomicU64::new(0),
+        }
+    }
+
+    /// Counts an answered request; `None` stands for no route.
+    pub(crate) fn record(&self, route: Option<usize>, status: u16, took: Duration) {
+        let index = route.unwrap_or(self.routes.len() - 1);
+        if let Some(counters) = self.routes.get(index) {
+            counters.record(status, took);
+        }
+    }
+
+    fn encode_requests(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Requests answered, by method, matched pattern and status";
+        let mut metric = encoder.encode_descriptor("http_requests", help, None, MetricType::Counter)?;
+        for route in &self.routes {
+            for (index, count) in route.statuses.iter().enumerate() {
+                let count = count.load(Ordering::Relaxed);
+                if count == 0 {
+                    continue;
+                }
+                let status = STATUSES
+                    .get(index)
+                    .map_or_else(|| "other".to_owned(), u16::to_string);
+                let [method, pattern] = route.labels();
+                let labels = [method, pattern, ("status", status)];
+                ConstCounter::new(count).encode(metric.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn encode_durations(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Seconds from receiving a request to the head of its answer";
+        let name = "http_request_duration_seconds";
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        for route in &self.routes {
+            let counts: Vec<u64> = route
+                .buckets
+                .iter()
+                .map(|count| count.load(Ordering::Relaxed))
+                .collect();
+            let total = counts.iter().sum();
+            if total == 0 {
+                continue;
+            }
+            let bounds = BOUNDS.iter().map(|bound| seconds(*bound)).chain([f64::MAX]);
+            let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
+            let labels = route.labels();
+            let mut encoder: MetricEncoder<'_> = metric.encode_family(&labels)?;
+            let sum = seconds(route.sum_micros.load(Ordering::Relaxed));
+            encoder.encode_histogram::<NoLabelSet>(sum, total, &buckets, None)?;
+        }
+        Ok(())
+    }
+}
+
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "a metric in seconds needs no more than 52 bits"
+)]
+fn seconds(micros: u64) -> f64 {
+    micros as f64 / 1e6
+}
+
+impl Collector for Metrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        self.encode_requests(&mut encoder)?;
+        self.encode_durations(&mut encoder)?;
+        let counters = [
+            (
+                "rate_limited",
+                "Requests refused by a rate limit",
+                &self.rate_limited,
+            ),
+            (
+                "http_saturated",
+                "Requests refused because no slot was free",
+                &self.saturated,
+            ),
+            ("http_panics", "Handlers that panicked", &self.panics),
+            (
+                "http_clients_left",
+                "Clients that left before their answer",
+                &self.clients_left,
+            ),
+            (
+                "http_connections_refused",
+                "Connections over the limit",
+                &self.connections_refused,
+            ),
+        ];
+        for (name, help, value) in counters {
+            let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            ConstCounter::new(value.load(Ordering::Relaxed)).encode(metric)?;
+        }
+        let gauges = [
+            ("http_open_contexts", "Requests being served", &self.open_contexts),
+            ("http_connections", "Connections open", &self.connections),
+        ];
+        for (name, help, value) in gauges {
+            let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            ConstGauge::new(value.load(Ordering::Relaxed)).encode(metric)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,430 @@
+//! Items: what a DFID stands for.
+
+use std::sync::Arc;
+
+use app::items::ItemFilter;
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use domain::{
+    dfid::Dfid,
+    identifier::NewIdentifier,
+    identity::ApiScope,
+    ids::{Timestamp, UserId, WorkspaceId},
+    item::{ItemStatus, MergeStrategy, SplitPart},
+    problem::{ErrorCode, FieldError},
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, value::RawValue};
+use store::items::{Change, Item};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::{
+    ApiError, Ctx, IfMatch, Json, List, Listing, Operation, Path, Policy, Routes, Tagged,
+    platform::{Platform, context},
+    routes::schema::{IdentifierBody, IdentifierView, ItemStatusWord, MergeStrategyWord},
+};
+
+const TAG: &str = "items";
+
+/// The routes under `/api/items`.
+#[must_use]
+pub fn routes() -> Routes<Platform> {
+    let read = || Policy::viewer(ApiScope::ItemsRead);
+    Routes::new()
+        .get(
+            "/api/items",
+            read(),
+            Operation::new(TAG, "Lists items by DFID: the workspace's own, or those shared with it")
+                .query::<ItemQuery>()
+                .returns_page::<ItemView>(),
+            list,
+        )
+        .get(
+            "/api/items/search",
+            read(),
+            Operation::new(TAG, "Finds items by the value of an identifier")
+                .query::<SearchQuery>()
+                .returns_page::<ItemView>()
+                .problems(&[ErrorCode::ValidationFailed]),
+            search,
+        )
+        .get(
+            "/api/items/{dfid}",
+            read(),
+            Operation::new(TAG, "Reads an item")
+                .description("An item that was merged into another one answers 308 with the other's address.")
+                .returns::<ItemView>(200)
+                .returns_nothing(304)
+                .returns::<ItemView>(308)
+                .problems(&[ErrorCode::NotFound]),
+            get,
+        )
+        .get(
+            "/api/items/{dfid}/history",
+            read(),
+            Operation::new(TAG, "Lists who changed what, oldest first")
+                .returns_page::<ChangeView>()
+                .problems(&[ErrorCode::NotFound]),
+            history,
+        )
+        .merge(changes())
+}
+
+fn changes() -> Routes<Platform> {
+    let write = || Policy::member(ApiScope::ItemsWrite);
+    let refusals = [ErrorCode::NotFound, ErrorCode::Forbidden, ErrorCode::Conflict, ErrorCode::ValidationFailed];
+    Routes::new()
+        .patch(
+            "/api/items/{dfid}",
+            write(),
+            Operation::new(TAG, "Enriches an item with identifiers and data")
+                .body::<EnrichBody>()
+                .returns::<ItemView>(200)
+                .problems(&refusals)
+                .if_match(),
+            enrich,
+        )
+        .post(
+            "/api/items/{dfid}/merge",
+            write(),
+            Operation::new(TAG, "Merges other items into this one; their DFIDs redirect to it")
+                .body::<MergeBody>()
+                .returns::<ItemView>(200)
+                .problems(&refusals),
+            merge,
+        )
+        .post(
+            "/api/items/{dfid}/split",
+            write(),
+            Operation::new(TAG, "Divides an item: each part becomes an item of its own")
+                .body::<SplitBody>()
+                .returns::<SplitView>(201)
+                .problems(&refusals),
+            split,
+        )
+        .post(
+            "/api/items/{dfid}/deprecate",
+            write(),
+            Operation::new(TAG, "Marks an item as no longer in use")
+                .body::<DeprecateBody>()
+                .returns::<ItemView>(200)
+                .problems(&refusals),
+            deprecate,
+        )
+        .post(
+            "/api/items/{dfid}/share",
+            write(),
+            Operation::new(TAG, "Lets another workspace, or a user's, read the item from now on")
+                .body::<ShareBody>()
+                .returns::<SharedView>(201)
+                .problems(&refusals),
+            share,
+        )
+}
+
+#[derive(Deserialize, IntoParams, Default)]
+#[serde(deny_unknown_fields, default)]
+struct ItemQuery {
+    /// Those shared with the workspace instead of its own.
+    shared: bool,
+    /// Only items in this state.
+    #[param(value_type = Option<ItemStatusWord>)]
+    status: Option<ItemStatus>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+struct SearchQuery {
+    /// The identifier's value.
+    #[param(min_length = 1, max_length = 256)]
+    value: String,
+    /// Narrows the search to this key; then namespace, registry and scope count too.
+    key: Option<String>,
+    namespace: Option<String>,
+    registry: Option<String>,
+    scope: Option<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct EnrichBody {
+    #[serde(default)]
+    #[schema(value_type = Vec<IdentifierBody>, max_items = 64)]
+    identifiers: Vec<NewIdentifier>,
+    #[schema(value_type = Option<Object>)]
+    enriched_data: Option<Value>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct MergeBody {
+    /// The items to merge into this one.
+    #[schema(value_type = Vec<String>)]
+    dfids: Vec<Dfid>,
+    #[serde(default = "append")]
+    #[schema(value_type = Option<MergeStrategyWord>)]
+    strategy: MergeStrategy,
+}
+
+const fn append() -> MergeStrategy {
+    MergeStrategy::Append
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SplitBody {
+    parts: Vec<SplitPartBody>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SplitPartBody {
+    /// Identifiers of the item that go to this part.
+    #[schema(value_type = Vec<IdentifierBody>)]
+    identifiers: Vec<NewIdentifier>,
+    /// Names in the data that go to this part.
+    #[serde(default)]
+    data: Vec<String>,
+}
+
+impl SplitPartBody {
+    fn check(self, index: usize) -> Result<SplitPart, Vec<FieldError>> {
+        let identifiers =
+            domain::identifier::check_all(&format!("parts[{index}].identifiers"), &self.identifiers)?;
+        Ok(SplitPart { identifiers, data: self.data })
+    }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct DeprecateBody {
+    #[serde(default)]
+    #[schema(max_length = 1000)]
+    reason: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ShareBody {
+    #[schema(value_type = Option<String>, format = "uuid")]
+    workspace_id: Option<WorkspaceId>,
+    username: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct SplitView {
+    #[schema(value_type = Vec<String>)]
+    dfids: Vec<Dfid>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct SharedView {
+    #[schema(value_type = String)]
+    dfid: Dfid,
+    #[schema(value_type = String, format = "uuid")]
+    workspace_id: WorkspaceId,
+}
+
+/// An item as its readers see it. Documents pass through as stored.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ItemView {
+    #[schema(value_type = String)]
+    dfid: Dfid,
+    #[schema(value_type = String, format = "uuid")]
+    owner_workspace_id: WorkspaceId,
+    #[schema(value_type = ItemStatusWord)]
+    status: ItemStatus,
+    #[schema(value_type = Vec<IdentifierView>)]
+    identifiers: Box<RawValue>,
+    /// DFIDs that were merged into this item.
+    #[schema(value_type = Vec<String>)]
+    aliases: Box<RawValue>,
+    #[schema(value_type = Object)]
+    enriched_data: Box<RawValue>,
+    /// The item that stands for this one after a merge.
+    #[schema(value_type = Option<String>)]
+    redirect_to: Option<Dfid>,
+    confidence: f64,
+    #[schema(value_type = Vec<String>)]
+    sources: Box<RawValue>,
+    version: u64,
+    #[schema(value_type = String, format = "uuid")]
+    created_by: UserId,
+    #[schema(value_type = String, format = "date-time")]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = "date-time")]
+    updated_at: Timestamp,
+}
+
+fn raw(text: &str) -> Result<Box<RawValue>, ApiError> {
+    RawValue::from_string(text.to_owned()).map_err(ApiError::internal)
+}
+
+impl TryFrom<&Item> for ItemView {
+    type Error = ApiError;
+
+    fn try_from(item: &Item) -> Result<Self, ApiError> {
+        Ok(Self {
+            dfid: item.dfid,
+            owner_workspace_id: item.workspace_id,
+            status: item.status,
+            identifiers: raw(&item.identifiers.0)?,
+            aliases: raw(&item.aliases.0)?,
+            enriched_data: raw(&item.data.0)?,
+            redirect_to: item.redirect_to,
+            confidence: item.confidence,
+            sources: raw(&item.sources.0)?,
+            version: item.version,
+            created_by: item.created_by,
+            created_at: item.created_at,
+            updated_at: item.updated_at,
+        })
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+struct ChangeView {
+    id: Uuid,
+    version: u64,
+    action: String,
+    #[schema(value_type = String, format = "uuid")]
+    actor_id: UserId,
+    #[schema(value_type = Object)]
+    changes: Box<RawValue>,
+    #[schema(value_type = String, format = "date-time")]
+    created_at: Timestamp,
+}
+
+fn change_view(change: Change) -> Result<ChangeView, ApiError> {
+    Ok(ChangeView {
+        id: change.id,
+        version: change.version,
+        action: change.action,
+        actor_id: change.actor_id,
+        changes: raw(&change.changes.0)?,
+        created_at: change.created_at,
+    })
+}
+
+async fn list(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    list: List<ItemQuery>,
+) -> Result<Listing<ItemView>, ApiError> {
+    let context = context(&ctx)?;
+    let filter = ItemFilter { shared: list.filter.shared, status: list.filter.status };
+    let page = platform.app.items(&context, filter, &list.page).await?;
+    let total = match list.with_total {
+        true => Some(platform.app.count_items(&context, filter).await?),
+        false => None,
+    };
+    Listing::try_new(page, list.page.limit, total, |item| ItemView::try_from(&item))
+}
+
+async fn search(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    list: List<SearchQuery>,
+) -> Result<Listing<ItemView>, ApiError> {
+    let SearchQuery { value, key, namespace, registry, scope } = list.filter;
+    let exact = key.map(|key| NewIdentifier { namespace, key, value: value.clone(), registry, scope });
+    let page = platform.app.search_items(&context(&ctx)?, &value, exact, &list.page).await?;
+    Listing::try_new(page, list.page.limit, None, |item| ItemView::try_from(&item))
+}
+
+async fn get(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Path(dfid): Path<Dfid>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let item = platform.app.item(&context(&ctx)?, dfid).await?;
+    let view = ItemView::try_from(&*item)?;
+    let Some(other) = item.redirect_to else {
+        return Ok(Tagged::new(item.version, view).unless_known(&headers).into_response());
+    };
+    let mut answer = (StatusCode::PERMANENT_REDIRECT, Json(view)).into_response();
+    if let Ok(location) = HeaderValue::try_from(format!("/api/items/{other}")) {
+        answer.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(answer)
+}
+
+async fn history(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Path(dfid): Path<Dfid>,
+    list: List,
+) -> Result<Listing<ChangeView>, ApiError> {
+    let page = platform.app.item_history(&context(&ctx)?, dfid, &list.page).await?;
+    Listing::try_new(page, list.page.limit, None, change_view)
+}
+
+async fn read_back(platform: &Platform, context: &app::Ctx, dfid: Dfid) -> Result<Tagged<ItemView>, ApiError> {
+    let item: Arc<Item> = platform.app.item(context, dfid).await?;
+    Ok(Tagged::new(item.version, ItemView::try_from(&*item)?))
+}
+
+async fn enrich(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Path(dfid): Path<Dfid>,
+    if_match: IfMatch,
+    Json(body): Json<EnrichBody>,
+) -> Result<Tagged<ItemView>, ApiError> {
+    let context = context(&ctx)?;
+    platform.app.enrich_item(&context, dfid, &body.identifiers, body.enriched_data, if_match.0).await?;
+    read_back(&platform, &context, dfid).await
+}
+
+async fn merge(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Path(dfid): Path<Dfid>,
+    Json(body): Json<MergeBody>,
+) -> Result<Tagged<ItemView>, ApiError> {
+    let context = context(&ctx)?;
+    platform.app.merge_items(&context, dfid, &body.dfids, body.strategy).await?;
+    read_back(&platform, &context, dfid).await
+}
+
+async fn split(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Path(dfid): Path<Dfid>,
+    Json(body): Json<SplitBody>,
+) -> Result<(StatusCode, Json<SplitView>), ApiError> {
+    let parts: Result<Vec<_>, _> =
+        body.parts.into_iter().enumerate().map(|(index, part)| part.check(index)).collect();
+    let parts = parts.map_err(ApiError::invalid)?;
+    let dfids = platform.app.split_item(&context(&ctx)?, dfid, &parts).await?;
+    Ok((StatusCode::CREATED, Json(SplitView { dfids })))
+}
+
+async fn deprecate(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Path(dfid): Path<Dfid>,
+    Json(body): Json<DeprecateBody>,
+) -> Result<Tagged<ItemView>, ApiError> {
+    let context = context(&ctx)?;
+    platform.app.deprecate_item(&context, dfid, &body.reason).await?;
+    read_back(&platform, &context, dfid).await
+}
+
+async fn share(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Path(dfid): Path<Dfid>,
+    Json(body): Json<ShareBody>,
+) -> Result<(StatusCode, Json<SharedView>), ApiError> {
+    let context = context(&ctx)?;
+    let workspace_id =
+        platform.app.share_item(&context, dfid, body.workspace_id, body.username.as_deref()).await?;
+    Ok((StatusCode::CREATED, Json(SharedView { dfid, workspace_id })))
+}
+

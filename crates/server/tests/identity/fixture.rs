@@ -1,0 +1,316 @@
+//! The platform in process over a database of its own, with a clock the test owns.
+
+use std::{
+    net::IpAddr,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use app::{
+    App, Parts,
+    identity::{IdentityConfig, PasswordConfig, Services},
+};
+use axum::{body::Body, extract::Request};
+use db::{Db, DbConfig, Engine, Micros, NoObserver};
+use domain::{
+    ids::{Clock, IdSource, Timestamp},
+    tier::Tier,
+};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use server::{
+    csrf::Csrf,
+    edge::{Edge, EdgeConfig, Outside, Peer},
+    platform::{Platform, PlatformAuthenticator, identity_routes},
+    rate::Quota,
+};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+pub const PASSWORD: &str = "correct horse battery";
+
+/// A clock that moves when the test says so.
+pub struct TestClock(AtomicI64);
+
+impl TestClock {
+    pub fn pass(&self, span: Duration) {
+        self.0
+            .fetch_add(i64::try_from(span.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Ids that rise, and bytes that differ from each other.
+#[derive(Default)]
+pub struct TestIds(AtomicU64);
+
+impl IdSource for TestIds {
+    fn uuid(&self) -> Uuid {
+        let number = self.0.fetch_add(1, Ordering::SeqCst);
+        uuid::Builder::from_unix_timestamp_millis(1_800_000_000_000 + number, &[7; 10]).into_uuid()
+    }
+
+    fn fill(&self, buffer: &mut [u8]) {
+        let number = self.0.fetch_add(1, Ordering::SeqCst);
+        for (index, chunk) in buffer.chunks_mut(32).enumerate() {
+            let bytes = Sha256::digest([number.to_be_bytes(), (index as u64).to_be_bytes()].concat());
+            chunk.copy_from_slice(&bytes[..chunk.len()]);
+        }
+    }
+}
+
+/// One instance of the service. [`Service::replica`] makes another over the same database.
+pub struct Service {
+    pub app: App,
+    pub edge: Arc<Edge>,
+    pub db: Db,
+    pub clock: Arc<TestClock>,
+    ids: Arc<TestIds>,
+    config: IdentityConfig,
+    _folder: Arc<tempfile::TempDir>,
+}
+
+/// An answer.
+pub struct Answer {
+    pub status: u16,
+    pub headers: http::HeaderMap,
+    pub body: Value,
+}
+
+/// Somebody signed in.
+#[derive(Clone)]
+pub struct Person {
+    pub user_id: String,
+    pub workspace_id: String,
+    pub token: String,
+    pub refresh_token: String,
+    pub session_id: String,
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the runner of the tests names its PostgreSQL here"
+)]
+fn postgres_url() -> String {
+    std::env::var("FARMGATE_TEST_PG").expect(
+        "FARMGATE_TEST_PG must name a PostgreSQL server (postgres://user@host:port/postgres) for these tests",
+    )
+}
+
+fn target(engine: Engine, folder: &tempfile::TempDir) -> DbConfig {
+    if engine == Engine::Sqlite {
+        return DbConfig::sqlite(folder.path().join("farmgate.db"));
+    }
+    let url = postgres_url();
+    let name = format!(
+        "t_{}",
+        folder
+            .path()
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .replace('.', "")
+    );
+    let made = Command::new("psql")
+        .args([&url, "-qc", &format!("create database \"{name}\"")])
+        .status();
+    assert!(
+        made.expect("psql is installed").success(),
+        "cannot make the database {name}"
+    );
+    let (server, _) = url.rsplit_once('/').unwrap();
+    DbConfig::postgres(format!("{server}/{name}"))
+}
+
+impl Service {
+    pub async fn start(engine: Engine) -> Self {
+        Self::start_with(engine, |_| {}).await
+    }
+
+    pub async fn start_with(engine: Engine, change: impl FnOnce(&mut IdentityConfig)) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let target = target(engine, &folder);
+        let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000_000_000)));
+        db::migrate::up(&target, store::migrations::ALL, Micros(clock.now().micros()))
+            .await
+            .unwrap();
+        let db = Db::open(target, Arc::new(NoObserver)).await.unwrap();
+        let mut config = IdentityConfig::new([3; 32]);
+        config.passwords = PasswordConfig {
+            memory_kib: 64,
+            passes: 1,
+            lanes: 1,
+            threads: 1,
+            queue: 64,
+        };
+        config.default_tier = Tier::Enterprise;
+        change(&mut config);
+        Self::over(db, clock, Arc::default(), config, folder).await
+    }
+
+    async fn over(
+        db: Db,
+        clock: Arc<TestClock>,
+        ids: Arc<TestIds>,
+        config: IdentityConfig,
+        folder: Arc<tempfile::TempDir>,
+    ) -> Self {
+        let identity = Services::start(&db, &*clock, &*ids, config.clone())
+            .await
+            .unwrap();
+        let parts = Parts {
+            db: db.clone(),
+            clock: clock.clone(),
+            ids: ids.clone(),
+            identity,
+            outbox_wake: Arc::default(),
+            item_loader: app::item_loader(&db),
+        };
+        let app = App::new(parts);
+        let csrf = Csrf::new([5; 32]);
+        let outside = Outside {
+            clock: clock.clone(),
+            ids: ids.clone(),
+            authenticator: Arc::new(PlatformAuthenticator(app.clone())),
+            csrf: csrf.clone(),
+        };
+        let mut edge = EdgeConfig::default();
+        edge.quotas.login = Quota::per_minute(10_000);
+        edge.quotas.reset = Quota::per_minute(10_000);
+        let routes = identity_routes().bind(Platform {
+            app: app.clone(),
+            csrf,
+        });
+        let edge = Edge::new(routes, edge, outside).unwrap();
+        Self {
+            app,
+            edge,
+            db,
+            clock,
+            ids,
+            config,
+            _folder: folder,
+        }
+    }
+
+    /// A second instance over the same database.
+    pub async fn replica(&self) -> Self {
+        let (db, clock, ids) = (self.db.clone(), self.clock.clone(), self.ids.clone());
+        Self::over(db, clock, ids, self.config.clone(), self._folder.clone()).await
+    }
+
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> Answer {
+        self.send_from([127, 0, 0, 1].into(), method, path, headers, body)
+            .await
+    }
+
+    pub async fn send_from(
+        &self,
+        address: IpAddr,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+        let answer = self
+            .edge
+            .handle(
+                request.body(body).unwrap(),
+                Peer {
+                    address,
+                    https: false,
+                },
+            )
+            .await;
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+        Answer {
+            status,
+            headers,
+            body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+        }
+    }
+
+    pub async fn as_bearer(&self, token: &str, method: &str, path: &str, body: Option<Value>) -> Answer {
+        self.send(
+            method,
+            path,
+            &[("authorization", &format!("Bearer {token}"))],
+            body,
+        )
+        .await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send("POST", path, &[], Some(body)).await
+    }
+
+    /// Registers somebody and signs them in.
+    pub async fn person(&self, username: &str) -> Person {
+        let email = format!("{username}@example.org");
+        let made = self
+            .post(
+                "/api/auth/register",
+                json!({"username": username, "email": email, "password": PASSWORD}),
+            )
+            .await;
+        assert_eq!(made.status, 201, "{}", made.body);
+        self.sign_in(username, PASSWORD).await
+    }
+
+    pub async fn sign_in(&self, username: &str, password: &str) -> Person {
+        let answer = self
+            .post(
+                "/api/auth/login",
+                json!({"username": username, "password": password}),
+            )
+            .await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let text = |pointer: &str| answer.body.pointer(pointer).unwrap().as_str().unwrap().to_owned();
+        Person {
+            user_id: text("/user/id"),
+            workspace_id: text("/workspace_id"),
+            token: text("/token"),
+            refresh_token: text("/refresh_token"),
+            session_id: text("/session_id"),
+        }
+    }
+
+    /// The platform's first administrator, signed in.
+    pub async fn admin(&self) -> Person {
+        let token = self
+            .app
+            .identity()
+            .setup_token()
+            .await
+            .unwrap()
+            .expect("nobody runs the platform yet");
+        let body = json!({"token": token.reveal(), "username": "root", "email": "root@example.org", "password": PASSWORD});
+        assert_eq!(self.post("/api/setup", body).await.status, 201);
+        self.sign_in("root", PASSWORD).await
+    }
+}

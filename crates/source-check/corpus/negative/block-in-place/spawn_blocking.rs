@@ -1,0 +1,3 @@
+async fn f() {
+    tokio::task::spawn_blocking(|| 1).await.ok();
+}

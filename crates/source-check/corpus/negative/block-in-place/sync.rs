@@ -1,0 +1,3 @@
+fn f() {
+    tokio::task::block_in_place(|| 1);
+}

@@ -1,0 +1,3 @@
+fn main() {
+    tokio::runtime::Runtime::new().unwrap().block_on(async {});
+}

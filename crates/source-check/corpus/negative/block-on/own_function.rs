@@ -1,0 +1,4 @@
+fn block_on() {}
+async fn f() {
+    block_on();
+}

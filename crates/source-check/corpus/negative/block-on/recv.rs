@@ -1,0 +1,3 @@
+async fn f(mut rx: tokio::sync::mpsc::Receiver<u64>) {
+    rx.recv().await;
+}

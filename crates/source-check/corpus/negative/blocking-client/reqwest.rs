@@ -1,0 +1,3 @@
+async fn f() {
+    let _ = reqwest::get("http://x.test").await;
+}

@@ -1,0 +1,3 @@
+fn f(c: &rusqlite::Connection) {
+    let _ = c.execute("delete from t", []);
+}

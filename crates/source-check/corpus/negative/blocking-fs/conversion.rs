@@ -1,0 +1,3 @@
+async fn f(file: std::fs::File) -> tokio::fs::File {
+    file.into()
+}

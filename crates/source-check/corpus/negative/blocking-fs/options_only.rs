@@ -1,0 +1,3 @@
+async fn f() -> std::fs::OpenOptions {
+    std::fs::OpenOptions::new()
+}

@@ -1,0 +1,9 @@
+struct Item;
+impl Item {
+    fn exists(&self) -> bool {
+        true
+    }
+}
+async fn f(item: &Item) -> bool {
+    item.exists()
+}

@@ -1,0 +1,4 @@
+use std::path::PathBuf;
+async fn f(p: PathBuf) -> PathBuf {
+    p.join("x").with_extension("y")
+}

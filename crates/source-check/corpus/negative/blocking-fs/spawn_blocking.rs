@@ -1,0 +1,3 @@
+async fn f() {
+    let _ = tokio::task::spawn_blocking(|| std::fs::read("x")).await;
+}

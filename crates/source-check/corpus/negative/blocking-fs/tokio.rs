@@ -1,0 +1,3 @@
+async fn f() {
+    let _ = tokio::fs::read("x").await;
+}

@@ -1,0 +1,4 @@
+use tokio::fs;
+async fn f() {
+    let _ = fs::read("x").await;
+}

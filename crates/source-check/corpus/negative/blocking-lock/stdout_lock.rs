@@ -1,0 +1,5 @@
+use std::io::Write;
+async fn f() {
+    let mut out = std::io::stdout().lock();
+    out.write_all(b"x").unwrap();
+}

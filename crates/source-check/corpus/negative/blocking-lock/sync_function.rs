@@ -1,0 +1,8 @@
+use std::sync::Mutex;
+async fn step() {}
+struct App {
+    n: Mutex<u64>,
+}
+fn f(a: &App) {
+    *a.n.lock().unwrap() += 1;
+}

@@ -1,0 +1,3 @@
+async fn f() -> flate2::Compression {
+    flate2::Compression::default()
+}

@@ -1,0 +1,3 @@
+fn f(d: &[u8]) {
+    let _ = zstd::encode_all(d, 3);
+}

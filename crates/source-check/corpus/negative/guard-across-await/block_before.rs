@@ -1,0 +1,13 @@
+use std::sync::Mutex;
+async fn step() {}
+struct App {
+    n: Mutex<u64>,
+}
+async fn f(a: &App) {
+    let n = {
+        let n = a.n.try_lock().unwrap();
+        *n
+    };
+    step().await;
+    let _ = n;
+}

@@ -1,0 +1,14 @@
+use std::sync::Mutex;
+async fn step() {}
+struct App {
+    n: Mutex<u64>,
+}
+async fn f(a: &App, c: bool) {
+    let n = a.n.try_lock().unwrap();
+    if c {
+        drop(n);
+    } else {
+        std::mem::drop(n);
+    }
+    step().await;
+}

@@ -1,0 +1,12 @@
+use std::sync::Mutex;
+async fn step() {}
+struct App {
+    n: Mutex<u64>,
+}
+async fn f(a: &App) {
+    if let Ok(n) = a.n.try_lock() {
+        drop(n);
+    } else {
+        step().await;
+    }
+}

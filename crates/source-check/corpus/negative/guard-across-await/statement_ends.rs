@@ -1,0 +1,9 @@
+use std::sync::Mutex;
+async fn step() {}
+struct App {
+    n: Mutex<u64>,
+}
+async fn f(a: &App) {
+    *a.n.try_lock().unwrap() += 1;
+    step().await;
+}

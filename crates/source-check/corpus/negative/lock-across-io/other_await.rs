@@ -1,0 +1,11 @@
+use tokio::sync::Mutex;
+struct App {
+    n: Mutex<u64>,
+    http: reqwest::Client,
+    db: tokio_postgres::Client,
+}
+async fn step() {}
+async fn f(a: &App) {
+    let _n = a.n.lock().await;
+    step().await;
+}

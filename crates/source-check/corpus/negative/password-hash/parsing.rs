@@ -1,0 +1,3 @@
+async fn f(stored: &str) {
+    let _ = argon2::PasswordHash::new(stored);
+}

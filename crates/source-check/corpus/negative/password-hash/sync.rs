@@ -1,0 +1,3 @@
+fn f(p: &str) {
+    let _ = bcrypt::hash(p, 12);
+}

@@ -1,0 +1,4 @@
+use std::sync::{Arc, Mutex};
+struct AppState {
+    buffer: Arc<Mutex<Vec<u8>>>,
+}

@@ -1,0 +1,4 @@
+use std::sync::{Arc, Mutex};
+struct AppState {
+    n: Arc<Mutex<u64>>,
+}

@@ -1,0 +1,4 @@
+use std::sync::{Arc, Mutex};
+struct AppState {
+    task: Arc<Mutex<Option<tokio::task::JoinHandle<()>>>>,
+}

@@ -1,0 +1,5 @@
+use std::sync::Arc;
+struct ItemStore;
+struct AppState {
+    store: Arc<ItemStore>,
+}

@@ -1,0 +1,4 @@
+use std::time::Duration;
+fn f(d: Duration) {
+    std::thread::sleep(d);
+}

@@ -1,0 +1,2 @@
+// farmgate is mentioned here without a mark
+fn f() {}

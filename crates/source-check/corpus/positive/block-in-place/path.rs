@@ -1,0 +1,3 @@
+async fn f() {
+    tokio::task::block_in_place(|| 1); //~ block-in-place
+}

@@ -1,0 +1,3 @@
+async fn f(h: tokio::runtime::Handle) {
+    h.block_on(async {}); //~ block-on
+}

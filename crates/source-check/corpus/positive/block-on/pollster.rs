@@ -1,0 +1,3 @@
+async fn f() {
+    pollster::block_on(async {}) //~ block-on
+}

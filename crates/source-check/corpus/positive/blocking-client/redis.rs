@@ -1,0 +1,3 @@
+async fn f(c: &redis::Client) {
+    let _ = c.get_connection(); //~ blocking-client
+}

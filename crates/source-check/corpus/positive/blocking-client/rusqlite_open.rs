@@ -1,0 +1,4 @@
+use rusqlite::Connection;
+async fn f() {
+    let _ = Connection::open("x.db"); //~ blocking-client
+}

@@ -1,0 +1,4 @@
+use std::net::TcpStream;
+async fn f() {
+    let _ = TcpStream::connect("x.test:80"); //~ blocking-client
+}

@@ -1,0 +1,3 @@
+async fn f() {
+    let _ = ureq::get("http://x.test").call(); //~ blocking-client
+}

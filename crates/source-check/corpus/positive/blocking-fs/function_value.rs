@@ -1,0 +1,3 @@
+async fn f(p: Option<&str>) {
+    let _ = p.map(std::fs::read); //~ blocking-fs
+}

@@ -1,0 +1,4 @@
+use std::fs::*;
+async fn f() {
+    let _ = read_to_string("x"); //~ blocking-fs
+}

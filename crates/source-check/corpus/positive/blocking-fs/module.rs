@@ -1,0 +1,4 @@
+use std::fs;
+async fn f() {
+    fs::write("x", b"y").unwrap(); //~ blocking-fs
+}

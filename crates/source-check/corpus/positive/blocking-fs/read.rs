@@ -1,0 +1,3 @@
+async fn f() {
+    let _ = std::fs::read("x"); //~ blocking-fs
+}

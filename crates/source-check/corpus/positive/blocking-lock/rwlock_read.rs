@@ -1,0 +1,7 @@
+use std::sync::RwLock;
+struct App {
+    n: RwLock<u64>,
+}
+async fn f(a: &App) -> u64 {
+    *a.n.read().unwrap() //~ blocking-lock
+}

@@ -1,0 +1,16 @@
+use std::sync::Mutex;
+async fn step() {}
+struct App {
+    n: Mutex<u64>,
+}
+trait Count {
+    fn add(&self);
+}
+impl Count for App {
+    fn add(&self) {
+        *self.n.lock().unwrap() += 1;
+    }
+}
+async fn f(count: &dyn Count) {
+    count.add(); //~ blocking-lock
+}

@@ -1,0 +1,3 @@
+async fn f(d: &[u8]) -> Vec<u8> {
+    lz4_flex::compress_prepend_size(d) //~ compression
+}

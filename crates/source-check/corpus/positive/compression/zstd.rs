@@ -1,0 +1,3 @@
+async fn f(d: &[u8]) {
+    let _ = zstd::encode_all(d, 3); //~ compression
+}

@@ -1,0 +1,9 @@
+use std::sync::Mutex;
+async fn step() {}
+struct App {
+    n: Mutex<u64>,
+}
+async fn f(a: &App) {
+    let _n = a.n.lock().unwrap(); //~ guard-across-await blocking-lock
+    tokio::join!(step(), step());
+}

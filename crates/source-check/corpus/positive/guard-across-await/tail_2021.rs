@@ -1,0 +1,10 @@
+// edition: 2021
+use std::sync::Mutex;
+async fn step() {}
+struct App {
+    n: Mutex<u64>,
+}
+async fn twice(_: u64) {}
+async fn f(a: &App) {
+    twice({ *a.n.lock().unwrap() }).await; //~ guard-across-await blocking-lock
+}

@@ -1,0 +1,3 @@
+// farmgate: allow(blocking-fs) because ..
+//~^ invalid-silence
+fn f() {}

@@ -1,0 +1,3 @@
+// farmgate: please be quiet
+//~^ invalid-silence
+fn f() {}

@@ -1,0 +1,3 @@
+// farmgate: allow(blocking-fs)
+//~^ invalid-silence
+fn f() {}

@@ -1,0 +1,13 @@
+use tokio::sync::Mutex;
+struct App {
+    n: Mutex<u64>,
+    http: reqwest::Client,
+    db: tokio_postgres::Client,
+}
+async fn fetch(a: &App) {
+    let _ = a.http.get("http://x.test").send().await;
+}
+async fn f(a: &App) {
+    let _n = a.n.lock().await; //~ lock-across-io
+    fetch(a).await;
+}

@@ -1,0 +1,10 @@
+use tokio::sync::Mutex;
+struct App {
+    n: Mutex<u64>,
+    http: reqwest::Client,
+    db: tokio_postgres::Client,
+}
+async fn f(a: &App) {
+    let _n = a.n.lock().await; //~ lock-across-io
+    let _ = a.http.get("http://x.test").send().await;
+}

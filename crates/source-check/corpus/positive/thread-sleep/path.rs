@@ -1,0 +1,4 @@
+use std::time::Duration;
+async fn f(d: Duration) {
+    std::thread::sleep(d); //~ thread-sleep
+}

@@ -1,0 +1,498 @@
+//! The run: find the files, parse them side by side, put them together, judge, apply silences.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use proc_macro2::{LexError, TokenStream, TokenTree};
+use sha2::{Digest, Sha256};
+
+use crate::config::Config;
+use crate::finding::{Finding, Note, Raw, Report, Unread};
+use crate::flow::{self, Facts};
+use crate::graph;
+use crate::ir::{FileFacts, Pos};
+use crate::lower::lower;
+use crate::nesting;
+use crate::rules::Rule;
+use crate::silence::{self, Silence};
+use crate::source::{self, Crates, MAX_BYTES, Source};
+use crate::state;
+use crate::workspace::Workspace;
+
+/// The check could not be run.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// A file or folder could not be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The configuration is wrong.
+    #[error("{path}: {reason}")]
+    Config {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        reason: String,
+    },
+}
+
+/// Address space of each parsing thread; only what is touched costs memory. [`nesting`] bounds what a file can need.
+const STACK_BYTES: usize = 512 << 20;
+const CONFIG_NAME: &str = "farmgate-check.toml";
+
+/// Reads the configuration `given`, or the nearest `farmgate-check.toml` at or above `path`, or takes the defaults.
+pub fn load_config(path: &Path, given: Option<&Path>) -> Result<Config, CheckError> {
+    let absolute = path.canonicalize().map_err(|source| CheckError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let nearest = || {
+        absolute
+            .ancestors()
+            .map(|folder| folder.join(CONFIG_NAME))
+            .find(|file| file.is_file())
+    };
+    let Some(file) = given.map(Path::to_path_buf).or_else(nearest) else {
+        return Ok(Config::default());
+    };
+    let text = std::fs::read_to_string(&file).map_err(|source| CheckError::Read {
+        path: file.clone(),
+        source,
+    })?;
+    Config::parse(&text).map_err(|reason| CheckError::Config { path: file, reason })
+}
+
+/// Checks all Rust files under `root`, a folder or one file.
+pub fn check(root: &Path, config: &Config) -> Result<Report, CheckError> {
+    let fail = |path: &Path, source| CheckError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let files = source::find(root, config).map_err(|error| fail(root, error))?;
+    let mut crates = Crates::default();
+    let (mut sources, mut unread) = (Vec::new(), Vec::new());
+    for path in files {
+        let file = source::relative(root, &path);
+        let (module, edition) = crates.name(&path);
+        match read(&path) {
+            Ok(text) => sources.push(Source {
+                file,
+                text,
+                module,
+                edition,
+            }),
+            Err(reason) => unread.push(Unread {
+                file,
+                line: 0,
+                column: 0,
+                reason,
+            }),
+        }
+    }
+    let mut report = check_sources(&sources, config);
+    report.unread.extend(unread);
+    Ok(report)
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if size > MAX_BYTES {
+        return Err(format!(
+            "the file has {size} bytes; files over {MAX_BYTES} are not parsed"
+        ));
+    }
+    std::fs::read_to_string(path).map_err(|error| error.to_string())
+}
+
+/// Checks texts. The result does not depend on the order of threads.
+pub fn check_sources(sources: &[Source], config: &Config) -> Report {
+    // What was lowered is as deep as its source, so even dropping it needs the large stack.
+    in_parallel(1, |_| check_here(sources, config))
+        .pop()
+        .unwrap_or_default()
+}
+
+fn check_here(sources: &[Source], config: &Config) -> Report {
+    let parsed = in_parallel(sources.len(), |index| {
+        parse_or_give_up(&sources[index], config.tests)
+    });
+    let mut report = Report {
+        files: sources.len(),
+        lines: sources.iter().map(|source| source.text.lines().count()).sum(),
+        ..Report::default()
+    };
+    let mut files = Vec::new();
+    for (source, parsed) in sources.iter().zip(parsed) {
+        files.push(parsed.unwrap_or_else(|(pos, reason)| {
+            report.unread.push(Unread {
+                file: source.file.clone(),
+                line: pos.line,
+                column: pos.col,
+                reason,
+            });
+            Parsed::default()
+        }));
+    }
+    drop_test_modules(&mut files);
+    let silences = Silences::new(&files);
+    let mut raw = find(sources, files, config, &silences);
+    raw.retain(|raw| {
+        config.applies(raw.rule, &sources[raw.file].file) && !silences.silenced(raw.file, raw.pos, raw.rule)
+    });
+    raw.extend(silences.faults(config, sources));
+    report.findings = finish(raw, sources);
+    report
+}
+
+#[derive(Default)]
+struct Parsed {
+    facts: FileFacts,
+    silences: Vec<Silence>,
+}
+
+/// Runs `work` for every index, on as many threads as there are processors, each with a large stack.
+fn in_parallel<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let threads = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(count.max(1));
+    let next = AtomicUsize::new(0);
+    let run = || {
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count {
+                return done;
+            }
+            done.push((index, work(index)));
+        }
+    };
+    let mut all = std::thread::scope(|scope| {
+        let builder = || std::thread::Builder::new().stack_size(STACK_BYTES);
+        let started: Vec<_> = (0..threads)
+            .filter_map(|_| builder().spawn_scoped(scope, run).ok())
+            .collect();
+        let mut all: Vec<(usize, T)> = started
+            .into_iter()
+            // A result that is missing must never look like a file without findings.
+            .flat_map(|thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect();
+        if all.len() < count {
+            // No thread could be started: do the rest here.
+            all.extend(run());
+        }
+        all
+    });
+    all.sort_by_key(|(index, _)| *index);
+    all.into_iter().map(|(_, value)| value).collect()
+}
+
+/// A file that makes the parser fail is one that could not be read, not the end of the run.
+fn parse_or_give_up(source: &Source, tests: bool) -> Result<Parsed, (Pos, String)> {
+    std::panic::catch_unwind(|| parse(source, tests)).unwrap_or_else(|_| {
+        Err((
+            Pos { line: 1, col: 1 },
+            "the parser failed on this file".to_owned(),
+        ))
+    })
+}
+
+fn parse(source: &Source, tests: bool) -> Result<Parsed, (Pos, String)> {
+    let at = |span: proc_macro2::Span| {
+        let start = span.start();
+        Pos {
+            line: number(start.line),
+            col: number(start.column) + 1,
+        }
+    };
+    let text = source.text.strip_prefix('\u{feff}').unwrap_or(&source.text);
+    let text = if text.starts_with("#!") && !text.starts_with("#![") {
+        format!("//{text}")
+    } else {
+        text.to_owned()
+    };
+    let tokens: TokenStream = text
+        .parse()
+        .map_err(|error: LexError| (at(error.span()), "cannot be read as Rust tokens".to_owned()))?;
+    if let Some(span) = nesting::too_deep(tokens.clone()) {
+        return Err((at(span), "nests too deeply to be parsed".to_owned()));
+    }
+    let has_silences = text.contains("farmgate:");
+    let literals = if has_silences {
+        literals(tokens.clone())
+    } else {
+        Vec::new()
+    };
+    let file: syn::File = syn::parse2(tokens).map_err(|error| (at(error.span()), error.to_string()))?;
+    let facts = lower(&file, &source.module, tests, has_silences);
+    drop(file);
+    let inside = |line, col| {
+        literals
+            .iter()
+            .any(|(start, end)| *start <= (line, col) && (line, col) < *end)
+    };
+    let silences = silence::read(&source.text, &facts.extents, inside);
+    proc_macro2::extra::invalidate_current_thread_spans();
+    Ok(Parsed { facts, silences })
+}
+
+fn number(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+/// Start and end (line, column from 0) of every literal and document comment.
+fn literals(tokens: TokenStream) -> Vec<((u32, u32), (u32, u32))> {
+    let mut found = Vec::new();
+    let mut work = vec![tokens];
+    while let Some(tokens) = work.pop() {
+        for token in tokens {
+            match token {
+                TokenTree::Group(group) => work.push(group.stream()),
+                TokenTree::Literal(literal) => {
+                    let (start, end) = (literal.span().start(), literal.span().end());
+                    found.push((
+                        (number(start.line), number(start.column)),
+                        (number(end.line), number(end.column)),
+                    ));
+                }
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+/// Leaves out files that are modules under `#[cfg(test)]`.
+fn drop_test_modules(files: &mut [Parsed]) {
+    let tests: HashSet<String> = files
+        .iter()
+        .flat_map(|file| file.facts.test_modules.clone())
+        .collect();
+    for file in files.iter_mut() {
+        let path = file
+            .facts
+            .modules
+            .last()
+            .map(|module| module.path.clone())
+            .unwrap_or_default();
+        if tests.iter().any(|test| {
+            path == *test
+                || path
+                    .strip_prefix(test.as_str())
+                    .is_some_and(|rest| rest.starts_with("::"))
+        }) {
+            *file = Parsed::default();
+        }
+    }
+}
+
+fn find(sources: &[Source], files: Vec<Parsed>, config: &Config, silences: &Silences) -> Vec<Raw> {
+    let mut ws = Workspace::new(config);
+    let files: Vec<FileFacts> = files.into_iter().map(|file| file.facts).collect();
+    for facts in &files {
+        facts.modules.iter().for_each(|module| ws.names.add(module));
+        let key = |module: &str, name: &str| crate::names::join(module, name);
+        ws.structs.extend(
+            facts
+                .structs
+                .iter()
+                .map(|def| (key(&def.module, &def.name), def.clone())),
+        );
+        ws.aliases.extend(
+            facts
+                .aliases
+                .iter()
+                .map(|def| (key(&def.module, &def.name), def.clone())),
+        );
+    }
+    for facts in &files {
+        for def in &facts.statics {
+            let scope = crate::workspace::Scope {
+                module: &def.module,
+                ..Default::default()
+            };
+            let ty = ws.ty(&scope, &def.ty);
+            ws.statics.insert(crate::names::join(&def.module, &def.name), ty);
+        }
+    }
+    let mut raw = Vec::new();
+    for (file, facts) in files.iter().enumerate() {
+        for declared in state::find(&ws, facts) {
+            let message = format!("`{}` is one lock around a whole store", declared.what);
+            let function = facts
+                .modules
+                .last()
+                .map(|module| module.path.clone())
+                .unwrap_or_default();
+            raw.push(Raw {
+                rule: Rule::SharedStoreLock,
+                file,
+                pos: declared.pos,
+                function,
+                message,
+                notes: Vec::new(),
+            });
+        }
+    }
+    for (file, facts) in files.into_iter().enumerate() {
+        facts.fns.into_iter().for_each(|def| ws.add_fn(file, def));
+    }
+    let facts = bodies(&mut ws, sources);
+    raw.extend(graph::judge(&ws, &facts, &|file, pos, rule| {
+        silences.silenced(file, pos, rule)
+    }));
+    raw
+}
+
+/// Reads all bodies; first those that callers must know something of.
+fn bodies(ws: &mut Workspace, sources: &[Source]) -> Vec<Facts> {
+    let takes_function = |name: &str| name.starts_with("Fn");
+    let hinting: Vec<usize> = (0..ws.fns.len())
+        .filter(|id| {
+            let scope = ws.scope(*id);
+            let def = &ws.fns[*id].def;
+            let gives_guard = def
+                .ret
+                .as_ref()
+                .is_some_and(|ret| ws.ty(&scope, ret).name().starts_with("Deref"));
+            gives_guard
+                || def
+                    .params
+                    .iter()
+                    .any(|(_, ty)| takes_function(ws.ty(&scope, ty).core().name()))
+        })
+        .collect();
+    // Twice, so that a function that only hands its closure on is known too.
+    for _ in 0..2 {
+        for id in &hinting {
+            let hint = flow::run(ws, *id, sources[ws.fns[*id].file].edition).hint;
+            ws.hints.insert(*id, hint);
+        }
+    }
+    let ws = &*ws;
+    in_parallel(ws.fns.len(), |id| {
+        flow::run(ws, id, sources[ws.fns[id].file].edition)
+    })
+}
+
+/// The silences of all files, and which of them were of use.
+struct Silences {
+    files: Vec<Vec<Silence>>,
+    used: RefCell<HashSet<(usize, u32, Rule)>>,
+}
+
+impl Silences {
+    fn new(files: &[Parsed]) -> Self {
+        Self {
+            files: files.iter().map(|file| file.silences.clone()).collect(),
+            used: RefCell::default(),
+        }
+    }
+
+    fn silenced(&self, file: usize, pos: Pos, rule: Rule) -> bool {
+        let mut any = false;
+        for silence in &self.files[file] {
+            let covers = silence.covers.0 <= pos.line && pos.line <= silence.covers.1;
+            if covers && silence.rules.as_ref().is_ok_and(|rules| rules.contains(&rule)) {
+                self.used.borrow_mut().insert((file, silence.line, rule));
+                any = true;
+            }
+        }
+        any
+    }
+
+    fn faults(&self, config: &Config, sources: &[Source]) -> Vec<Raw> {
+        let mut raw = Vec::new();
+        for (file, silences) in self.files.iter().enumerate() {
+            for silence in silences {
+                let pos = Pos {
+                    line: silence.line,
+                    col: silence.col,
+                };
+                let mut report = |rule: Rule, message: String| {
+                    if config.applies(rule, &sources[file].file) {
+                        let function = sources[file].module.clone();
+                        raw.push(Raw {
+                            rule,
+                            file,
+                            pos,
+                            function,
+                            message,
+                            notes: Vec::new(),
+                        });
+                    }
+                };
+                match &silence.rules {
+                    Err(reason) => report(Rule::InvalidSilence, reason.clone()),
+                    Ok(rules) => {
+                        for rule in rules
+                            .iter()
+                            .filter(|rule| !self.used.borrow().contains(&(file, silence.line, **rule)))
+                        {
+                            report(
+                                Rule::UnusedSilence,
+                                format!("there is no `{}` here to silence", rule.id()),
+                            );
+                        }
+                    }
+                }
+            }
+        }
+        raw
+    }
+}
+
+/// Sorts, keeps one finding per rule and line, and adds texts and fingerprints.
+fn finish(raw: Vec<Raw>, sources: &[Source]) -> Vec<Finding> {
+    let mut by_place = BTreeMap::new();
+    for raw in raw {
+        by_place
+            .entry((sources[raw.file].file.as_str(), raw.pos.line, raw.rule))
+            .or_insert(raw);
+    }
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let line_of = |file: usize, line: u32| {
+        sources[file]
+            .text
+            .lines()
+            .nth(line.saturating_sub(1) as usize)
+            .unwrap_or_default()
+    };
+    by_place
+        .into_values()
+        .map(|raw| {
+            let source = line_of(raw.file, raw.pos.line).trim_end().to_owned();
+            let file = sources[raw.file].file.clone();
+            let key = format!("{}\n{file}\n{}\n{}", raw.rule.id(), raw.function, source.trim());
+            let nth = seen.entry(key.clone()).or_default();
+            *nth += 1;
+            let digest = Sha256::digest(format!("{key}\n{nth}"));
+            let note = |(file, line, text): (usize, u32, String)| Note {
+                file: sources[file].file.clone(),
+                line,
+                text,
+            };
+            Finding {
+                rule: raw.rule,
+                file,
+                line: raw.pos.line,
+                column: raw.pos.col,
+                function: raw.function,
+                message: raw.message,
+                source,
+                notes: raw.notes.into_iter().map(note).collect(),
+                fingerprint: hex::encode(&digest[..12]),
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,501 @@
+//! Calls: locks taken, guards passed on, closures run here or elsewhere, functions of ours and of others.
+
+use super::{Called, Flow, LockName, Taken, Val};
+use crate::ir::{Expr, Kind, Pos};
+use crate::known;
+use crate::types::{self, Family, Ty};
+use crate::workspace::FnId;
+
+/// Methods that take a lock and wait for it.
+const TAKE: &[&str] = &["lock", "read", "write", "upgradable_read", "read_recursive"];
+const TRY: &[&str] = &["try_lock", "try_read", "try_write"];
+/// Asynchronous locks taken by blocking.
+const BLOCKING: &[&str] = &["blocking_lock", "blocking_read", "blocking_write"];
+/// Methods that hand a guard on: by value, and the guard is in what they return.
+const HANDS_ON: &[&str] = &[
+    "unwrap",
+    "expect",
+    "unwrap_or_else",
+    "ok",
+    "map_err",
+    "into_inner",
+    "map",
+    "and_then",
+    "ok_or",
+    "ok_or_else",
+    "or_else",
+    "unwrap_unchecked",
+    "context",
+    "with_context",
+    "transpose",
+    "err",
+];
+
+/// What is done with the result of taking a lock that can be poisoned.
+const UNWRAPS: &[&str] = &[
+    "unwrap",
+    "expect",
+    "unwrap_or_else",
+    "map_err",
+    "ok",
+    "is_ok",
+    "is_err",
+    "and_then",
+    "map",
+];
+
+impl Flow<'_> {
+    pub(super) fn method(&mut self, pos: Pos, receiver: &Expr, name: &str, args: &[Expr]) -> Val {
+        // Whether an unknown `x.lock()` is a result depends on what is done with it.
+        let outer = std::mem::replace(&mut self.unwrapped_next, UNWRAPS.contains(&name));
+        let mut on = self.eval(receiver);
+        self.unwrapped_next = outer;
+        if let Some(value) = self.lock_method(pos, &on, receiver, name, args) {
+            return value;
+        }
+        let hands_on = HANDS_ON.contains(&name);
+        if hands_on {
+            on = self.take(on);
+        }
+        let callees = self.ws.methods(&on.ty, name);
+        let core = on.ty.core();
+        let path = match callees.first() {
+            Some(first) => self.ws.fns[*first].path.clone(),
+            None => format!("{}::{name}", if core.is_known() { &core.path } else { "?" }),
+        };
+        let passed = self.arguments(&path, &callees, args);
+        // `condvar.wait(guard)` gives the guard back.
+        let waits = matches!(name, "wait" | "wait_while" | "wait_timeout") && !passed.guards.is_empty();
+        if callees.is_empty() && !waits {
+            self.foreign_method(pos, &on.ty, name, args.len(), &path);
+        }
+        let mut value = self.called(pos, &callees, &on.ty);
+        if callees.is_empty() {
+            value.ty = self.foreign_result(&on, name);
+        }
+        if waits {
+            self.live.extend(&passed.guards);
+            value.ty = Ty::new("Result", vec![Ty::new("std::sync::MutexGuard", vec![])]);
+            value.guards = passed.guards;
+        } else if hands_on {
+            value.guards.extend(on.guards);
+        }
+        value.futures.extend(on.futures);
+        value.futures.extend(passed.futures);
+        value.calls_out = value.calls_out.or(on.calls_out).or(passed.calls_out);
+        if callees.is_empty() && self.future_calls_out(&value.ty) {
+            value.calls_out.get_or_insert(path);
+        }
+        let same_place = hands_on
+            || matches!(
+                name,
+                "clone" | "as_ref" | "as_deref" | "borrow" | "iter" | "values"
+            );
+        value.lock = if same_place { on.lock } else { value.lock };
+        value
+    }
+
+    /// What a foreign method gives: known of the standard library, or something of the same crate.
+    fn foreign_result(&self, on: &Val, name: &str) -> Ty {
+        let known = types::method(&on.ty, name);
+        if known.is_known() {
+            return known;
+        }
+        let core = on.ty.core();
+        let foreign = core.is_known() && !self.ws.names.is_ours(&core.path) && core.path.contains("::");
+        match core.root() {
+            _ if !foreign => Ty::unknown(),
+            "std" | "parking_lot" => Ty::unknown(),
+            "tokio" if !core.path.starts_with("tokio::net::") => Ty::unknown(),
+            root => Ty::tainted(if core.path.starts_with("reqwest::blocking") {
+                "reqwest::blocking"
+            } else if root == "tokio" {
+                "tokio::net"
+            } else {
+                root
+            }),
+        }
+    }
+
+    fn foreign_method(&mut self, pos: Pos, ty: &Ty, name: &str, arity: usize, path: &str) {
+        let core = ty.core();
+        let also = crate::rules::Rule::ALL.into_iter().find(|rule| {
+            self.ws
+                .config
+                .rule(*rule)
+                .is_some_and(|config| config.also.iter().any(|known| known == path))
+        });
+        let Some(rule) = also.or_else(|| known::method_call(&core, name, arity)) else {
+            return;
+        };
+        self.operation(rule, pos, path.trim_start_matches("?::").to_owned());
+        if rule == crate::rules::Rule::BlockingClient {
+            self.call_out(pos, path.to_owned());
+        }
+    }
+
+    /// `lock`, `read`, `write` and their like, if this is one.
+    fn lock_method(&mut self, pos: Pos, on: &Val, receiver: &Expr, name: &str, args: &[Expr]) -> Option<Val> {
+        let all = [TAKE, TRY, BLOCKING];
+        if !args.is_empty() || !all.iter().any(|names| names.contains(&name)) {
+            return None;
+        }
+        let lock = on
+            .ty
+            .layers()
+            .into_iter()
+            .find_map(|ty| ty.lock(&self.ws.config.locks).map(|family| (ty, family)));
+        let name_of = self.lock_name(on.lock.as_deref(), &[], receiver.pos);
+        let Some((ty, family)) = lock else {
+            return self.unknown_lock(pos, on, name_of, name);
+        };
+        let guard_ty = ty.guard_of(name);
+        let text = format!("{}::{name}", ty.path);
+        if TRY.contains(&name) {
+            let guard = self.new_guard(name_of, family, pos);
+            return Some(Val {
+                ty: Ty::new("Result", vec![guard_ty]),
+                guards: vec![guard],
+                ..Val::default()
+            });
+        }
+        if family == Family::Async && TAKE.contains(&name) {
+            // Nothing is taken until it is awaited.
+            return Some(Val {
+                ty: Ty::future(guard_ty),
+                lock: on.lock.clone(),
+                ..Val::default()
+            });
+        }
+        self.taken(name_of.clone(), Family::Blocking, pos, &text);
+        let guard = self.new_guard(name_of, family, pos);
+        let poisons = ty.root() == "std";
+        let ty = if poisons {
+            Ty::new("Result", vec![guard_ty])
+        } else {
+            guard_ty
+        };
+        Some(Val {
+            ty,
+            guards: vec![guard],
+            ..Val::default()
+        })
+    }
+
+    /// A lock of unknown type: taken for `std`'s if the result is used like its result.
+    fn unknown_lock(&mut self, pos: Pos, on: &Val, lock: LockName, name: &str) -> Option<Val> {
+        if on.ty.core().is_known() || !self.unwrapped_next || !TAKE.contains(&name) {
+            return None;
+        }
+        if name != "lock" && !self.ws.methods(&on.ty, name).is_empty() {
+            return None;
+        }
+        self.taken(
+            lock.clone(),
+            Family::Blocking,
+            pos,
+            &format!(
+                "std::sync::{}::{name}",
+                if name == "lock" { "Mutex" } else { "RwLock" }
+            ),
+        );
+        let guard = self.new_guard(lock, Family::Blocking, pos);
+        let ty = Ty::new("std::sync::MutexGuard", Vec::new());
+        Some(Val {
+            ty: Ty::new("Result", vec![ty]),
+            guards: vec![guard],
+            ..Val::default()
+        })
+    }
+
+    pub(super) fn taken(&mut self, lock: LockName, family: Family, pos: Pos, what: &str) {
+        let held = self.held();
+        self.facts.taken.push(Taken {
+            lock,
+            family,
+            pos,
+            place: self.place,
+            held,
+            what: what.to_owned(),
+        });
+    }
+
+    pub(super) fn lock_name(&self, known: Option<&str>, futures: &[usize], pos: Pos) -> LockName {
+        let callee = futures
+            .first()
+            .and_then(|call| self.facts.calls[*call].callees.first());
+        match (callee, known) {
+            (Some(callee), _) => LockName::Of(*callee),
+            (None, Some(name)) => LockName::Known(name.to_owned()),
+            (None, None) => LockName::Known(format!("{}#{}:{}", self.path_of_fn(), pos.line, pos.col)),
+        }
+    }
+
+    fn path_of_fn(&self) -> &str {
+        &self.ws.fns[self.id].path
+    }
+
+    pub(super) fn call(&mut self, pos: Pos, callee: &Expr, args: &[Expr]) -> Val {
+        let Kind::Path(written) = &callee.kind else {
+            let value = self.eval(callee);
+            self.arguments("?", &[], args);
+            return Val {
+                ty: Ty::unknown(),
+                ..Val {
+                    guards: Vec::new(),
+                    ..value
+                }
+            };
+        };
+        if self.var(written).is_some() {
+            if self.place == super::Place::Elsewhere {
+                self.note_kept(callee);
+            }
+            self.arguments("?", &[], args);
+            return Val::default();
+        }
+        let path = self.ws.path(&self.scope, written);
+        let callees = self.ws.by_path(&path);
+        let passed = self.arguments(&path, &callees, args);
+        if let Some(value) = self.wraps(&path, &passed) {
+            return value;
+        }
+        if callees.is_empty() {
+            self.foreign_call(pos, &path, &passed);
+        }
+        let mut value = self.called(pos, &callees, &Ty::unknown());
+        if callees.is_empty() {
+            value.ty = self.constructed(&path, &passed.ty);
+        }
+        value.futures.extend(passed.futures);
+        value.calls_out = value.calls_out.or(passed.calls_out);
+        if callees.is_empty() && self.future_calls_out(&value.ty) || self.ws.config.network.contains(&path) {
+            value.calls_out.get_or_insert(path);
+        }
+        value
+    }
+
+    /// `Some(guard)`, `Arc::clone(&lock)`, `MutexGuard::map(guard, ..)`: the argument goes on.
+    fn wraps(&mut self, path: &str, passed: &Val) -> Option<Val> {
+        let name = path.rsplit("::").next().unwrap_or_default();
+        let owner = path.rsplit("::").nth(1).unwrap_or_default();
+        let ty = match (owner, name) {
+            (_, "Some" | "Ok" | "Err") => Ty::new(
+                if name == "Some" { "Option" } else { "Result" },
+                vec![passed.ty.clone()],
+            ),
+            ("Arc" | "Rc", "clone") => passed.ty.clone(),
+            ("Box" | "Arc" | "Rc" | "Pin", "new" | "pin") => {
+                if passed.ty.is_future() {
+                    passed.ty.clone()
+                } else {
+                    Ty::new(owner, vec![passed.ty.clone()])
+                }
+            }
+            (owner, "map" | "try_map" | "downgrade" | "filter_map") if owner.ends_with("Guard") => {
+                passed.ty.clone()
+            }
+            _ => return None,
+        };
+        self.live.extend(&passed.guards);
+        let guards = passed.guards.clone();
+        self.temps
+            .last_mut()
+            .into_iter()
+            .for_each(|temps| temps.extend(guards.iter()));
+        Some(Val { ty, ..passed.clone() })
+    }
+
+    /// The type that a foreign function gives, by the custom of `new` and its like.
+    fn constructed(&self, path: &str, arg: &Ty) -> Ty {
+        let Some((owner, name)) = path.rsplit_once("::") else {
+            return Ty::unknown();
+        };
+        let is_type = owner
+            .rsplit("::")
+            .next()
+            .is_some_and(|last| last.starts_with(|first: char| first.is_ascii_uppercase()));
+        let root = crate::names::first(path);
+        match name {
+            "timeout" | "timeout_at" if root == "tokio" => Ty::unknown(),
+            "open" | "create" | "connect" | "create_new" if is_type && root == "std" => {
+                Ty::new("Result", vec![Ty::new(owner, Vec::new())])
+            }
+            "new" | "default" | "from" | "options" | "current" | "with_capacity" | "builder" if is_type => {
+                let owner = if owner == "std::fs::File" && name == "options" {
+                    "std::fs::OpenOptions"
+                } else {
+                    owner
+                };
+                Ty::new(
+                    owner,
+                    if name == "new" && arg.is_known() {
+                        vec![arg.clone()]
+                    } else {
+                        Vec::new()
+                    },
+                )
+            }
+            _ if matches!(root, "std" | "tokio" | "Self") || self.ws.names.is_ours(path) => {
+                match path.starts_with("tokio::net::") {
+                    true => Ty::tainted("tokio::net"),
+                    false => Ty::unknown(),
+                }
+            }
+            _ if path.starts_with("reqwest::blocking") => Ty::tainted("reqwest::blocking"),
+            _ => Ty::tainted(root),
+        }
+    }
+
+    fn foreign_call(&mut self, pos: Pos, path: &str, passed: &Val) {
+        use crate::rules::Rule;
+        let also = Rule::ALL.into_iter().find(|rule| {
+            self.ws
+                .config
+                .rule(*rule)
+                .is_some_and(|config| config.also.iter().any(|known| known == path))
+        });
+        let copies =
+            path == "std::io::copy" && known::path_call(&format!("{}::write_all", passed.ty.path)).is_some();
+        let copies = copies.then_some(Rule::Compression);
+        let Some(rule) = also.or_else(|| known::path_call(path)).or(copies) else {
+            return;
+        };
+        self.operation(rule, pos, path.to_owned());
+        if rule == Rule::BlockingClient {
+            self.call_out(pos, path.to_owned());
+        }
+    }
+
+    /// A call of functions of ours: noted, and typed by their signatures.
+    fn called(&mut self, pos: Pos, callees: &[FnId], receiver: &Ty) -> Val {
+        let Some(first) = callees.first() else {
+            return Val::default();
+        };
+        let function = &self.ws.fns[*first];
+        let is_async = function.def.is_async;
+        let scope = self.ws.scope(*first);
+        let mut ty = function
+            .def
+            .ret
+            .as_ref()
+            .map(|ret| self.ws.ty(&scope, ret))
+            .unwrap_or_default();
+        if ty.path == function.self_ty.path && receiver.is_known() && ty.args.is_empty() {
+            ty.args = receiver.core().args;
+        }
+        let held = self.held();
+        self.facts.calls.push(Called {
+            callees: callees.to_vec(),
+            pos,
+            place: self.place,
+            held,
+            runs: !is_async,
+        });
+        let call = self.facts.calls.len() - 1;
+        if self.ws.config.network.contains(&function.path) && !is_async {
+            self.call_out(pos, function.path.clone());
+        }
+        let mut value = Val { ty, ..Val::default() };
+        if is_async || value.ty.is_future() {
+            if is_async {
+                value.ty = Ty::future(value.ty);
+            }
+            value.futures.push(call);
+            return value;
+        }
+        let hint = self.ws.hints.get(first).and_then(|hint| hint.guard.clone());
+        if let Some(hint) = hint.filter(|_| value.ty.unwrapped_or_self().guard().is_none()) {
+            value.ty = hint;
+        }
+        if let Some(family) = value.ty.unwrapped_or_self().guard() {
+            value
+                .guards
+                .push(self.new_guard(LockName::Of(*first), family, pos));
+        }
+        value
+    }
+
+    /// Evaluates arguments. Guards passed by value leave; the result tells what they were.
+    fn arguments(&mut self, path: &str, callees: &[FnId], args: &[Expr]) -> Val {
+        let mut passed = Val::default();
+        let name = path.rsplit("::").next().unwrap_or_default();
+        for (index, arg) in args.iter().enumerate() {
+            let value = self.as_result(false, |flow| flow.argument(path, callees, index, arg));
+            let guards = match value.var.as_ref().and_then(|name| self.var(name)) {
+                Some(var) => var
+                    .guards
+                    .iter()
+                    .copied()
+                    .filter(|guard| self.live.contains(guard))
+                    .collect(),
+                None => value.guards.clone(),
+            };
+            passed.guards.extend(guards);
+            passed.futures.extend(value.futures);
+            passed.calls_out = passed.calls_out.or(value.calls_out);
+            if index == 0 {
+                (passed.ty, passed.lock) = (value.ty, value.lock);
+            }
+            if known::COMBINATORS.contains(&name) {
+                self.passed_function(arg);
+            }
+        }
+        self.end(&passed.guards.clone());
+        passed
+    }
+
+    fn argument(&mut self, path: &str, callees: &[FnId], index: usize, arg: &Expr) -> Val {
+        let hinted = callees.iter().any(|id| {
+            self.ws
+                .hints
+                .get(id)
+                .is_some_and(|hint| hint.offloads.contains(&index))
+        });
+        let pools = &self.ws.config.pools;
+        let place = callees
+            .first()
+            .map_or_else(|| path.to_owned(), |id| self.ws.fns[*id].path.clone());
+        let runs_elsewhere = match callees.is_empty() {
+            true => known::runs_elsewhere(path, pools),
+            false => {
+                pools.contains(&place)
+                    || known::named_elsewhere(place.rsplit("::").next().unwrap_or_default())
+            }
+        };
+        let in_place = path.ends_with("::block_in_place");
+        let elsewhere = hinted || runs_elsewhere || in_place || callees.is_empty() && known::keeps(path);
+        if elsewhere {
+            self.note_kept(arg);
+        }
+        match &arg.kind {
+            Kind::Closure(closure) if elsewhere && !closure.is_async => {
+                self.elsewhere(|flow| flow.closure(closure))
+            }
+            _ => self.eval(arg),
+        }
+    }
+
+    /// `.map(function)`: the function is called here.
+    fn passed_function(&mut self, arg: &Expr) {
+        let Kind::Path(written) = &arg.kind else { return };
+        if self.var(written).is_some() {
+            return;
+        }
+        let path = self.ws.path(&self.scope, written);
+        let callees = self.ws.by_path(&path);
+        if callees.is_empty() {
+            return self.foreign_call(arg.pos, &path, &Val::default());
+        }
+        if callees.iter().all(|id| !self.ws.fns[*id].def.is_async) {
+            let held = self.held();
+            self.facts.calls.push(Called {
+                callees,
+                pos: arg.pos,
+                place: self.place,
+                held,
+                runs: true,
+            });
+        }
+    }
+}

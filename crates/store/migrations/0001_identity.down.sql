@@ -1,0 +1,12 @@
+drop table admin_actions;
+drop table credit_entries;
+drop table usage_counters;
+drop table deployment;
+drop table sign_in_failures;
+drop table password_resets;
+drop table api_keys;
+drop table refresh_tokens;
+drop table sessions;
+drop table members;
+drop table users;
+drop table workspaces;

@@ -1,0 +1,9 @@
+drop table operations;
+drop table circuit_identifiers;
+drop table circuit_items;
+drop table circuit_join_requests;
+drop table circuit_invitations;
+drop table circuit_members;
+drop table circuit_roles;
+drop table circuit_workspaces;
+drop table circuits;

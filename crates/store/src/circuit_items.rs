@@ -1,0 +1,327 @@
+//! What lies in a circuit: items, the identifiers that are taken in it, and the operations that brought them there.
+
+use db::{Read, statements};
+use domain::{
+    dfid::Dfid,
+    ids::{CircuitId, OperationId, Timestamp, UserId, WorkspaceId},
+    operation::{OperationKind, OperationState},
+    page::PageRequest,
+};
+
+use crate::{Step, StoreError, bind::Columns, items::Known};
+
+/// An item's place in a circuit.
+#[derive(Clone, Debug)]
+pub struct CircuitItem {
+    /// The item.
+    pub dfid: Dfid,
+    /// The workspace that pushed it.
+    pub workspace_id: WorkspaceId,
+    /// The workspace it belongs to.
+    pub owner_id: WorkspaceId,
+    /// Who pushed it.
+    pub pushed_by: UserId,
+    /// The push.
+    pub operation_id: OperationId,
+    /// `pending` until approved, then `active`.
+    pub state: String,
+    /// Whether the public view shows it.
+    pub published: bool,
+    /// When it was pushed.
+    pub created_at: Timestamp,
+}
+
+/// A push or pull and where it stands.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// Its circuit.
+    pub circuit_id: CircuitId,
+    /// Its id.
+    pub id: OperationId,
+    /// The workspace that asked.
+    pub workspace_id: WorkspaceId,
+    /// Push or pull.
+    pub kind: OperationKind,
+    /// Where it stands.
+    pub state: OperationState,
+    /// The item.
+    pub dfid: Dfid,
+    /// The local item it came from.
+    pub local_id: Option<String>,
+    /// Who asked.
+    pub requested_by: UserId,
+    /// Who decided.
+    pub decided_by: Option<UserId>,
+    /// Why it was rejected.
+    pub reason: Option<String>,
+    /// When it was asked.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+statements! {
+    INSERT = "circuit_items.insert", "
+        insert into circuit_items (circuit_id, dfid, workspace_id, owner_id, pushed_by, operation_id, state, published, created_at)
+        values ($1, $2, $3, $4, $5, $6, $7, false, $8)
+        on conflict (circuit_id, dfid) do nothing";
+    FIND = "circuit_items.find", "
+        select dfid, workspace_id, owner_id, pushed_by, operation_id, state, published, created_at
+          from circuit_items
+         where circuit_id = $1 and dfid = $2";
+    LIST = "circuit_items.list", "
+        select dfid, workspace_id, owner_id, pushed_by, operation_id, state, published, created_at
+          from circuit_items
+         where circuit_id = $1 and dfid > $2 and (state = 'active' or workspace_id = $3)
+         order by dfid
+         limit $4 offset $5";
+    COUNT = "circuit_items.count", "
+        select count(*) as n
+          from circuit_items
+         where circuit_id = $1 and (state = 'active' or workspace_id = $2)";
+    PUBLISHED = "circuit_items.published", "
+        select i.dfid, i.identifiers, i.data, i.created_at
+          from circuit_items ci join items i on i.dfid = ci.dfid
+         where ci.circuit_id = $1 and ci.published and ci.state = 'active' and i.status = 'active' and ci.dfid > $2
+         order by ci.dfid
+         limit $3";
+    SET_PUBLISHED = "circuit_items.set_published", "
+        update circuit_items set published = $3 where circuit_id = $1 and dfid = $2 and state = 'active'";
+    ACTIVATE = "circuit_items.activate", "
+        update circuit_items set state = 'active' where circuit_id = $1 and dfid = $2 and operation_id = $3";
+    DELETE = "circuit_items.delete", "
+        delete from circuit_items where circuit_id = $1 and dfid = $2 and operation_id = $3";
+    REMOVE = "circuit_items.remove", "
+        delete from circuit_items where circuit_id = $1 and dfid = $2";
+    INSERT_IDENTIFIERS = "circuit_identifiers.insert",
+        sqlite: "
+        insert into circuit_identifiers (circuit_id, dfid, owner_id, identifier)
+        select $1, $2, $3, value from json_each($4)
+        where not exists (select 1 from circuit_identifiers c where c.circuit_id = $1 and c.identifier = value and c.dfid = $2)",
+        postgres: "
+        insert into circuit_identifiers (circuit_id, dfid, owner_id, identifier)
+        select $1, $2, $3, value from unnest($4::text[]) as value
+        where not exists (select 1 from circuit_identifiers c where c.circuit_id = $1 and c.identifier = value and c.dfid = $2)";
+    DELETE_IDENTIFIERS = "circuit_identifiers.delete", "
+        delete from circuit_identifiers where circuit_id = $1 and dfid = $2";
+    KNOWN = "circuit_identifiers.known", "
+        select distinct c.dfid, c.owner_id
+          from circuit_identifiers c
+         where c.circuit_id = $1 and c.identifier {any:$2}";
+    INSERT_OPERATION = "operations.insert", "
+        insert into operations (circuit_id, id, workspace_id, kind, state, dfid, local_id, requested_by, created_at, updated_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)";
+    OPERATION = "operations.find", "
+        select circuit_id, id, workspace_id, kind, state, dfid, local_id, requested_by, decided_by, reason, created_at, updated_at
+          from operations
+         where circuit_id = $1 and id = $2";
+    OPERATIONS = "operations.list", "
+        select circuit_id, id, workspace_id, kind, state, dfid, local_id, requested_by, decided_by, reason, created_at, updated_at
+          from operations
+         where circuit_id = $1 and id > $2 and (cast($3 as {text}) is null or state = $3)
+         order by id
+         limit $4";
+    LATEST = "operations.latest", "
+        select circuit_id, id, workspace_id, kind, state, dfid, local_id, requested_by, decided_by, reason, created_at, updated_at
+          from operations
+         where circuit_id = $1 and dfid = $2 and workspace_id = $3 and kind = $4
+         order by id desc
+         limit 1";
+    MOVE = "operations.move", "
+        update operations
+           set state = $4, decided_by = coalesce($5, decided_by), reason = coalesce($6, reason), updated_at = $7
+         where circuit_id = $1 and id = $2 and state = $3";
+}
+
+fn read_item(row: &db::Row) -> Result<CircuitItem, StoreError> {
+    Ok(CircuitItem {
+        dfid: row.word("dfid")?,
+        workspace_id: row.id("workspace_id")?,
+        owner_id: row.id("owner_id")?,
+        pushed_by: row.id("pushed_by")?,
+        operation_id: row.id("operation_id")?,
+        state: row.text("state")?,
+        published: row.get("published")?,
+        created_at: row.time("created_at")?,
+    })
+}
+
+fn read_operation(row: &db::Row) -> Result<Operation, StoreError> {
+    Ok(Operation {
+        circuit_id: row.id("circuit_id")?,
+        id: row.id("id")?,
+        workspace_id: row.id("workspace_id")?,
+        kind: row.word("kind")?,
+        state: row.word("state")?,
+        dfid: row.word("dfid")?,
+        local_id: row.get("local_id")?,
+        requested_by: row.id("requested_by")?,
+        decided_by: row.maybe_id("decided_by")?,
+        reason: row.get("reason")?,
+        created_at: row.time("created_at")?,
+        updated_at: row.time("updated_at")?,
+    })
+}
+
+/// The step that places an item in a circuit; it affects no row if it lies there already.
+#[must_use]
+pub fn insert(circuit: CircuitId, item: &CircuitItem) -> Step {
+    let i = item;
+    let args =
+        bind![circuit, i.dfid, i.workspace_id, i.owner_id, i.pushed_by, i.operation_id, i.state.as_str(), i.created_at];
+    (INSERT, args)
+}
+
+/// An item's place in a circuit.
+pub async fn find(db: &impl Read, circuit: CircuitId, dfid: Dfid) -> Result<Option<CircuitItem>, StoreError> {
+    db.optional(FIND, bind![circuit, dfid]).await?.as_ref().map(read_item).transpose()
+}
+
+/// What lies in a circuit, by DFID; what waits for approval is shown to those who pushed it only.
+pub async fn list(
+    db: &impl Read,
+    circuit: CircuitId,
+    viewer: WorkspaceId,
+    page: &PageRequest,
+) -> Result<Vec<CircuitItem>, StoreError> {
+    let after = page.after.as_ref().map_or("", |cursor| cursor.id.as_str());
+    let args = bind![circuit, after, viewer, page.rows(), page.offset];
+    db.all(LIST, args).await?.iter().map(read_item).collect()
+}
+
+/// Counts it.
+pub async fn count(db: &impl Read, circuit: CircuitId, viewer: WorkspaceId) -> Result<u64, StoreError> {
+    db.one(COUNT, bind![circuit, viewer]).await?.version("n")
+}
+
+/// What the public sees of an item.
+#[derive(Clone, Debug)]
+pub struct PublishedItem {
+    /// The item.
+    pub dfid: Dfid,
+    /// Its identifiers, a JSON array.
+    pub identifiers: db::JsonText,
+    /// Its data, a JSON object.
+    pub data: db::JsonText,
+    /// When it was created.
+    pub created_at: Timestamp,
+}
+
+/// The published items of a circuit, by DFID.
+pub async fn published(
+    db: &impl Read,
+    circuit: CircuitId,
+    page: &PageRequest,
+) -> Result<Vec<PublishedItem>, StoreError> {
+    let after = page.after.as_ref().map_or("", |cursor| cursor.id.as_str());
+    let rows = db.all(PUBLISHED, bind![circuit, after, page.rows()]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(PublishedItem {
+                dfid: row.word("dfid")?,
+                identifiers: row.get("identifiers")?,
+                data: row.get("data")?,
+                created_at: row.time("created_at")?,
+            })
+        })
+        .collect()
+}
+
+/// The step that shows an item to the public, or hides it.
+#[must_use]
+pub fn set_published(circuit: CircuitId, dfid: Dfid, published: bool) -> Step {
+    (SET_PUBLISHED, bind![circuit, dfid, published])
+}
+
+/// The step that makes a waiting item visible.
+#[must_use]
+pub fn activate(circuit: CircuitId, dfid: Dfid, operation: OperationId) -> Step {
+    (ACTIVATE, bind![circuit, dfid, operation])
+}
+
+/// The steps that take back what a rejected push had placed.
+#[must_use]
+pub fn take_back(circuit: CircuitId, dfid: Dfid, operation: OperationId) -> Vec<Step> {
+    vec![(DELETE_IDENTIFIERS, bind![circuit, dfid]), (DELETE, bind![circuit, dfid, operation])]
+}
+
+/// The steps that remove an item from a circuit; what was pulled stays pulled.
+#[must_use]
+pub fn remove(circuit: CircuitId, dfid: Dfid) -> Vec<Step> {
+    vec![(DELETE_IDENTIFIERS, bind![circuit, dfid]), (REMOVE, bind![circuit, dfid])]
+}
+
+/// The step that takes canonical identifiers within a circuit. Taken by another item: `StoreError::Unique`.
+#[must_use]
+pub fn insert_identifiers(circuit: CircuitId, dfid: Dfid, owner: WorkspaceId, keys: Vec<String>) -> Step {
+    (INSERT_IDENTIFIERS, bind![circuit, dfid, owner, keys])
+}
+
+/// The items that carry one of these identifiers in this circuit.
+pub async fn known(db: &impl Read, circuit: CircuitId, keys: Vec<String>) -> Result<Vec<Known>, StoreError> {
+    let rows = db.all(KNOWN, bind![circuit, keys]).await?;
+    rows.iter().map(|row| Ok(Known { dfid: row.word("dfid")?, owner_id: row.id("owner_id")? })).collect()
+}
+
+/// The step that records an operation.
+#[must_use]
+pub fn insert_operation(operation: &Operation) -> Step {
+    let o = operation;
+    let args = bind![
+        o.circuit_id,
+        o.id,
+        o.workspace_id,
+        o.kind.as_str(),
+        o.state.as_str(),
+        o.dfid,
+        o.local_id.clone(),
+        o.requested_by,
+        o.created_at,
+    ];
+    (INSERT_OPERATION, args)
+}
+
+/// One operation of a circuit.
+pub async fn operation(
+    db: &impl Read,
+    circuit: CircuitId,
+    id: OperationId,
+) -> Result<Option<Operation>, StoreError> {
+    db.optional(OPERATION, bind![circuit, id]).await?.as_ref().map(read_operation).transpose()
+}
+
+/// Operations of a circuit, oldest first, after `after`.
+pub async fn operations(
+    db: &impl Read,
+    circuit: CircuitId,
+    state: Option<OperationState>,
+    after: OperationId,
+    rows: i64,
+) -> Result<Vec<Operation>, StoreError> {
+    let args = bind![circuit, after, state.map(OperationState::as_str), rows];
+    db.all(OPERATIONS, args).await?.iter().map(read_operation).collect()
+}
+
+/// The last operation of a kind by a workspace on an item.
+pub async fn latest(
+    db: &impl Read,
+    circuit: CircuitId,
+    dfid: Dfid,
+    workspace: WorkspaceId,
+    kind: OperationKind,
+) -> Result<Option<Operation>, StoreError> {
+    let args = bind![circuit, dfid, workspace, kind.as_str()];
+    db.optional(LATEST, args).await?.as_ref().map(read_operation).transpose()
+}
+
+/// The step that moves an operation from one state to the next; it affects no row if somebody else was first.
+#[must_use]
+pub fn move_operation(
+    (circuit, id): (CircuitId, OperationId),
+    (from, to): (OperationState, OperationState),
+    by: Option<UserId>,
+    reason: Option<&str>,
+    now: Timestamp,
+) -> Step {
+    (MOVE, bind![circuit, id, from.as_str(), to.as_str(), by, reason, now])
+}

@@ -1,0 +1,360 @@
+//! Circuits: their settings, roles and members. Invitations and join requests live in `circuit_entry`.
+
+use db::{JsonText, Read, statements};
+use domain::{
+    circuit::{ApprovalSwitches, CircuitStatus, IdentifierRules, Permissions, PublicSettings},
+    ids::{CircuitId, Timestamp, UserId, WorkspaceId},
+    page::PageRequest,
+};
+
+use crate::{
+    Step, StoreError,
+    bind::{Columns, json},
+};
+
+/// A circuit as stored.
+#[derive(Clone, Debug)]
+pub struct Circuit {
+    /// Its id.
+    pub id: CircuitId,
+    /// The workspace of its owner.
+    pub workspace_id: WorkspaceId,
+    /// Its owner.
+    pub owner_id: UserId,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Where it stands.
+    pub status: CircuitStatus,
+    /// The namespace for identifiers that name none.
+    pub default_namespace: Option<String>,
+    /// What identifiers must fulfil.
+    pub rules: IdentifierRules,
+    /// What needs approval.
+    pub approvals: ApprovalSwitches,
+    /// How it shows itself to the public.
+    pub public: PublicSettings,
+    /// The public address, when it has one.
+    pub public_slug: Option<String>,
+    /// Guards the public view; a hash.
+    pub public_password_hash: Option<String>,
+    /// Where evidence is kept, a JSON object.
+    pub adapter: JsonText,
+    /// What to tell others after an action, a JSON object.
+    pub post_actions: JsonText,
+    /// Counts its changes.
+    pub version: u64,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A member of a circuit.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// The user.
+    pub user_id: UserId,
+    /// The workspace the user acts for.
+    pub workspace_id: WorkspaceId,
+    /// The name of the role.
+    pub role: String,
+    /// What the role permits.
+    pub permissions: Permissions,
+    /// Since when.
+    pub joined_at: Timestamp,
+}
+
+/// A role of a circuit.
+#[derive(Clone, Debug)]
+pub struct Role {
+    /// Its name, unique in the circuit.
+    pub name: String,
+    /// What it permits.
+    pub permissions: Permissions,
+    /// Whether it came with the circuit and cannot be changed.
+    pub built_in: bool,
+}
+
+statements! {
+    INSERT = "circuits.insert", "
+        insert into circuits (id, workspace_id, owner_id, name, description, status, default_namespace, rules, approvals, public, public_slug, public_password_hash, adapter, post_actions, version, created_at, updated_at)
+        values ($1, $2, $3, $4, $5, 'active', $6, $7, $8, $9, $10, $11, $12, $13, 1, $14, $14)";
+    FIND = "circuits.find", "
+        select c.id, c.workspace_id, c.owner_id, c.name, c.description, c.status, c.default_namespace, c.rules, c.approvals, c.public, c.public_slug, c.public_password_hash, c.adapter, c.post_actions, c.version, c.created_at, c.updated_at,
+               m.user_id, m.workspace_id as member_workspace_id, m.role, m.permissions, m.joined_at
+          from circuit_members m join circuits c on c.id = m.circuit_id
+         where m.workspace_id = $1 and m.user_id = $2 and m.circuit_id = $3";
+    LOCK = "circuits.lock", "
+        select version from circuits where id = $1 {for_update}";
+    LIST = "circuits.list", "
+        select c.id, c.workspace_id, c.owner_id, c.name, c.description, c.status, c.default_namespace, c.rules, c.approvals, c.public, c.public_slug, c.public_password_hash, c.adapter, c.post_actions, c.version, c.created_at, c.updated_at
+          from circuit_members m join circuits c on c.id = m.circuit_id
+         where m.workspace_id = $1 and m.user_id = $2
+           and c.id > $3 and (cast($4 as {text}) is null or c.status = $4)
+         order by c.id
+         limit $5 offset $6";
+    COUNT = "circuits.count", "
+        select count(*) as n
+          from circuit_members m join circuits c on c.id = m.circuit_id
+         where m.workspace_id = $1 and m.user_id = $2 and (cast($3 as {text}) is null or c.status = $3)";
+    COUNT_OWNED = "circuits.count_owned", "
+        select count(*) as n from circuits where workspace_id = $1 and status <> 'archived'";
+    UPDATE = "circuits.update", "
+        update circuits
+           set name = $3, description = $4, status = $5, default_namespace = $6, rules = $7, approvals = $8, public = $9, public_slug = $10, public_password_hash = $11, adapter = $12, post_actions = $13, version = version + 1, updated_at = $14
+         where id = $1 and version = $2";
+    BY_SLUG = "circuits.by_slug", "
+        select id, workspace_id, owner_id, name, description, status, default_namespace, rules, approvals, public, public_slug, public_password_hash, adapter, post_actions, version, created_at, updated_at
+          from circuits
+         where public_slug = $1";
+    INSERT_ROLE = "circuit_roles.insert", "
+        insert into circuit_roles (circuit_id, name, permissions, built_in, created_at)
+        values ($1, $2, $3, $4, $5)";
+    UPDATE_ROLE = "circuit_roles.update", "
+        update circuit_roles set permissions = $3 where circuit_id = $1 and name = $2 and not built_in";
+    UPDATE_ROLE_MEMBERS = "circuit_members.update_role_permissions", "
+        update circuit_members set permissions = $3 where circuit_id = $1 and role = $2";
+    DELETE_ROLE = "circuit_roles.delete", "
+        delete from circuit_roles
+         where circuit_id = $1 and name = $2 and not built_in
+           and not exists (select 1 from circuit_members m where m.circuit_id = $1 and m.role = $2)";
+    ROLES = "circuit_roles.list", "
+        select name, permissions, built_in from circuit_roles where circuit_id = $1 order by built_in desc, name";
+    ROLE = "circuit_roles.find", "
+        select name, permissions, built_in from circuit_roles where circuit_id = $1 and name = $2";
+    INSERT_MEMBER = "circuit_members.insert", "
+        insert into circuit_members (circuit_id, user_id, workspace_id, role, permissions, joined_at)
+        values ($1, $2, $3, $4, $5, $6)
+        on conflict (circuit_id, user_id) do nothing";
+    INSERT_WORKSPACE = "circuit_workspaces.insert", "
+        insert into circuit_workspaces (circuit_id, workspace_id) values ($1, $2)
+        on conflict (circuit_id, workspace_id) do nothing";
+    DELETE_MEMBER = "circuit_members.delete", "
+        delete from circuit_members where circuit_id = $1 and user_id = $2 and role <> 'owner'";
+    DELETE_WORKSPACE = "circuit_workspaces.delete", "
+        delete from circuit_workspaces
+         where circuit_id = $1 and workspace_id = $2
+           and not exists (select 1 from circuit_members m where m.circuit_id = $1 and m.workspace_id = $2)";
+    SET_MEMBER_ROLE = "circuit_members.set_role", "
+        update circuit_members set role = $3, permissions = $4 where circuit_id = $1 and user_id = $2 and role <> 'owner'";
+    MEMBER = "circuit_members.find", "
+        select user_id, workspace_id as member_workspace_id, role, permissions, joined_at
+          from circuit_members
+         where circuit_id = $1 and user_id = $2";
+    MEMBERS = "circuit_members.list", "
+        select user_id, workspace_id as member_workspace_id, role, permissions, joined_at
+          from circuit_members
+         where circuit_id = $1 and user_id > $2
+         order by user_id
+         limit $3";
+}
+
+fn read(row: &db::Row) -> Result<Circuit, StoreError> {
+    Ok(Circuit {
+        id: row.id("id")?,
+        workspace_id: row.id("workspace_id")?,
+        owner_id: row.id("owner_id")?,
+        name: row.text("name")?,
+        description: row.text("description")?,
+        status: row.word("status")?,
+        default_namespace: row.get("default_namespace")?,
+        rules: row.document("rules")?,
+        approvals: row.document("approvals")?,
+        public: row.document("public")?,
+        public_slug: row.get("public_slug")?,
+        public_password_hash: row.get("public_password_hash")?,
+        adapter: row.get("adapter")?,
+        post_actions: row.get("post_actions")?,
+        version: row.version("version")?,
+        created_at: row.time("created_at")?,
+        updated_at: row.time("updated_at")?,
+    })
+}
+
+fn read_permissions(row: &db::Row) -> Result<Permissions, StoreError> {
+    let bits = row.get::<i64>("permissions")?;
+    u16::try_from(bits).ok().and_then(Permissions::from_bits).ok_or_else(|| StoreError::Corrupt {
+        column: "permissions".to_owned(),
+        reason: format!("{bits} is not a set of permissions"),
+    })
+}
+
+fn read_member(row: &db::Row) -> Result<Member, StoreError> {
+    Ok(Member {
+        user_id: row.id("user_id")?,
+        workspace_id: row.id("member_workspace_id")?,
+        role: row.text("role")?,
+        permissions: read_permissions(row)?,
+        joined_at: row.time("joined_at")?,
+    })
+}
+
+fn read_role(row: &db::Row) -> Result<Role, StoreError> {
+    Ok(Role { name: row.text("name")?, permissions: read_permissions(row)?, built_in: row.get("built_in")? })
+}
+
+/// The step that adds a circuit.
+#[must_use]
+pub fn insert(circuit: &Circuit) -> Step {
+    let c = circuit;
+    let args = bind![
+        c.id,
+        c.workspace_id,
+        c.owner_id,
+        &c.name,
+        &c.description,
+        c.default_namespace.clone(),
+        json(&c.rules),
+        json(&c.approvals),
+        json(&c.public),
+        c.public_slug.clone(),
+        c.public_password_hash.clone(),
+        c.adapter.clone(),
+        c.post_actions.clone(),
+        c.created_at,
+    ];
+    (INSERT, args)
+}
+
+/// The step that stores changed settings; it affects no row if the version has moved on.
+#[must_use]
+pub fn update(circuit: &Circuit, now: Timestamp) -> Step {
+    let c = circuit;
+    let args = bind![
+        c.id,
+        i64::try_from(c.version).unwrap_or(i64::MAX),
+        &c.name,
+        &c.description,
+        c.status.as_str(),
+        c.default_namespace.clone(),
+        json(&c.rules),
+        json(&c.approvals),
+        json(&c.public),
+        c.public_slug.clone(),
+        c.public_password_hash.clone(),
+        c.adapter.clone(),
+        c.post_actions.clone(),
+        now,
+    ];
+    (UPDATE, args)
+}
+
+/// The circuit and the caller's own membership in it; nothing to those who are not members.
+pub async fn find(
+    db: &impl Read,
+    workspace: WorkspaceId,
+    user: UserId,
+    circuit: CircuitId,
+) -> Result<Option<(Circuit, Member)>, StoreError> {
+    let row = db.optional(FIND, bind![workspace, user, circuit]).await?;
+    row.map(|row| Ok((read(&row)?, read_member(&row)?))).transpose()
+}
+
+/// Keeps others from changing members, roles or settings until the unit of work ends.
+pub async fn lock(db: &impl Read, circuit: CircuitId) -> Result<(), StoreError> {
+    db.optional(LOCK, bind![circuit]).await.map(drop)
+}
+
+/// The circuits a user is a member of, by id, one more than the page shows.
+pub async fn list(
+    db: &impl Read,
+    workspace: WorkspaceId,
+    user: UserId,
+    status: Option<CircuitStatus>,
+    after: CircuitId,
+    page: &PageRequest,
+) -> Result<Vec<Circuit>, StoreError> {
+    let args = bind![workspace, user, after, status.map(CircuitStatus::as_str), page.rows(), page.offset];
+    db.all(LIST, args).await?.iter().map(read).collect()
+}
+
+/// Counts them.
+pub async fn count(
+    db: &impl Read,
+    workspace: WorkspaceId,
+    user: UserId,
+    status: Option<CircuitStatus>,
+) -> Result<u64, StoreError> {
+    db.one(COUNT, bind![workspace, user, status.map(CircuitStatus::as_str)]).await?.version("n")
+}
+
+/// How many circuits a workspace owns that are not archived.
+pub async fn count_owned(db: &impl Read, workspace: WorkspaceId) -> Result<u64, StoreError> {
+    db.one(COUNT_OWNED, bind![workspace]).await?.version("n")
+}
+
+/// The circuit with a public address. Whether it may be shown is the caller's question.
+pub async fn by_slug(db: &impl Read, slug: &str) -> Result<Option<Circuit>, StoreError> {
+    db.optional(BY_SLUG, bind![slug]).await?.as_ref().map(read).transpose()
+}
+
+/// The step that adds a role.
+#[must_use]
+pub fn insert_role(circuit: CircuitId, role: &Role, now: Timestamp) -> Step {
+    (INSERT_ROLE, bind![circuit, &role.name, i64::from(role.permissions.bits()), role.built_in, now])
+}
+
+/// The steps that change a custom role and all who have it.
+#[must_use]
+pub fn update_role(circuit: CircuitId, name: &str, permissions: Permissions) -> Vec<Step> {
+    let bits = i64::from(permissions.bits());
+    vec![(UPDATE_ROLE, bind![circuit, name, bits]), (UPDATE_ROLE_MEMBERS, bind![circuit, name, bits])]
+}
+
+/// The step that removes a custom role nobody has.
+#[must_use]
+pub fn delete_role(circuit: CircuitId, name: &str) -> Step {
+    (DELETE_ROLE, bind![circuit, name])
+}
+
+/// The roles of a circuit, built-in ones first.
+pub async fn roles(db: &impl Read, circuit: CircuitId) -> Result<Vec<Role>, StoreError> {
+    db.all(ROLES, bind![circuit]).await?.iter().map(read_role).collect()
+}
+
+/// One role.
+pub async fn role(db: &impl Read, circuit: CircuitId, name: &str) -> Result<Option<Role>, StoreError> {
+    db.optional(ROLE, bind![circuit, name]).await?.as_ref().map(read_role).transpose()
+}
+
+/// The steps that make a user a member; the second says, by its affected count, whether the user was none before.
+///
+/// The workspace comes first: the row guards of the other circuit tables ask whether it takes part.
+#[must_use]
+pub fn insert_member(circuit: CircuitId, member: &Member) -> Vec<Step> {
+    let m = member;
+    let bits = i64::from(m.permissions.bits());
+    vec![
+        (INSERT_WORKSPACE, bind![circuit, m.workspace_id]),
+        (INSERT_MEMBER, bind![circuit, m.user_id, m.workspace_id, &m.role, bits, m.joined_at]),
+    ]
+}
+
+/// The steps that end a membership (never the owner's).
+#[must_use]
+pub fn delete_member(circuit: CircuitId, user: UserId, workspace: WorkspaceId) -> Vec<Step> {
+    vec![(DELETE_MEMBER, bind![circuit, user]), (DELETE_WORKSPACE, bind![circuit, workspace])]
+}
+
+/// The step that gives a member another role (never the owner).
+#[must_use]
+pub fn set_member_role(circuit: CircuitId, user: UserId, role: &Role) -> Step {
+    (SET_MEMBER_ROLE, bind![circuit, user, &role.name, i64::from(role.permissions.bits())])
+}
+
+/// One member.
+pub async fn member(db: &impl Read, circuit: CircuitId, user: UserId) -> Result<Option<Member>, StoreError> {
+    db.optional(MEMBER, bind![circuit, user]).await?.as_ref().map(read_member).transpose()
+}
+
+/// Members by user id, after `after`.
+pub async fn members(
+    db: &impl Read,
+    circuit: CircuitId,
+    after: UserId,
+    rows: i64,
+) -> Result<Vec<Member>, StoreError> {
+    db.all(MEMBERS, bind![circuit, after, rows]).await?.iter().map(read_member).collect()
+}

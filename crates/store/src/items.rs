@@ -1,0 +1,434 @@
+//! Items: what a DFID stands for, its identifiers, and what happened to it.
+
+use std::collections::HashMap;
+
+use db::{JsonText, Read, statements};
+use domain::{
+    dfid::Dfid,
+    identifier::Identifier,
+    ids::{Timestamp, UserId, WorkspaceId},
+    item::{Fingerprint, ItemContent, ItemStatus},
+    page::PageRequest,
+};
+use uuid::Uuid;
+
+use crate::{
+    Step, StoreError,
+    bind::{Columns, json},
+};
+
+/// An item as stored. Documents stay texts: most readers pass them on unchanged.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// Its public identity.
+    pub dfid: Dfid,
+    /// The workspace it belongs to.
+    pub workspace_id: WorkspaceId,
+    /// Its identifiers, a JSON array.
+    pub identifiers: JsonText,
+    /// Other ids it is known by, a JSON array.
+    pub aliases: JsonText,
+    /// Its data, a JSON object.
+    pub data: JsonText,
+    /// Where it stands.
+    pub status: ItemStatus,
+    /// The item that stands for it after a merge.
+    pub redirect_to: Option<Dfid>,
+    /// How sure we are that its parts belong together, 0 to 1.
+    pub confidence: f64,
+    /// Where its content came from, a JSON array.
+    pub sources: JsonText,
+    /// Counts its changes.
+    pub version: u64,
+    /// Who created it.
+    pub created_by: UserId,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+impl Item {
+    /// Reads the documents.
+    pub fn content(&self) -> Result<ItemContent, StoreError> {
+        Ok(ItemContent {
+            identifiers: parse("identifiers", &self.identifiers)?,
+            data: parse("data", &self.data)?,
+        })
+    }
+}
+
+fn parse<T: serde::de::DeserializeOwned>(column: &'static str, text: &JsonText) -> Result<T, StoreError> {
+    serde_json::from_str(&text.0)
+        .map_err(|error| StoreError::Corrupt { column: column.to_owned(), reason: error.to_string() })
+}
+
+/// One change of an item.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Its id.
+    pub id: Uuid,
+    /// The version it made.
+    pub version: u64,
+    /// What was done.
+    pub action: String,
+    /// Who did it.
+    pub actor_id: UserId,
+    /// What changed.
+    pub changes: JsonText,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+statements! {
+    INSERT = "items.insert", "
+        insert into items (dfid, workspace_id, identifiers, aliases, data, status, confidence, sources, fingerprint, version, created_by, created_at, updated_at)
+        values ($1, $2, $3, '[]', $4, 'active', 1.0, $5, $6, 1, $7, $8, $8)";
+    INSERT_IDENTIFIERS = "item_identifiers.insert",
+        sqlite: "
+        insert into item_identifiers (workspace_id, dfid, identifier, canonical, value)
+        select $1, $2, k.value, c.value, v.value
+          from json_each($3) k join json_each($4) c on c.key = k.key join json_each($5) v on v.key = k.key
+        where true
+        on conflict (workspace_id, identifier, dfid) do nothing",
+        postgres: "
+        insert into item_identifiers (workspace_id, dfid, identifier, canonical, value)
+        select $1, $2, k, c = 1, v
+          from unnest($3::text[], $4::bigint[], $5::text[]) as t (k, c, v)
+        on conflict (workspace_id, identifier, dfid) do nothing";
+    DELETE_IDENTIFIERS = "item_identifiers.delete", "
+        delete from item_identifiers where workspace_id = $1 and dfid = $2";
+    LOAD = "items.load",
+        sqlite: "
+        select i.dfid, i.workspace_id, i.identifiers, i.aliases, i.data, i.status, i.redirect_to, i.confidence, i.sources, i.version, i.created_by, i.created_at, i.updated_at, w.value as reader
+          from json_each($1) w join json_each($2) d on d.key = w.key
+          join items i on i.dfid = d.value
+         where i.workspace_id = w.value
+            or exists (select 1 from item_grants g where g.workspace_id = w.value and g.dfid = i.dfid)",
+        postgres: "
+        select i.dfid, i.workspace_id, i.identifiers, i.aliases, i.data, i.status, i.redirect_to, i.confidence, i.sources, i.version, i.created_by, i.created_at, i.updated_at, k.w as reader
+          from unnest($1::uuid[], $2::text[]) as k (w, d)
+          join items i on i.dfid = k.d
+         where i.workspace_id = k.w
+            or exists (select 1 from item_grants g where g.workspace_id = k.w and g.dfid = i.dfid)";
+    LOCK = "items.lock", "
+        select dfid, workspace_id, identifiers, aliases, data, status, redirect_to, confidence, sources, version, created_by, created_at, updated_at
+          from items
+         where workspace_id = $1 and dfid = $2
+        {for_update}";
+    LOCK_MANY = "items.lock_many", "
+        select dfid, workspace_id, identifiers, aliases, data, status, redirect_to, confidence, sources, version, created_by, created_at, updated_at
+          from items
+         where workspace_id = $1 and dfid {any:$2}
+         order by dfid
+        {for_update}";
+    LIST = "items.list", "
+        select dfid, workspace_id, identifiers, aliases, data, status, redirect_to, confidence, sources, version, created_by, created_at, updated_at
+          from items
+         where workspace_id = $1 and dfid > $2 and (cast($3 as {text}) is null or status = $3)
+         order by dfid
+         limit $4 offset $5";
+    LIST_GRANTED = "items.list_granted", "
+        select i.dfid, i.workspace_id, i.identifiers, i.aliases, i.data, i.status, i.redirect_to, i.confidence, i.sources, i.version, i.created_by, i.created_at, i.updated_at
+          from item_grants g join items i on i.dfid = g.dfid
+         where g.workspace_id = $1 and g.dfid > $2 and (cast($3 as {text}) is null or i.status = $3)
+         order by g.dfid
+         limit $4 offset $5";
+    COUNT = "items.count", "
+        select count(*) as n
+          from items
+         where workspace_id = $1 and (cast($2 as {text}) is null or status = $2)";
+    COUNT_GRANTED = "items.count_granted", "
+        select count(*) as n
+          from item_grants g join items i on i.dfid = g.dfid
+         where g.workspace_id = $1 and (cast($2 as {text}) is null or i.status = $2)";
+    SEARCH = "items.search", "
+        select distinct i.dfid, i.workspace_id, i.identifiers, i.aliases, i.data, i.status, i.redirect_to, i.confidence, i.sources, i.version, i.created_by, i.created_at, i.updated_at
+          from item_identifiers x join items i on i.dfid = x.dfid
+         where (x.workspace_id = $1
+                or exists (select 1 from item_grants g where g.workspace_id = $1 and g.dfid = x.dfid))
+           and x.value = $2
+           and (cast($3 as {text}) is null or x.identifier = $3)
+           and x.dfid > $4
+         order by i.dfid
+         limit $5";
+    BY_CANONICAL = "items.by_canonical", "
+        select x.identifier, x.dfid, x.workspace_id as owner_id
+          from item_identifiers x join items i on i.dfid = x.dfid
+         where x.workspace_id = $1 and x.canonical and x.identifier {any:$2} and i.status = 'active'";
+    BY_FINGERPRINT = "items.by_fingerprint", "
+        select dfid from items where workspace_id = $1 and fingerprint = $2";
+    SET_CONTENT = "items.set_content", "
+        update items
+           set identifiers = $3, data = $4, sources = $5, version = version + 1, updated_at = $6
+         where workspace_id = $1 and dfid = $2";
+    SET_STATUS = "items.set_status", "
+        update items
+           set status = $3, redirect_to = $4, aliases = $5, version = version + 1, updated_at = $6
+         where workspace_id = $1 and dfid = $2";
+    INSERT_CHANGE = "item_history.insert", "
+        insert into item_history (workspace_id, id, dfid, version, action, actor_id, changes, created_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8)";
+    HISTORY = "item_history.list", "
+        select h.id, h.version, h.action, h.actor_id, h.changes, h.created_at
+          from item_history h
+         where h.dfid = $2
+           and (h.workspace_id = $1
+                or exists (select 1 from item_grants g where g.workspace_id = $1 and g.dfid = h.dfid))
+           and h.id > $3
+         order by h.id
+         limit $4";
+    GRANT = "item_grants.insert", "
+        insert into item_grants (workspace_id, dfid, owner_id, source, circuit_id, granted_by, created_at)
+        values ($1, $2, $3, $4, $5, $6, $7)
+        on conflict (workspace_id, dfid) do nothing";
+}
+
+fn read(row: &db::Row) -> Result<Item, StoreError> {
+    Ok(Item {
+        dfid: row.word("dfid")?,
+        workspace_id: row.id("workspace_id")?,
+        identifiers: row.get("identifiers")?,
+        aliases: row.get("aliases")?,
+        data: row.get("data")?,
+        status: row.word("status")?,
+        redirect_to: row.maybe_word("redirect_to")?,
+        confidence: row.get("confidence")?,
+        sources: row.get("sources")?,
+        version: row.version("version")?,
+        created_by: row.id("created_by")?,
+        created_at: row.time("created_at")?,
+        updated_at: row.time("updated_at")?,
+    })
+}
+
+/// What is needed to add an item.
+#[derive(Debug)]
+pub struct NewItem<'a> {
+    /// The new identity.
+    pub dfid: Dfid,
+    /// Whose it will be.
+    pub workspace: WorkspaceId,
+    /// Identifiers and data.
+    pub content: &'a ItemContent,
+    /// Where the content came from.
+    pub source: &'a str,
+    /// By which the same push is recognised, where the circuit asks for it.
+    pub fingerprint: Option<Fingerprint>,
+    /// Who creates it.
+    pub by: UserId,
+}
+
+/// The steps that add an item with its identifiers.
+#[must_use]
+pub fn insert(new: &NewItem<'_>, now: Timestamp) -> Vec<Step> {
+    let (identifiers, data) = (json(&new.content.identifiers), json(&new.content.data));
+    let sources = json(&[new.source]);
+    vec![
+        (INSERT, bind![new.dfid, new.workspace, identifiers, data, sources, new.fingerprint, new.by, now]),
+        insert_identifiers(new.workspace, new.dfid, &new.content.identifiers),
+    ]
+}
+
+fn insert_identifiers(workspace: WorkspaceId, dfid: Dfid, identifiers: &[Identifier]) -> Step {
+    let keys: Vec<_> = identifiers.iter().map(Identifier::canonical_key).collect();
+    let canonical: Vec<_> = identifiers.iter().map(|one| i64::from(one.is_canonical())).collect();
+    let values: Vec<_> = identifiers.iter().map(|one| one.value.clone()).collect();
+    (INSERT_IDENTIFIERS, bind![workspace, dfid, keys, canonical, values])
+}
+
+/// The steps that replace an item's content; an item of another workspace is left alone.
+#[must_use]
+pub fn set_content(
+    workspace: WorkspaceId,
+    dfid: Dfid,
+    content: &ItemContent,
+    sources: &[String],
+    now: Timestamp,
+) -> Vec<Step> {
+    let (identifiers, data) = (json(&content.identifiers), json(&content.data));
+    vec![
+        (SET_CONTENT, bind![workspace, dfid, identifiers, data, json(&sources), now]),
+        (DELETE_IDENTIFIERS, bind![workspace, dfid]),
+        insert_identifiers(workspace, dfid, &content.identifiers),
+    ]
+}
+
+/// The step that moves an item to another state.
+#[must_use]
+pub fn set_status(
+    workspace: WorkspaceId,
+    dfid: Dfid,
+    status: ItemStatus,
+    redirect_to: Option<Dfid>,
+    aliases: &[String],
+    now: Timestamp,
+) -> Step {
+    (SET_STATUS, bind![workspace, dfid, status.as_str(), redirect_to, json(&aliases), now])
+}
+
+/// The step that frees an item's identifiers, so that another item may carry them.
+#[must_use]
+pub fn release_identifiers(workspace: WorkspaceId, dfid: Dfid) -> Step {
+    (DELETE_IDENTIFIERS, bind![workspace, dfid])
+}
+
+/// Who changed what: one entry of an item's history.
+#[derive(Debug)]
+pub struct NewChange<'a> {
+    /// The item's owner.
+    pub workspace: WorkspaceId,
+    /// The entry's id.
+    pub id: Uuid,
+    /// The item.
+    pub dfid: Dfid,
+    /// The version the change made.
+    pub version: u64,
+    /// What was done.
+    pub action: &'a str,
+    /// Who did it.
+    pub actor: UserId,
+    /// What changed.
+    pub changes: JsonText,
+}
+
+/// The step that records a change.
+#[must_use]
+pub fn insert_change(new: NewChange<'_>, now: Timestamp) -> Step {
+    let version = i64::try_from(new.version).unwrap_or(i64::MAX);
+    (INSERT_CHANGE, bind![new.workspace, new.id, new.dfid, version, new.action, new.actor, new.changes, now])
+}
+
+/// Reads items by reader and DFID, for many readers at once: each sees what is its own or was granted to it.
+pub async fn load(
+    db: &impl Read,
+    keys: &[(WorkspaceId, Dfid)],
+) -> Result<HashMap<(WorkspaceId, Dfid), Item>, StoreError> {
+    let readers: Vec<Uuid> = keys.iter().map(|(reader, _)| reader.uuid()).collect();
+    let dfids: Vec<String> = keys.iter().map(|(_, dfid)| dfid.to_string()).collect();
+    let rows = db.all(LOAD, bind![readers, dfids]).await?;
+    rows.iter()
+        .map(|row| {
+            let item = read(row)?;
+            Ok(((row.id("reader")?, item.dfid), item))
+        })
+        .collect()
+}
+
+/// Finds an item the workspace may read.
+pub async fn find(db: &impl Read, reader: WorkspaceId, dfid: Dfid) -> Result<Option<Item>, StoreError> {
+    Ok(load(db, &[(reader, dfid)]).await?.remove(&(reader, dfid)))
+}
+
+/// Finds an item of the workspace and keeps others from changing it until the unit of work ends.
+pub async fn lock(db: &impl Read, owner: WorkspaceId, dfid: Dfid) -> Result<Option<Item>, StoreError> {
+    db.optional(LOCK, bind![owner, dfid]).await?.as_ref().map(read).transpose()
+}
+
+/// Locks several of the workspace's items, always in the same order.
+pub async fn lock_many(db: &impl Read, owner: WorkspaceId, dfids: &[Dfid]) -> Result<Vec<Item>, StoreError> {
+    let dfids: Vec<_> = dfids.iter().map(ToString::to_string).collect();
+    db.all(LOCK_MANY, bind![owner, dfids]).await?.iter().map(read).collect()
+}
+
+/// Lists items by DFID, one row more than the page shows: the workspace's own, or those granted to it.
+pub async fn list(
+    db: &impl Read,
+    workspace: WorkspaceId,
+    granted: bool,
+    status: Option<ItemStatus>,
+    page: &PageRequest,
+) -> Result<Vec<Item>, StoreError> {
+    let after = page.after.as_ref().map_or("", |cursor| cursor.id.as_str());
+    let args = bind![workspace, after, status.map(ItemStatus::as_str), page.rows(), page.offset];
+    db.all(if granted { LIST_GRANTED } else { LIST }, args).await?.iter().map(read).collect()
+}
+
+/// Counts them.
+pub async fn count(
+    db: &impl Read,
+    workspace: WorkspaceId,
+    granted: bool,
+    status: Option<ItemStatus>,
+) -> Result<u64, StoreError> {
+    let args = bind![workspace, status.map(ItemStatus::as_str)];
+    db.one(if granted { COUNT_GRANTED } else { COUNT }, args).await?.version("n")
+}
+
+/// Items that carry an identifier with this value (and, if given, exactly this key), by DFID.
+pub async fn search(
+    db: &impl Read,
+    reader: WorkspaceId,
+    value: &str,
+    identifier: Option<&str>,
+    page: &PageRequest,
+) -> Result<Vec<Item>, StoreError> {
+    let after = page.after.as_ref().map_or("", |cursor| cursor.id.as_str());
+    let args = bind![reader, value, identifier, after, page.rows()];
+    db.all(SEARCH, args).await?.iter().map(read).collect()
+}
+
+/// An identifier that is known, and the item it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The item.
+    pub dfid: Dfid,
+    /// Whose it is.
+    pub owner_id: WorkspaceId,
+}
+
+/// The workspace's active items that carry one of these canonical identifiers.
+pub async fn by_canonical(
+    db: &impl Read,
+    owner: WorkspaceId,
+    keys: Vec<String>,
+) -> Result<Vec<Known>, StoreError> {
+    let rows = db.all(BY_CANONICAL, bind![owner, keys]).await?;
+    rows.iter().map(|row| Ok(Known { dfid: row.word("dfid")?, owner_id: row.id("owner_id")? })).collect()
+}
+
+/// The item that an equal push of this workspace made.
+pub async fn by_fingerprint(
+    db: &impl Read,
+    owner: WorkspaceId,
+    fingerprint: Fingerprint,
+) -> Result<Option<Dfid>, StoreError> {
+    db.optional(BY_FINGERPRINT, bind![owner, fingerprint]).await?.map(|row| row.word("dfid")).transpose()
+}
+
+/// An item's changes, oldest first, after the entry `after`.
+pub async fn history(
+    db: &impl Read,
+    reader: WorkspaceId,
+    dfid: Dfid,
+    after: Uuid,
+    rows: i64,
+) -> Result<Vec<Change>, StoreError> {
+    let rows = db.all(HISTORY, bind![reader, dfid, after, rows]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Change {
+                id: row.get("id")?,
+                version: row.version("version")?,
+                action: row.text("action")?,
+                actor_id: row.id("actor_id")?,
+                changes: row.get("changes")?,
+                created_at: row.time("created_at")?,
+            })
+        })
+        .collect()
+}
+
+/// The step that lets another workspace read an item from now on. Granting twice is harmless.
+#[must_use]
+pub fn grant(
+    reader: WorkspaceId,
+    dfid: Dfid,
+    owner: WorkspaceId,
+    source: &str,
+    circuit: Option<domain::ids::CircuitId>,
+    by: UserId,
+    now: Timestamp,
+) -> Step {
+    (GRANT, bind![reader, dfid, owner, source, circuit, by, now])
+}

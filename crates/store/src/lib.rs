@@ -1,0 +1,31 @@
+//! One module per resource: its SQL, once, for both engines, and rows as domain types.
+//!
+//! No rule lives here and no HTTP. Functions that write return a [`Step`], so that a use case can send all the steps of
+//! its unit of work in one round trip; functions that read take any [`db::Read`].
+
+#[macro_use]
+pub mod bind;
+pub mod circuit_entry;
+pub mod circuit_items;
+pub mod circuits;
+pub mod events;
+pub mod items;
+pub mod local_items;
+pub mod migrations;
+pub mod pending_items;
+pub mod records;
+pub mod tenancy;
+
+pub mod admin;
+pub mod api_keys;
+pub mod credits;
+pub mod deployment;
+pub mod members;
+pub mod password_resets;
+pub mod sessions;
+pub mod sign_in_failures;
+pub mod usage;
+pub mod users;
+pub mod workspaces;
+
+pub use db::{DbError as StoreError, Step};

@@ -1,0 +1,243 @@
+//! Local items: a workspace's private items before they have a public identity.
+
+use db::{Read, statements};
+use domain::{
+    dfid::Dfid,
+    ids::{Timestamp, UserId, WorkspaceId},
+    identifier::Identifier,
+    item::{ItemContent, LocalItemStatus, Undo},
+    page::PageRequest,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Step, StoreError,
+    bind::{Columns, json},
+};
+
+/// A local item as stored.
+#[derive(Clone, Debug)]
+pub struct LocalItem {
+    /// The workspace's own name for it.
+    pub local_id: String,
+    /// Identifiers and data.
+    pub content: ItemContent,
+    /// Where it stands.
+    pub status: LocalItemStatus,
+    /// Its public identity, once it has one.
+    pub dfid: Option<Dfid>,
+    /// The local item it was merged into.
+    pub merged_into: Option<String>,
+    /// What is needed to undo the last merges into this one, newest last.
+    pub undo: Vec<MergeRecord>,
+    /// Who created it.
+    pub created_by: UserId,
+    /// Counts its changes.
+    pub version: u64,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// One merge into a local item, kept to restore both sides exactly.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MergeRecord {
+    /// The local items that were merged into this one.
+    pub merged: Vec<String>,
+    /// The content before and after.
+    pub undo: Undo,
+}
+
+statements! {
+    INSERT = "local_items.insert", "
+        insert into local_items (workspace_id, local_id, identifiers, data, status, created_by, version, created_at, updated_at)
+        values ($1, $2, $3, $4, 'local_only', $5, 1, $6, $6)";
+    INSERT_IDENTIFIERS = "local_identifiers.insert",
+        sqlite: "
+        insert into local_identifiers (workspace_id, identifier, local_id)
+        select $1, value, $2 from json_each($3)",
+        postgres: "
+        insert into local_identifiers (workspace_id, identifier, local_id)
+        select $1, value, $2 from unnest($3::text[]) as value";
+    DELETE_IDENTIFIERS = "local_identifiers.delete", "
+        delete from local_identifiers where workspace_id = $1 and local_id = $2";
+    FIND = "local_items.find", "
+        select local_id, identifiers, data, status, dfid, merged_into, undo, created_by, version, created_at, updated_at
+          from local_items
+         where workspace_id = $1 and local_id = $2";
+    LOCK = "local_items.lock", "
+        select local_id, identifiers, data, status, dfid, merged_into, undo, created_by, version, created_at, updated_at
+          from local_items
+         where workspace_id = $1 and local_id = $2
+        {for_update}";
+    LOCK_MANY = "local_items.lock_many", "
+        select local_id, identifiers, data, status, dfid, merged_into, undo, created_by, version, created_at, updated_at
+          from local_items
+         where workspace_id = $1 and local_id {any:$2}
+         order by local_id
+        {for_update}";
+    LIST = "local_items.list", "
+        select local_id, identifiers, data, status, dfid, merged_into, undo, created_by, version, created_at, updated_at
+          from local_items
+         where workspace_id = $1 and local_id > $2 and (cast($3 as {text}) is null or status = $3)
+         order by local_id
+         limit $4 offset $5";
+    COUNT = "local_items.count", "
+        select count(*) as n
+          from local_items
+         where workspace_id = $1 and (cast($2 as {text}) is null or status = $2)";
+    SHARING = "local_items.sharing", "
+        select local_id, identifiers, data, status, dfid, merged_into, undo, created_by, version, created_at, updated_at
+          from local_items
+         where workspace_id = $1
+           and status <> 'merged'
+           and local_id in (
+                select l.local_id
+                  from local_identifiers l
+                 where l.workspace_id = $1
+                   and exists (
+                        select 1
+                          from local_identifiers other
+                         where other.workspace_id = $1 and other.identifier = l.identifier and other.local_id <> l.local_id))
+         order by local_id
+         limit $2";
+    SET_CONTENT = "local_items.set_content", "
+        update local_items
+           set identifiers = $3, data = $4, undo = $5, version = version + 1, updated_at = $6
+         where workspace_id = $1 and local_id = $2";
+    SET_STATUS = "local_items.set_status", "
+        update local_items
+           set status = $3, dfid = $4, merged_into = $5, version = version + 1, updated_at = $6
+         where workspace_id = $1 and local_id = $2";
+    SET_STATUS_BY_DFID = "local_items.set_status_by_dfid", "
+        update local_items
+           set status = $4, dfid = $5, version = version + 1, updated_at = $6
+         where workspace_id = $1 and local_id = $2 and dfid = $3";
+}
+
+fn read(row: &db::Row) -> Result<LocalItem, StoreError> {
+    Ok(LocalItem {
+        local_id: row.text("local_id")?,
+        content: ItemContent { identifiers: row.document("identifiers")?, data: row.document("data")? },
+        status: row.word("status")?,
+        dfid: row.maybe_word("dfid")?,
+        merged_into: row.get("merged_into")?,
+        undo: row.maybe_document("undo")?.unwrap_or_default(),
+        created_by: row.id("created_by")?,
+        version: row.version("version")?,
+        created_at: row.time("created_at")?,
+        updated_at: row.time("updated_at")?,
+    })
+}
+
+/// The steps that add a local item. A local id that is taken is `StoreError::Unique`.
+#[must_use]
+pub fn insert(
+    workspace: WorkspaceId,
+    local_id: &str,
+    content: &ItemContent,
+    by: UserId,
+    now: Timestamp,
+) -> Vec<Step> {
+    let (identifiers, data) = (json(&content.identifiers), json(&content.data));
+    let mut steps = vec![(INSERT, bind![workspace, local_id, identifiers, data, by, now])];
+    steps.extend(insert_identifiers(workspace, local_id, &content.identifiers));
+    steps
+}
+
+fn insert_identifiers(workspace: WorkspaceId, local_id: &str, identifiers: &[Identifier]) -> Option<Step> {
+    let canonical: Vec<_> =
+        identifiers.iter().filter(|one| one.is_canonical()).map(Identifier::canonical_key).collect();
+    (!canonical.is_empty()).then(|| (INSERT_IDENTIFIERS, bind![workspace, local_id, canonical]))
+}
+
+/// Finds a local item of the workspace.
+pub async fn find(db: &impl Read, workspace: WorkspaceId, local_id: &str) -> Result<Option<LocalItem>, StoreError> {
+    db.optional(FIND, bind![workspace, local_id]).await?.as_ref().map(read).transpose()
+}
+
+/// Finds a local item and keeps others from changing it until the unit of work ends.
+pub async fn lock(db: &impl Read, workspace: WorkspaceId, local_id: &str) -> Result<Option<LocalItem>, StoreError> {
+    db.optional(LOCK, bind![workspace, local_id]).await?.as_ref().map(read).transpose()
+}
+
+/// Locks several, always in the same order, so that two merges cannot wait for each other.
+pub async fn lock_many(
+    db: &impl Read,
+    workspace: WorkspaceId,
+    local_ids: Vec<String>,
+) -> Result<Vec<LocalItem>, StoreError> {
+    db.all(LOCK_MANY, bind![workspace, local_ids]).await?.iter().map(read).collect()
+}
+
+/// Lists local items by id, one row more than the page shows.
+pub async fn list(
+    db: &impl Read,
+    workspace: WorkspaceId,
+    status: Option<LocalItemStatus>,
+    page: &PageRequest,
+) -> Result<Vec<LocalItem>, StoreError> {
+    let after = page.after.as_ref().map_or("", |cursor| cursor.id.as_str());
+    let status = status.map(LocalItemStatus::as_str);
+    let args = bind![workspace, after, status, page.rows(), page.offset];
+    db.all(LIST, args).await?.iter().map(read).collect()
+}
+
+/// Counts them.
+pub async fn count(
+    db: &impl Read,
+    workspace: WorkspaceId,
+    status: Option<LocalItemStatus>,
+) -> Result<u64, StoreError> {
+    db.one(COUNT, bind![workspace, status.map(LocalItemStatus::as_str)]).await?.version("n")
+}
+
+/// Local items that share a canonical identifier with another one, at most `limit`.
+pub async fn sharing(db: &impl Read, workspace: WorkspaceId, limit: u32) -> Result<Vec<LocalItem>, StoreError> {
+    db.all(SHARING, bind![workspace, limit]).await?.iter().map(read).collect()
+}
+
+/// The steps that replace the content, with the merges that can be undone.
+#[must_use]
+pub fn set_content(
+    workspace: WorkspaceId,
+    local_id: &str,
+    content: &ItemContent,
+    undo: &[MergeRecord],
+    now: Timestamp,
+) -> Vec<Step> {
+    let (identifiers, data, undo) = (json(&content.identifiers), json(&content.data), json(&undo));
+    let mut steps = vec![
+        (SET_CONTENT, bind![workspace, local_id, identifiers, data, undo, now]),
+        (DELETE_IDENTIFIERS, bind![workspace, local_id]),
+    ];
+    steps.extend(insert_identifiers(workspace, local_id, &content.identifiers));
+    steps
+}
+
+/// The step that moves a local item to another state.
+#[must_use]
+pub fn set_status(
+    workspace: WorkspaceId,
+    local_id: &str,
+    status: LocalItemStatus,
+    dfid: Option<Dfid>,
+    merged_into: Option<&str>,
+    now: Timestamp,
+) -> Step {
+    (SET_STATUS, bind![workspace, local_id, status.as_str(), dfid, merged_into, now])
+}
+
+/// The step that moves a local item to another state if it still belongs to `dfid`.
+#[must_use]
+pub fn settle(
+    workspace: WorkspaceId,
+    local_id: &str,
+    dfid: Dfid,
+    status: LocalItemStatus,
+    keep: Option<Dfid>,
+    now: Timestamp,
+) -> Step {
+    (SET_STATUS_BY_DFID, bind![workspace, local_id, dfid, status.as_str(), keep, now])
+}

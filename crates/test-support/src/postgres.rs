@@ -1,0 +1,193 @@
+//! A private PostgreSQL: started from a template that `initdb` made once, on a socket in a folder of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use crate::process::{Server, environment};
+
+/// Raised when `postgres.sh` makes the template differently.
+const TEMPLATE: &str = "farmgate-pg-template-2";
+
+/// How a private PostgreSQL treats its disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settings {
+    /// Never waits for the disk: for ordinary tests.
+    Fast,
+    /// As in production: for tests of durability, and for measurements.
+    Durable,
+}
+
+impl Settings {
+    fn arguments(self) -> Vec<String> {
+        let settings: &[&str] = match self {
+            Self::Fast => &[
+                "fsync=off",
+                "synchronous_commit=off",
+                "full_page_writes=off",
+                "shared_buffers=128MB",
+            ],
+            Self::Durable => &[
+                "shared_buffers=1GB",
+                "max_wal_size=4GB",
+                "effective_cache_size=4GB",
+            ],
+        };
+        let always = ["max_connections=400", "jit=off", "log_min_messages=warning"];
+        always
+            .iter()
+            .chain(settings)
+            .flat_map(|s| ["-c".to_owned(), (*s).to_owned()])
+            .collect()
+    }
+}
+
+/// A running private PostgreSQL; it ends when this is dropped, or when the process ends.
+pub struct Cluster {
+    server: Server,
+}
+
+impl Cluster {
+    /// Starts an empty one.
+    ///
+    /// # Panics
+    /// If PostgreSQL is not installed or does not start.
+    #[must_use]
+    pub fn start(settings: Settings) -> Self {
+        Self::launch("", &settings.arguments())
+    }
+
+    /// Starts a streaming replica of this one.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn replica(&self) -> Self {
+        let mut arguments = Settings::Fast.arguments();
+        arguments.extend(["-c".to_owned(), "hot_standby_feedback=on".to_owned()]);
+        Self::launch(&self.server.folder.to_string_lossy(), &arguments)
+    }
+
+    fn launch(primary: &str, settings: &[String]) -> Self {
+        let bin = programs();
+        let mut arguments = vec![
+            bin.to_string_lossy().into_owned(),
+            template(bin),
+            primary.to_owned(),
+        ];
+        arguments.extend_from_slice(settings);
+        let mut server = Server::start(include_str!("postgres.sh"), &arguments, ordinary_user());
+        let status = server.folder.join("data/postmaster.pid");
+        let ready = || {
+            std::fs::read_to_string(&status)
+                .is_ok_and(|text| text.lines().nth(7).is_some_and(|l| l.trim() == "ready"))
+        };
+        server
+            .wait(ready)
+            .unwrap_or_else(|log| panic!("PostgreSQL did not start: {log}"));
+        Self { server }
+    }
+
+    /// The address of one of its databases, for an ordinary user who may create databases and roles.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        self.url_as("farmgate", database)
+    }
+
+    /// The same for another user; `postgres` is the superuser.
+    #[must_use]
+    pub fn url_as(&self, user: &str, database: &str) -> String {
+        let socket = self.server.folder.to_string_lossy().replace('/', "%2F");
+        format!("postgres://{user}@{socket}/{database}")
+    }
+}
+
+/// The server of this test process, or the one the environment names (`FARMGATE_TEST_PG`): the address of its
+/// maintenance database.
+pub(crate) fn shared() -> &'static str {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    static URL: OnceLock<String> = OnceLock::new();
+    URL.get_or_init(|| {
+        environment("FARMGATE_TEST_PG").unwrap_or_else(|| {
+            CLUSTER
+                .get_or_init(|| Cluster::start(Settings::Fast))
+                .url("postgres")
+        })
+    })
+}
+
+/// The same server's address of another database.
+pub(crate) fn database_url(name: &str) -> String {
+    let shared = shared();
+    let (address, options) = shared
+        .split_once('?')
+        .map_or((shared, ""), |(address, options)| (address, options));
+    let server = address.rsplit_once('/').map_or(address, |(server, _)| server);
+    if options.is_empty() {
+        format!("{server}/{name}")
+    } else {
+        format!("{server}/{name}?{options}")
+    }
+}
+
+/// Runs one statement as the login user, outside of any transaction.
+pub(crate) fn sql(url: &str, text: &str) -> Result<(), String> {
+    let done: Output = Command::new(programs().join("psql"))
+        .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", text, url])
+        .output()
+        .unwrap_or_else(|error| panic!("cannot run psql: {error}"));
+    if done.status.success() {
+        Ok(())
+    } else {
+        Err(String::from_utf8_lossy(&done.stderr).into_owned())
+    }
+}
+
+/// The newest installed PostgreSQL's programs.
+fn programs() -> &'static Path {
+    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAMS.get_or_init(|| {
+        let debian = std::fs::read_dir("/usr/lib/postgresql")
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|e| e.path().join("bin"));
+        let others = ["/usr/local/bin", "/usr/bin", "/opt/homebrew/bin"].map(PathBuf::from);
+        let version = |bin: &PathBuf| -> u32 {
+            let number = bin.parent().and_then(Path::file_name).and_then(|n| n.to_str());
+            number.and_then(|n| n.parse().ok()).unwrap_or(0)
+        };
+        debian
+            .chain(others)
+            .filter(|bin| bin.join("postgres").exists() && bin.join("initdb").exists())
+            .max_by_key(version)
+            .unwrap_or_else(|| {
+                panic!(
+                    "PostgreSQL is not installed: these tests need it (Debian: apt-get install postgresql)"
+                )
+            })
+    })
+}
+
+fn template(bin: &Path) -> String {
+    let version = bin.to_string_lossy().replace(|c: char| !c.is_ascii_digit(), "");
+    format!("{TEMPLATE}-{version}")
+}
+
+/// PostgreSQL refuses to run as root; then it runs as the user its package made.
+fn ordinary_user() -> Option<(u32, u32)> {
+    use std::os::unix::fs::MetadataExt;
+    let root = std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+    root.then(|| {
+        let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let mut ids = users.lines().filter_map(|line| {
+            let mut fields = line.split(':');
+            let user = fields.next().filter(|name| *name == "postgres")?;
+            let _ = (user, fields.next());
+            Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+        });
+        ids.next().unwrap_or_else(|| {
+            panic!("root cannot run PostgreSQL, and there is no user `postgres` to run it as")
+        })
+    })
+}

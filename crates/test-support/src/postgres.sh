@@ -1,0 +1,40 @@
+# Runs a private PostgreSQL until standard input ends. Its first line of output is its folder.
+# $1: the folder of the server's programs; $2: the template's name; $3: the primary's folder, empty unless this is to
+# be a replica; $4 and on: arguments of the server.
+set -eu
+trap '' INT
+umask 077
+exec 3<&0 5>&1
+bin=$1 template=$2 primary=$3
+shift 3
+tmp=${TMPDIR:-/tmp}
+run=$(mktemp -d "$tmp/farmgate-pg.XXXXXX")
+echo "$run"
+# However this ends, the folder goes; what went wrong is said on the way.
+trap 'code=$?; [ "$code" = 0 ] || tail -n 5 "$run/log" >&5 || true; rm -rf "$run"' EXIT
+exec >>"$run/log" 2>&1
+if [ -n "$primary" ]; then
+    "$bin/pg_basebackup" -h "$primary" -U postgres -D "$run/data" -R -X stream -c fast
+else
+    template=$tmp/$template-$(id -u)
+    if [ ! -d "$template" ]; then
+        new=$(mktemp -d "$template.XXXXXX")
+        "$bin/initdb" -D "$new" -U postgres --auth=trust --encoding=UTF8 --locale=C.UTF-8 --no-sync
+        # The tests' login is an ordinary user: migrations must not need a superuser.
+        echo "create role farmgate login createdb createrole" | "$bin/postgres" --single -D "$new" postgres
+        # Another process may have been faster; one of the two is kept.
+        mv -T "$new" "$template" || rm -rf "$new"
+    fi
+    cp -a "$template" "$run/data"
+fi
+"$bin/postgres" -D "$run/data" -k "$run" -c listen_addresses= "$@" </dev/null 3<&- 5>&- &
+server=$!
+(
+    cat <&3 >/dev/null
+    touch "$run/ended"
+    kill -QUIT "$server"
+    exit 0
+) 5>&- &
+wait "$server" || true
+# An error, unless the end of the input stopped it.
+[ -e "$run/ended" ]
