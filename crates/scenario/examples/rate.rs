@@ -64,13 +64,13 @@ async fn measure<T>(name: &str, tasks: usize, work: impl Fn(usize) -> T) -> Resu
 where
     T: Future<Output = Result<u64, Failed>> + Send + 'static,
 {
-    let (start, before) = (Instant::now(), processor_seconds());
+    let (start, before) = (Instant::now(), processor_seconds().await);
     let running: Vec<_> = (0..tasks).map(|i| tokio::spawn(work(i))).collect();
     let mut total = 0;
     for task in running {
         total += task.await??;
     }
-    let (took, spent) = (start.elapsed().as_secs_f64(), processor_seconds() - before);
+    let (took, spent) = (start.elapsed().as_secs_f64(), processor_seconds().await - before);
     #[allow(clippy::cast_precision_loss, reason = "a report")]
     let count = total as f64;
     println!(
@@ -82,8 +82,10 @@ where
 }
 
 /// User and system time of this process, where the system tells it.
-fn processor_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+async fn processor_seconds() -> f64 {
+    let stat = tokio::fs::read_to_string("/proc/self/stat")
+        .await
+        .unwrap_or_default();
     let fields: Vec<f64> = stat
         .split(' ')
         .skip(13)
