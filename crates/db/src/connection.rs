@@ -63,7 +63,7 @@ impl Db {
     pub async fn begin(&self, scope: &Scope) -> Result<Tx, DbError> {
         let unit = match &self.backend {
             Backend::Sqlite(sqlite) => Unit::Sqlite(sqlite.begin(scope)),
-            Backend::Postgres(postgres) => Unit::Postgres(postgres.begin(scope).await?),
+            Backend::Postgres(postgres) => Unit::Postgres(Box::new(postgres.begin(scope).await?)),
         };
         Ok(Tx {
             unit,
@@ -303,7 +303,7 @@ impl Read for Scoped<'_> {
 
 enum Unit {
     Sqlite(SqliteTx),
-    Postgres(PostgresTx),
+    Postgres(Box<PostgresTx>),
 }
 
 /// A unit of work. Dropped without [`commit`](Self::commit), it is rolled back.

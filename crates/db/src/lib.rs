@@ -7,6 +7,7 @@
 mod coalesce;
 mod config;
 mod connection;
+mod describe;
 mod error;
 mod face;
 pub mod migrate;
@@ -21,6 +22,7 @@ mod value;
 pub use coalesce::Coalescer;
 pub use config::{DbConfig, PostgresConfig, SqliteConfig, Target};
 pub use connection::{Db, Scoped, Tx};
+pub use describe::{Description, describe};
 pub use error::DbError;
 pub use face::Read;
 pub use observer::{NoObserver, Observer, PoolStats};

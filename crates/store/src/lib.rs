@@ -37,3 +37,31 @@ pub mod users;
 pub mod workspaces;
 
 pub use db::{DbError as StoreError, Step};
+
+/// Every statement of every module: what the tests hold against both engines.
+#[must_use]
+pub fn statements() -> Vec<&'static db::Sql> {
+    let modules = [
+        admin::STATEMENTS,
+        api_keys::STATEMENTS,
+        circuit_entry::STATEMENTS,
+        circuit_items::STATEMENTS,
+        circuits::STATEMENTS,
+        credits::STATEMENTS,
+        deployment::STATEMENTS,
+        events::STATEMENTS,
+        items::STATEMENTS,
+        local_items::STATEMENTS,
+        members::STATEMENTS,
+        password_resets::STATEMENTS,
+        pending_items::STATEMENTS,
+        records::STATEMENTS,
+        sessions::STATEMENTS,
+        sign_in_failures::STATEMENTS,
+        tenancy::STATEMENTS,
+        usage::STATEMENTS,
+        users::STATEMENTS,
+        workspaces::STATEMENTS,
+    ];
+    modules.concat()
+}

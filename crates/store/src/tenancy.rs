@@ -7,8 +7,8 @@ use crate::StoreError;
 
 statements! {
     WIDEN = "tenancy.widen",
-        sqlite: "select $1",
-        postgres: "select set_config('app.workspaces', $1, true)";
+        sqlite: "select $1 as workspaces",
+        postgres: "select set_config('app.workspaces', $1, true) as workspaces";
 }
 
 /// Lets the rest of this unit of work see and change the rows of both workspaces.

@@ -47,17 +47,14 @@ fn tokens(line: &str, engine: Engine, app: &str, system: &str) -> Result<String,
             .split_once('}')
             .ok_or_else(|| format!("unclosed token in: {line}"))?;
         out += before;
-        match (token, token.strip_prefix("rls:")) {
-            _ if token.starts_with("rls_circuit:") => {
-                out += &circuit_security(&token["rls_circuit:".len()..], engine, app, system);
-            }
-            (_, Some(table)) => out += &row_level_security(table, engine, app, system),
-            ("app_role", _) => out += app,
-            ("system_role", _) => out += system,
-            // A table of SQLite that holds columns to their types, as PostgreSQL always does.
-            ("strict", _) => out += if engine == Engine::Sqlite { "strict" } else { "" },
+        match token.split_once(':').unwrap_or((token, "")) {
+            ("rls", table) if !table.is_empty() => out += &by_workspace(table, engine, app, system),
+            ("rls_circuit", table) if !table.is_empty() => out += &by_circuit(table, engine, app, system),
+            ("app_role", "") => out += &quoted(app),
+            ("system_role", "") => out += &quoted(system),
+            ("strict", "") => out += if engine == Engine::Sqlite { "strict" } else { "" },
             // An empty JSON document as a default, `'{}'`.
-            ("", _) => out += "{}",
+            ("", "") => out += "{}",
             _ => out += type_name(token, engine).ok_or_else(|| format!("unknown token {{{token}}}"))?,
         }
         rest = tail;
@@ -65,35 +62,41 @@ fn tokens(line: &str, engine: Engine, app: &str, system: &str) -> Result<String,
     Ok(out + rest)
 }
 
+fn quoted(role: &str) -> String {
+    format!("\"{}\"", role.replace('"', "\"\""))
+}
+
+/// Rows of the workspaces in the setting.
+///
 /// The subquery makes the planner ask for the workspaces once per query, and keeps the index usable.
-fn row_level_security(table: &str, engine: Engine, app: &str, system: &str) -> String {
+fn by_workspace(table: &str, engine: Engine, app: &str, system: &str) -> String {
     if engine == Engine::Sqlite {
         return String::new();
     }
+    let (app, system) = (quoted(app), quoted(system));
     let mine = "workspace_id = any ((select app_workspaces())::uuid[])";
-    format!(
-        "alter table {table} enable row level security;
-alter table {table} force row level security;
-create policy {table}_app on {table} to \"{app}\" using ({mine}) with check ({mine});
-create policy {table}_system on {table} to \"{system}\" using (true) with check (true);
-grant select, insert, update, delete on {table} to \"{app}\", \"{system}\";"
-    )
+    let policies = policies(table, mine, &app, &system);
+    format!("{policies}\ngrant select, insert, update, delete on {table} to {app}, {system};")
 }
 
-/// The same for a table whose rows belong to a circuit: its members' workspaces see and change them.
-fn circuit_security(table: &str, engine: Engine, app: &str, system: &str) -> String {
+/// Rows of the circuits in which a workspace of the setting takes part. Leaves the grants to the migration.
+fn by_circuit(table: &str, engine: Engine, app: &str, system: &str) -> String {
     if engine == Engine::Sqlite {
         return String::new();
     }
     let mine = format!(
         "exists (select 1 from circuit_workspaces w where w.circuit_id = {table}.circuit_id
-    and w.workspace_id = any ((select app_workspaces())::uuid[]))"
+            and w.workspace_id = any ((select app_workspaces())::uuid[]))"
     );
+    policies(table, &mine, &quoted(app), &quoted(system))
+}
+
+/// Row-level security that binds the owner too: the tables' owner is no way around it.
+fn policies(table: &str, mine: &str, app: &str, system: &str) -> String {
     format!(
         "alter table {table} enable row level security;
 alter table {table} force row level security;
-create policy {table}_app on {table} to \"{app}\" using ({mine}) with check ({mine});
-create policy {table}_system on {table} to \"{system}\" using (true) with check (true);
-grant select, insert, update, delete on {table} to \"{app}\", \"{system}\";"
+create policy {table}_app on {table} to {app} using ({mine}) with check ({mine});
+create policy {table}_system on {table} to {system} using (true) with check (true);"
     )
 }

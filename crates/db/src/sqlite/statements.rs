@@ -74,7 +74,7 @@ fn prepare<'c>(connection: &'c Connection, sql: &'static Sql) -> Result<Prepared
         .expand(Engine::Sqlite)
         .map_err(|reason| DbError::other(sql.name, reason))?;
     let statement = connection.prepare(&text).map_err(|e| classify(sql.name, e))?;
-    let columns = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns = statement.column_names().map(str::to_owned).collect();
     let read_only = statement.readonly();
     Ok(Prepared {
         statement,

@@ -1,0 +1,177 @@
+//! Holds every statement of this crate against both engines, and against the rule that every query names its tenant.
+
+use db::{DbError, Description, Engine, Sql, describe};
+use store::migrations;
+use test_support::migrated;
+
+async fn described(engine: Engine, statements: &[&'static Sql]) -> Vec<Result<Description, DbError>> {
+    let database = migrated(engine, migrations::ALL).await;
+    describe(&database.config, statements).await.unwrap()
+}
+
+#[tokio::test]
+async fn every_statement_means_the_same_on_both_engines() {
+    let statements = store::statements();
+    assert!(
+        statements.len() > 100,
+        "only {} statements are listed",
+        statements.len()
+    );
+    let sqlite = described(Engine::Sqlite, &statements).await;
+    let postgres = described(Engine::Postgres, &statements).await;
+    let mut faults = Vec::new();
+    for ((sql, sqlite), postgres) in statements.iter().zip(sqlite).zip(postgres) {
+        match (sqlite, postgres) {
+            (Ok(one), Ok(other)) if one == other => {}
+            (Ok(one), Ok(other)) => faults.push(format!("{}: {one:?} / {other:?}", sql.name)),
+            (one, other) => faults.extend(
+                [("sqlite", one.err()), ("postgres", other.err())]
+                    .into_iter()
+                    .filter_map(|(engine, error)| {
+                        error.map(|error| format!("{} on {engine}: {error:?}", sql.name))
+                    }),
+            ),
+        }
+    }
+    assert!(
+        faults.is_empty(),
+        "{} faults:\n{}",
+        faults.len(),
+        faults.join("\n")
+    );
+}
+
+#[test]
+fn every_name_is_used_once() {
+    let mut names: Vec<&str> = store::statements().iter().map(|sql| sql.name).collect();
+    names.sort_unstable();
+    let twice: Vec<_> = names.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+}
+
+/// A module that declares statements and is not in the list would escape the tests above.
+#[test]
+fn every_module_is_listed() {
+    let listed = include_str!("../src/lib.rs");
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).unwrap() {
+        let path = entry.unwrap().path();
+        let module = path.file_stem().unwrap().to_string_lossy().into_owned();
+        if path.is_file() && std::fs::read_to_string(&path).unwrap().contains("statements! {") {
+            assert!(
+                listed.contains(&format!("{module}::STATEMENTS")),
+                "store::statements() leaves out {module}"
+            );
+        }
+    }
+}
+
+/// Tables whose rows belong to no workspace, or are found before one is known.
+const GLOBAL: &[&str] = &[
+    "admin_actions",
+    "deployment",
+    "namespaces",
+    "password_resets",
+    "refresh_tokens",
+    "sign_in_failures",
+    "users",
+    "workspaces",
+];
+
+/// Statements that name no tenant, each with its reason. The list may only shrink.
+const WITHOUT_TENANT: &[(&str, &str)] = &[
+    (
+        "admin.statistics",
+        "counts the whole deployment, for its administrators",
+    ),
+    ("api_keys.authenticate", "finds the tenant by the key"),
+    (
+        "api_keys.count_use",
+        "by the id of a key whose secret has been checked",
+    ),
+    ("circuits.by_slug", "serves a circuit its owner made public"),
+    (
+        "circuits.lock",
+        "by the circuit's own id; the row guard asks for membership",
+    ),
+    (
+        "circuits.update",
+        "by the circuit's own id; the row guard asks for membership",
+    ),
+    (
+        "credits.totals",
+        "sums the whole deployment, for its administrators",
+    ),
+    ("sessions.authenticate", "finds the tenant by the session"),
+    ("sessions.owner", "finds whose session it is"),
+    (
+        "sessions.touch",
+        "by the id of a session whose secret has been checked",
+    ),
+    ("users.credentials", "signs in: finds the tenant by the name"),
+    ("users.login", "signs in: finds the tenant by the name"),
+];
+
+/// What names a tenant: the workspace, a circuit it takes part in, or the person who asks.
+const KEYS: &[&str] = &[
+    "workspace_id",
+    "circuit_id",
+    "user_id",
+    "invited_user_id",
+    "session_id",
+];
+
+fn names(text: &str, word: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .any(|part| part == word)
+}
+
+#[test]
+fn every_query_on_tenant_tables_names_the_tenant() {
+    let tables = tenant_tables();
+    assert!(tables.len() > 20, "{tables:?}");
+    let mut faults = Vec::new();
+    for sql in store::statements() {
+        let text = sql.source(Engine::Postgres);
+        let touched: Vec<&str> = tables
+            .iter()
+            .map(String::as_str)
+            .filter(|table| names(text, table))
+            .collect();
+        // What is read is chosen after `where`; what is inserted names its columns before.
+        let chosen = if text.trim_start().starts_with("insert") {
+            text
+        } else {
+            text.split_once("where").map_or("", |(_, rest)| rest)
+        };
+        let named = KEYS.iter().any(|key| names(chosen, key));
+        let excused = WITHOUT_TENANT.iter().any(|(name, _)| *name == sql.name);
+        if !touched.is_empty() && named == excused {
+            faults.push(format!(
+                "{} touches {touched:?}: {}",
+                sql.name,
+                if excused {
+                    "names its tenant"
+                } else {
+                    "names no tenant"
+                }
+            ));
+        }
+    }
+    assert!(
+        faults.is_empty(),
+        "{} faults:\n{}",
+        faults.len(),
+        faults.join("\n")
+    );
+}
+
+/// Read from the migrations, so that a new table is a tenant's unless it is listed as global.
+fn tenant_tables() -> Vec<String> {
+    migrations::ALL
+        .iter()
+        .flat_map(|migration| migration.up.split("create table ").skip(1))
+        .filter_map(|rest| rest.split([' ', '(']).next())
+        .filter(|table| !GLOBAL.contains(table))
+        .map(str::to_owned)
+        .collect()
+}
