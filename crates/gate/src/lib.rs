@@ -12,6 +12,8 @@ pub mod report;
 pub mod smoke;
 pub mod soak;
 pub mod stage;
+pub mod server;
+pub mod setup;
 pub mod threshold;
 pub mod units;
 pub mod verdict;

@@ -108,7 +108,7 @@ impl Measured {
         self.phases_of(selection).map(|phase| self.seconds[phase]).sum()
     }
 
-    fn phase_named(&self, selection: &Selection) -> Option<&str> {
+    fn phase_named<'a>(&self, selection: &'a Selection) -> Option<&'a str> {
         let word = selection.word.as_deref()?;
         let is_tag = self.tags.iter().any(|tag| tag.answers_to(word));
         (!is_tag && self.phases.iter().any(|phase| phase == word)).then_some(word)

@@ -92,6 +92,21 @@ impl Series {
         }
     }
 
+    /// Adds the points of a run that went on at the same time: counts add up, of latencies the worse stays.
+    pub fn overlay(&mut self, other: &Self) {
+        for (index, point) in other.points.iter().enumerate() {
+            match self.points.get_mut(index) {
+                Some(own) => {
+                    let (at, length) = (own.at, own.length);
+                    let in_flight = own.in_flight + point.in_flight;
+                    *own = Point { at, length, in_flight, ..std::mem::take(own).join(point) };
+                }
+                None => self.points.push(point.clone()),
+            }
+        }
+        self.joined = self.joined.max(other.joined);
+    }
+
     fn coarsen(&mut self) {
         let points = std::mem::take(&mut self.points);
         for pair in points.chunks(2) {
