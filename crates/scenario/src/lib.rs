@@ -9,6 +9,8 @@
 
 mod diagnostic;
 pub mod http;
+mod jsonpath;
+mod markup;
 mod outcome;
 mod run;
 mod scenario;
@@ -16,6 +18,7 @@ mod settings;
 pub mod support;
 mod syntax;
 mod value;
+mod xpath;
 
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use outcome::{AssertOutcome, Call, EntryError, EntryOutcome, ErrorKind, Observer, Outcome};

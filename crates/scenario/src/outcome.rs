@@ -11,7 +11,7 @@ use crate::value::Value;
 ///
 /// What it sees is raw: secrets stand in requests and answers. Pass what is to be shown through
 /// [`crate::User::redact`].
-pub trait Observer {
+pub trait Observer: Send {
     /// Called once per exchange, also for one that got no answer.
     fn call(&mut self, call: &Call<'_>) {
         let _ = call;

@@ -46,8 +46,8 @@ pub struct Override {
 pub struct Connect {
     /// Longest time for lookup, TCP and TLS together. Default: 30 s.
     pub timeout: Duration,
-    /// TLS configuration; see [`super::TlsOptions::build`].
-    pub tls: Arc<ClientConfig>,
+    /// TLS configuration, see [`super::TlsOptions::build`]; not needed for plain text.
+    pub tls: Option<Arc<ClientConfig>>,
     /// Speak HTTP/2 at once over plain text, without asking.
     pub http2_prior_knowledge: bool,
     /// Which addresses are tried.
@@ -60,8 +60,16 @@ impl Connect {
     /// Connections with these TLS settings and the default for everything else.
     pub fn new(tls: Arc<ClientConfig>) -> Connect {
         Connect {
+            tls: Some(tls),
+            ..Connect::plain()
+        }
+    }
+
+    /// Connections that are never encrypted, and the default for everything else.
+    pub fn plain() -> Connect {
+        Connect {
             timeout: Duration::from_secs(30),
-            tls,
+            tls: None,
             http2_prior_knowledge: false,
             family: Family::Any,
             overrides: Vec::new(),
@@ -140,7 +148,8 @@ impl Connect {
     async fn open_tls(&self, target: &Target, tcp: TcpStream) -> Result<TlsStream<TcpStream>, Error> {
         let name = ServerName::try_from(target.host.clone())
             .map_err(|_| Error::new(Reason::Tls, format!("{} is not a TLS server name", target.host)))?;
-        TlsConnector::from(self.tls.clone())
+        let missing = || Error::new(Reason::Tls, "no TLS configuration was given for an https target");
+        TlsConnector::from(self.tls.clone().ok_or_else(missing)?)
             .connect(name, tcp)
             .await
             .map_err(|e| Error::new(Reason::Tls, format!("TLS with {target} failed: {e}")))

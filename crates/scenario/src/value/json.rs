@@ -122,7 +122,20 @@ impl Serialize for Value {
                 }
                 map.end()
             }
-            other => serializer.serialize_str(&other.to_string()),
+            Value::Nodeset(size) => {
+                let mut map = serializer.serialize_map(Some(2))?;
+                map.serialize_entry("type", "nodeset")?;
+                map.serialize_entry("size", size)?;
+                map.end()
+            }
+            Value::Redirect { status, location } => {
+                let mut map = serializer.serialize_map(Some(2))?;
+                map.serialize_entry("location", location)?;
+                map.serialize_entry("status", status)?;
+                map.end()
+            }
+            Value::Regex(regex) => serializer.serialize_str(regex.as_str()),
+            Value::Date(_) => serializer.serialize_str(&self.to_string()),
         }
     }
 }
