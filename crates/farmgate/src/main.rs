@@ -8,12 +8,28 @@ use clap::Parser;
 
 /// Traces goods from the farm gate onwards, and proves that a release may go out
 #[derive(Parser, Debug)]
-#[command(name = "farmgate", version, propagate_version = true, arg_required_else_help = true)]
+#[command(
+    name = "farmgate",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: commands::Command,
 }
 
 fn main() -> ExitCode {
-    commands::run(Cli::parse().command)
+    match Cli::try_parse() {
+        Ok(cli) => commands::run(cli.command),
+        Err(error) => {
+            // Nothing is left to be done if even the message cannot be written.
+            let _ = error.print();
+            if error.use_stderr() {
+                commands::TOOL_ERROR.into()
+            } else {
+                ExitCode::SUCCESS
+            }
+        }
+    }
 }

@@ -202,9 +202,8 @@ pub struct Shape {
 impl Shape {
     /// What is set here, and what `below` sets for the rest. A load set here replaces the whole load below.
     pub fn over(self, below: &Self) -> Self {
-        let names_load = |s: &Self| {
-            s.rate.is_some() || s.rates.is_some() || s.users.is_some() || s.ladder.is_some()
-        };
+        let names_load =
+            |s: &Self| s.rate.is_some() || s.rates.is_some() || s.users.is_some() || s.ladder.is_some();
         let load = if names_load(&self) { &self } else { below };
         Self {
             rate: load.rate,
@@ -295,7 +294,13 @@ impl<'a> Source<'a> {
             column: self.text[begin..at].chars().count() + 1,
             message: message.into(),
             hint: hint.into(),
-            source: self.text[begin..].lines().next().unwrap_or_default().chars().take(200).collect(),
+            source: self.text[begin..]
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .chars()
+                .take(200)
+                .collect(),
         }
     }
 
@@ -307,7 +312,11 @@ impl<'a> Source<'a> {
         let config: GateConfig = toml::from_str(self.text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
             let unknown = error.message().contains("unknown field");
-            let hint = if unknown { "remove it, or see docs/gate.md for the keys" } else { "see docs/gate.md" };
+            let hint = if unknown {
+                "remove it, or see docs/gate.md for the keys"
+            } else {
+                "see docs/gate.md"
+            };
             self.error(at, error.message(), hint)
         })?;
         if let Some(load) = &config.load {
@@ -330,10 +339,19 @@ impl<'a> Source<'a> {
             }
         };
         let threshold = expression.parse::<Threshold>().map_err(|error| {
-            let inside = self.text[entry.span().start..].find(expression.as_str()).unwrap_or(0);
-            self.error(entry.span().start + inside + error.column - 1, error.message, error.hint)
+            let inside = self.text[entry.span().start..]
+                .find(expression.as_str())
+                .unwrap_or(0);
+            self.error(
+                entry.span().start + inside + error.column - 1,
+                error.message,
+                error.hint,
+            )
         })?;
-        Ok(Promise { threshold, abort_after })
+        Ok(Promise {
+            threshold,
+            abort_after,
+        })
     }
 }
 
@@ -348,7 +366,9 @@ pub struct Promise {
 
 /// The path, taken from the folder of the configuration file if it is relative.
 pub fn beside(config: &Path, path: &Path) -> PathBuf {
-    config.parent().map_or_else(|| path.to_owned(), |folder| folder.join(path))
+    config
+        .parent()
+        .map_or_else(|| path.to_owned(), |folder| folder.join(path))
 }
 
 #[cfg(test)]
@@ -375,8 +395,19 @@ mod tests {
 
     #[test]
     fn a_load_replaces_the_load_of_its_profile_but_keeps_its_length() {
-        let profile = Shape { rate: Some(50.0), duration: Some("30s".parse().unwrap()), ..Shape::default() };
-        let shape = Shape { users: Some(5), ..Shape::default() }.over(&profile);
-        assert_eq!((shape.rate, shape.users, shape.duration), (None, Some(5), profile.duration));
+        let profile = Shape {
+            rate: Some(50.0),
+            duration: Some("30s".parse().unwrap()),
+            ..Shape::default()
+        };
+        let shape = Shape {
+            users: Some(5),
+            ..Shape::default()
+        }
+        .over(&profile);
+        assert_eq!(
+            (shape.rate, shape.users, shape.duration),
+            (None, Some(5), profile.duration)
+        );
     }
 }

@@ -6,14 +6,17 @@
 
 pub mod compare;
 pub mod config;
+pub mod init;
+pub mod live;
 pub mod load;
 pub mod measure;
 pub mod report;
+pub mod runs;
+pub mod server;
+pub mod setup;
 pub mod smoke;
 pub mod soak;
 pub mod stage;
-pub mod server;
-pub mod setup;
 pub mod threshold;
 pub mod units;
 pub mod verdict;

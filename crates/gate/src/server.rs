@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use scenario::http::{Connect, Connection, Limits, Request};
 use schemars::JsonSchema;
-use scenario::http::{Connection, Connect, Limits, Request};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
@@ -28,7 +28,11 @@ pub struct Formula {
 #[derive(Clone, Debug, PartialEq)]
 enum Term {
     Number(f64),
-    Metric { name: String, labels: Vec<String>, rate: bool },
+    Metric {
+        name: String,
+        labels: Vec<String>,
+        rate: bool,
+    },
 }
 
 impl std::str::FromStr for Formula {
@@ -39,7 +43,10 @@ impl std::str::FromStr for Formula {
             Some((over, under)) => (over, Some(under)),
             None => (text, None),
         };
-        Ok(Self { over: term(over)?, under: under.map(term).transpose()? })
+        Ok(Self {
+            over: term(over)?,
+            under: under.map(term).transpose()?,
+        })
     }
 }
 
@@ -53,15 +60,29 @@ fn term(text: &str) -> Result<Term, String> {
         None => (text, false),
     };
     let (name, labels) = match inner.split_once('{') {
-        Some((name, rest)) => (name, rest.strip_suffix('}').ok_or_else(|| format!("`{text}`: `}}` is missing"))?),
+        Some((name, rest)) => (
+            name,
+            rest.strip_suffix('}')
+                .ok_or_else(|| format!("`{text}`: `}}` is missing"))?,
+        ),
         None => (inner, ""),
     };
     let valid = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
     if name.is_empty() || !name.chars().all(valid) {
-        return Err(format!("`{name}` is no metric name: write name, name{{label=\"value\"}}, rate(name) or a / b"));
+        return Err(format!(
+            "`{name}` is no metric name: write name, name{{label=\"value\"}}, rate(name) or a / b"
+        ));
     }
-    let labels = labels.split(',').map(|l| l.trim().to_owned()).filter(|l| !l.is_empty()).collect();
-    Ok(Term::Metric { name: name.to_owned(), labels, rate })
+    let labels = labels
+        .split(',')
+        .map(|l| l.trim().to_owned())
+        .filter(|l| !l.is_empty())
+        .collect();
+    Ok(Term::Metric {
+        name: name.to_owned(),
+        labels,
+        rate,
+    })
 }
 
 impl Term {
@@ -88,7 +109,10 @@ impl Formula {
         let over = self.over.value(now, before)?;
         match &self.under {
             None => Some(over),
-            Some(under) => under.value(now, before).filter(|u| *u != 0.0).map(|under| over / under),
+            Some(under) => under
+                .value(now, before)
+                .filter(|u| *u != 0.0)
+                .map(|under| over / under),
         }
     }
 }
@@ -109,8 +133,12 @@ impl Scrape {
                 None if rest.starts_with([' ', '\t']) => ("", rest),
                 None => return None,
             };
-            let matches = labels.iter().all(|label| set.split(',').any(|own| own.trim() == label));
-            matches.then(|| value.split_whitespace().next()?.parse::<f64>().ok()).flatten()
+            let matches = labels
+                .iter()
+                .all(|label| set.split(',').any(|own| own.trim() == label));
+            matches
+                .then(|| value.split_whitespace().next()?.parse::<f64>().ok())
+                .flatten()
         });
         series.fold(None, |sum, value| Some(sum.unwrap_or(0.0) + value))
     }
@@ -133,20 +161,39 @@ pub struct Sources {
 
 /// The figures every endpoint with the standard process metrics can give.
 pub fn default_formulas(cores: usize) -> BTreeMap<String, Formula> {
-    let metric = |name: &str, rate| Term::Metric { name: name.to_owned(), labels: Vec::new(), rate };
+    let metric = |name: &str, rate| Term::Metric {
+        name: name.to_owned(),
+        labels: Vec::new(),
+        rate,
+    };
     let total = total_memory().map(Term::Number);
     let alone = |over| Formula { over, under: None };
     let mut formulas = BTreeMap::from([
-        ("server.resident_bytes".to_owned(), alone(metric("process_resident_memory_bytes", false))),
-        ("server.open_files".to_owned(), alone(metric("process_open_fds", false))),
-        ("server.processor_seconds".to_owned(), alone(metric("process_cpu_seconds_total", false))),
+        (
+            "server.resident_bytes".to_owned(),
+            alone(metric("process_resident_memory_bytes", false)),
+        ),
+        (
+            "server.open_files".to_owned(),
+            alone(metric("process_open_fds", false)),
+        ),
+        (
+            "server.processor_seconds".to_owned(),
+            alone(metric("process_cpu_seconds_total", false)),
+        ),
         (
             "server.cpu".to_owned(),
-            Formula { over: metric("process_cpu_seconds_total", true), under: Some(Term::Number(cores as f64)) },
+            Formula {
+                over: metric("process_cpu_seconds_total", true),
+                under: Some(Term::Number(cores as f64)),
+            },
         ),
     ]);
     if let Some(total) = total {
-        let memory = Formula { over: metric("process_resident_memory_bytes", false), under: Some(total) };
+        let memory = Formula {
+            over: metric("process_resident_memory_bytes", false),
+            under: Some(total),
+        };
         formulas.insert("server.memory".to_owned(), memory);
     }
     formulas
@@ -205,7 +252,10 @@ pub async fn sample(
     let mut every = sources.every.max(Duration::from_millis(100));
     while sources.metrics.is_some() || sources.pid.is_some() {
         match look(&sources, &mut state).await {
-            Ok(figures) => series.add(ServerSample { at: start.elapsed().as_secs_f64(), figures }),
+            Ok(figures) => series.add(ServerSample {
+                at: start.elapsed().as_secs_f64(),
+                figures,
+            }),
             Err(reason) => {
                 series.failed += 1;
                 series.last_failure = Some(reason);
@@ -219,8 +269,15 @@ pub async fn sample(
             });
             every *= 2;
         }
-        let latest = series.samples.last().map(|s| s.figures.clone()).unwrap_or_default();
-        live.send_replace(LiveFigures { latest, highest: series.highest.clone() });
+        let latest = series
+            .samples
+            .last()
+            .map(|s| s.figures.clone())
+            .unwrap_or_default();
+        live.send_replace(LiveFigures {
+            latest,
+            highest: series.highest.clone(),
+        });
         tokio::select! {
             () = cancel.cancelled() => break,
             () = tokio::time::sleep(every) => {}
@@ -246,7 +303,11 @@ async fn look(sources: &Sources, previous: &mut Previous) -> Result<ServerFigure
     if let (Some(request), Some(connect)) = (&sources.metrics, &sources.connect) {
         let now = scrape(request, connect).await?;
         for (name, formula) in &sources.formulas {
-            figures.extend(formula.value(&now, previous.scrape.as_ref()).map(|value| (name.clone(), value)));
+            figures.extend(
+                formula
+                    .value(&now, previous.scrape.as_ref())
+                    .map(|value| (name.clone(), value)),
+            );
         }
         previous.scrape = Some(now);
     }
@@ -257,14 +318,26 @@ async fn look(sources: &Sources, previous: &mut Previous) -> Result<ServerFigure
 }
 
 async fn scrape(request: &Request, connect: &Connect) -> Result<Scrape, String> {
-    let limits = Limits { max_body: MAX_METRICS, timeout: Duration::from_secs(5), ..Limits::default() };
-    let mut connection = Connection::open(request.target(), connect).await.map_err(|e| e.to_string())?;
-    let response = connection.send(request, &limits).await.map_err(|e| e.to_string())?;
+    let limits = Limits {
+        max_body: MAX_METRICS,
+        timeout: Duration::from_secs(5),
+        ..Limits::default()
+    };
+    let mut connection = Connection::open(request.target(), connect)
+        .await
+        .map_err(|e| e.to_string())?;
+    let response = connection
+        .send(request, &limits)
+        .await
+        .map_err(|e| e.to_string())?;
     if response.status != 200 {
         return Err(format!("the metrics endpoint answered {}", response.status));
     }
     let text = String::from_utf8_lossy(&response.body);
-    Ok(Scrape { at: Instant::now(), text: text.into() })
+    Ok(Scrape {
+        at: Instant::now(),
+        text: text.into(),
+    })
 }
 
 /// Reads processor time, memory, descriptors and sockets of a process from `/proc`.
@@ -274,8 +347,17 @@ fn read_process(pid: u32, previous: &mut Previous, figures: &mut ServerFigures) 
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).map_err(gone)?;
     let now = Instant::now();
     // The command stands in brackets and may hold anything; user and system time are fields 12 and 13 after it.
-    let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
-    let field = |index: usize| fields.get(index).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
+    let fields: Vec<&str> = stat
+        .rsplit_once(')')
+        .map_or("", |(_, rest)| rest)
+        .split_whitespace()
+        .collect();
+    let field = |index: usize| {
+        fields
+            .get(index)
+            .and_then(|f| f.parse::<f64>().ok())
+            .unwrap_or(0.0)
+    };
     let seconds = (field(11) + field(12)) / TICKS;
     figures.insert("server.processor_seconds".to_owned(), seconds);
     if let Some((then, before)) = previous.ticks.replace((now, seconds)) {
@@ -289,8 +371,13 @@ fn read_process(pid: u32, previous: &mut Previous, figures: &mut ServerFigures) 
     }
     // Another user's process does not show its descriptors: then the figures are missing, which thresholds notice.
     if let Ok(entries) = std::fs::read_dir(format!("/proc/{pid}/fd")) {
-        let links: Vec<_> = entries.filter_map(|e| std::fs::read_link(e.ok()?.path()).ok()).collect();
-        let sockets = links.iter().filter(|l| l.to_string_lossy().starts_with("socket:")).count();
+        let links: Vec<_> = entries
+            .filter_map(|e| std::fs::read_link(e.ok()?.path()).ok())
+            .collect();
+        let sockets = links
+            .iter()
+            .filter(|l| l.to_string_lossy().starts_with("socket:"))
+            .count();
         figures.insert("server.open_files".to_owned(), links.len() as f64);
         figures.insert("server.connections".to_owned(), sockets as f64);
     }
@@ -313,7 +400,10 @@ mod tests {
     use super::*;
 
     fn scrape_of(text: &str, at: Instant) -> Scrape {
-        Scrape { at, text: text.into() }
+        Scrape {
+            at,
+            text: text.into(),
+        }
     }
 
     fn value(formula: &str, now: &Scrape, before: Option<&Scrape>) -> Option<f64> {
@@ -325,7 +415,10 @@ mod tests {
         let start = Instant::now();
         let text = "# HELP x\nin_use{pool=\"a\",db=\"p\"} 3\nin_use{pool=\"b\"} 4 1700000\nlimit 20\nlimit_other 9\ncpu_total 5";
         let before = scrape_of(text, start);
-        let now = scrape_of(&text.replace("cpu_total 5", "cpu_total 8"), start + Duration::from_secs(2));
+        let now = scrape_of(
+            &text.replace("cpu_total 5", "cpu_total 8"),
+            start + Duration::from_secs(2),
+        );
         assert_eq!(value("in_use", &now, None), Some(7.0));
         assert_eq!(value("in_use{pool=\"a\"} / limit", &now, None), Some(0.15));
         assert_eq!(value("rate(cpu_total)", &now, Some(&before)), Some(1.5));
@@ -336,7 +429,10 @@ mod tests {
     #[test]
     fn a_restarted_server_gives_no_rate() {
         let (now, start) = (Instant::now() + Duration::from_secs(1), Instant::now());
-        assert_eq!(value("rate(c)", &scrape_of("c 1", now), Some(&scrape_of("c 9", start))), None);
+        assert_eq!(
+            value("rate(c)", &scrape_of("c 1", now), Some(&scrape_of("c 9", start))),
+            None
+        );
     }
 
     #[test]

@@ -47,7 +47,9 @@ pub fn find_scenarios(paths: &[PathBuf]) -> Result<Vec<PathBuf>, SetupError> {
         }
     }
     if found.is_empty() {
-        return Err(failed("no scenario files found: name .hurl files or a folder that holds some"));
+        return Err(failed(
+            "no scenario files found: name .hurl files or a folder that holds some",
+        ));
     }
     Ok(found)
 }
@@ -64,12 +66,21 @@ pub fn read_scenario(path: &Path) -> Result<Scenario, SetupError> {
 
 /// Name of a scenario in reports: its `# @scenario` comment, else the file's name without ending.
 pub fn scenario_name(scenario: &Scenario, path: &Path) -> String {
-    let stem = || path.file_stem().map_or_else(|| scenario.name().to_owned(), |s| s.to_string_lossy().into_owned());
+    let stem = || {
+        path.file_stem().map_or_else(
+            || scenario.name().to_owned(),
+            |s| s.to_string_lossy().into_owned(),
+        )
+    };
     directive(scenario, "scenario").map_or_else(stem, str::to_owned)
 }
 
 fn directive<'a>(scenario: &'a Scenario, key: &str) -> Option<&'a str> {
-    scenario.directives().iter().find(|d| d.key == key && !d.value.is_empty()).map(|d| d.value.as_str())
+    scenario
+        .directives()
+        .iter()
+        .find(|d| d.key == key && !d.value.is_empty())
+        .map(|d| d.value.as_str())
 }
 
 /// A journey from its settings; what they leave open is taken from the file's `# @weight` and `# @data` comments.
@@ -81,18 +92,36 @@ pub fn journey(config: &JourneyConfig) -> Result<Journey, SetupError> {
     let weight = match (config.weight, directive(&scenario, "weight")) {
         (Some(weight), _) => weight,
         (None, Some(text)) => text.parse().map_err(|_| {
-            failed(format!("{}: `# @weight {text}` is no number", config.file.display()))
+            failed(format!(
+                "{}: `# @weight {text}` is no number",
+                config.file.display()
+            ))
         })?,
         (None, None) => 1.0,
     };
     if !(weight.is_finite() && weight >= 0.0) {
-        return Err(failed(format!("{}: a weight cannot be {weight}", config.file.display())));
+        return Err(failed(format!(
+            "{}: a weight cannot be {weight}",
+            config.file.display()
+        )));
     }
     let beside = |name: &str| config.file.parent().unwrap_or(Path::new("")).join(name);
-    let data = config.data.clone().or_else(|| directive(&scenario, "data").map(beside));
+    let data = config
+        .data
+        .clone()
+        .or_else(|| directive(&scenario, "data").map(beside));
     let rows = data.as_deref().map(read_rows).transpose()?.unwrap_or_default();
-    let name = config.name.clone().unwrap_or_else(|| scenario_name(&scenario, &config.file));
-    Ok(Journey { scenario, name, weight, rows, new_visitor: config.new_visitor })
+    let name = config
+        .name
+        .clone()
+        .unwrap_or_else(|| scenario_name(&scenario, &config.file));
+    Ok(Journey {
+        scenario,
+        name,
+        weight,
+        rows,
+        new_visitor: config.new_visitor,
+    })
 }
 
 /// Rows of variables from a CSV file with a head line, or a JSON array of objects.
@@ -102,8 +131,16 @@ pub fn journey(config: &JourneyConfig) -> Result<Journey, SetupError> {
 pub fn read_rows(path: &Path) -> Result<Rows, SetupError> {
     let bad = |e: &dyn std::fmt::Display| failed(format!("{}: {e}", path.display()));
     let is_json = path.extension().is_some_and(|e| e == "json");
-    let rows = if is_json { json_rows(path).map_err(|e| bad(&e))? } else { csv_rows(path).map_err(|e| bad(&e))? };
-    if rows.is_empty() { Err(bad(&"the data file has no rows")) } else { Ok(Rows::new(rows)) }
+    let rows = if is_json {
+        json_rows(path).map_err(|e| bad(&e))?
+    } else {
+        csv_rows(path).map_err(|e| bad(&e))?
+    };
+    if rows.is_empty() {
+        Err(bad(&"the data file has no rows"))
+    } else {
+        Ok(Rows::new(rows))
+    }
 }
 
 type RowList = Vec<Vec<(String, Value)>>;
@@ -115,7 +152,11 @@ fn json_rows(path: &Path) -> Result<RowList, Box<dyn std::error::Error>> {
         serde_json::Value::String(text) => text,
         other => other.to_string(),
     };
-    let convert = |row: serde_json::Map<_, _>| row.into_iter().map(|(k, v)| (k, Value::String(text_of(v)))).collect();
+    let convert = |row: serde_json::Map<_, _>| {
+        row.into_iter()
+            .map(|(k, v)| (k, Value::String(text_of(v))))
+            .collect()
+    };
     Ok(rows.into_iter().map(convert).collect())
 }
 
@@ -125,7 +166,10 @@ fn csv_rows(path: &Path) -> Result<RowList, csv::Error> {
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record?;
-        let row = names.iter().zip(&record).map(|(name, value)| (name.clone(), Value::String(value.to_owned())));
+        let row = names
+            .iter()
+            .zip(&record)
+            .map(|(name, value)| (name.clone(), Value::String(value.to_owned())));
         rows.push(row.collect());
     }
     Ok(rows)
@@ -150,30 +194,47 @@ impl Given {
     /// # Errors
     /// If the file of root certificates cannot be read.
     pub fn settings(&self) -> Result<Settings, SetupError> {
-        let mut settings = Settings { secrets: self.secrets.clone(), ..Settings::default() };
+        let mut settings = Settings {
+            secrets: self.secrets.clone(),
+            ..Settings::default()
+        };
         let base = self.url.trim_end_matches('/');
         for name in ["url", "base_url", "host"] {
-            settings.variables.insert(name.to_owned(), Value::String(base.to_owned()));
+            settings
+                .variables
+                .insert(name.to_owned(), Value::String(base.to_owned()));
         }
-        let variables = self.variables.iter().map(|(k, v)| (k.clone(), Value::String(v.clone())));
+        let variables = self
+            .variables
+            .iter()
+            .map(|(k, v)| (k.clone(), Value::String(v.clone())));
         settings.variables.extend(variables);
         settings.limits = self.limits();
         settings.connect_timeout = self.http.connect_timeout.map_or(CONNECT_TIMEOUT, |s| s.0);
         settings.insecure = self.http.insecure;
         settings.ca_pem = self.ca_pem()?;
         settings.keep_alive = self.http.keep_alive.unwrap_or(true);
-        settings.http_version = if self.http.http2 { HttpVersion::Http2PriorKnowledge } else { HttpVersion::Http11 };
+        settings.http_version = if self.http.http2 {
+            HttpVersion::Http2PriorKnowledge
+        } else {
+            HttpVersion::Http11
+        };
         settings.headers = self.http.headers.clone().into_iter().collect();
         Ok(settings)
     }
 
     /// Bounds of one exchange.
     pub fn limits(&self) -> Limits {
-        Limits { timeout: self.http.timeout.map_or(TIMEOUT, |s| s.0), ..Limits::default() }
+        Limits {
+            timeout: self.http.timeout.map_or(TIMEOUT, |s| s.0),
+            ..Limits::default()
+        }
     }
 
     fn ca_pem(&self) -> Result<Option<std::sync::Arc<[u8]>>, SetupError> {
-        let Some(path) = &self.http.ca_file else { return Ok(None) };
+        let Some(path) = &self.http.ca_file else {
+            return Ok(None);
+        };
         let pem = std::fs::read(path).map_err(|e| failed(format!("{}: {e}", path.display())))?;
         Ok(Some(pem.into()))
     }
@@ -203,11 +264,20 @@ impl Given {
         let full = if target.contains("://") {
             target.to_owned()
         } else {
-            format!("{}/{}", self.url.trim_end_matches('/'), target.trim_start_matches('/'))
+            format!(
+                "{}/{}",
+                self.url.trim_end_matches('/'),
+                target.trim_start_matches('/')
+            )
         };
-        let url = full.parse().map_err(|e| failed(format!("`{full}` is no URL: {e}")))?;
+        let url = full
+            .parse()
+            .map_err(|e| failed(format!("`{full}` is no URL: {e}")))?;
         let mut headers: Vec<_> = self.http.headers.clone().into_iter().collect();
-        headers.push(("User-Agent".to_owned(), concat!("farmgate/", env!("CARGO_PKG_VERSION")).to_owned()));
+        headers.push((
+            "User-Agent".to_owned(),
+            concat!("farmgate/", env!("CARGO_PKG_VERSION")).to_owned(),
+        ));
         if self.http.keep_alive == Some(false) {
             headers.push(("Connection".to_owned(), "close".to_owned()));
         }
@@ -264,13 +334,18 @@ pub fn plan(shape: &Shape, weights: Vec<f64>, seed: u64, timeout: Duration) -> R
     let total = phases.iter().map(|p| p.duration).sum();
     let warmup = shape.warmup.map_or_else(|| default_warmup(total), |s| s.0);
     if warmup >= total {
-        return Err(failed(format!("a warm-up of {} leaves nothing of the run to measure", Span(warmup))));
+        return Err(failed(format!(
+            "a warm-up of {} leaves nothing of the run to measure",
+            Span(warmup)
+        )));
     }
     if weights.iter().sum::<f64>() <= 0.0 {
         return Err(failed("all scenarios have weight 0"));
     }
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let (least, most) = shape.think.map_or_else(Default::default, |(a, b)| (a.0, b.0.max(a.0)));
+    let (least, most) = shape
+        .think
+        .map_or_else(Default::default, |(a, b)| (a.0, b.0.max(a.0)));
     Ok(Plan {
         model,
         phases: with_warmup(phases, warmup),
@@ -290,28 +365,46 @@ fn phases(shape: &Shape) -> Result<(Model, Vec<Phase>), SetupError> {
     if duration.is_zero() {
         return Err(failed("a load must last longer than nothing"));
     }
-    let phase = |name: String, from: f64, to: f64| Phase { name, warmup: false, duration, from, to };
+    let phase = |name: String, from: f64, to: f64| Phase {
+        name,
+        warmup: false,
+        duration,
+        from,
+        to,
+    };
     let phases = match (shape.rate, &shape.rates, shape.users, &shape.ladder) {
-        (Some(rate), None, None, None) => {
-            (Model::Open, vec![phase("load".to_owned(), rate, shape.ramp_to.unwrap_or(rate))])
-        }
-        (None, Some(rates), None, None) => {
-            (Model::Open, rates.iter().map(|r| phase(format!("{r}/s"), *r, *r)).collect())
-        }
-        (None, None, Some(users), None) => {
-            (Model::Closed, vec![phase("load".to_owned(), users as f64, users as f64)])
-        }
+        (Some(rate), None, None, None) => (
+            Model::Open,
+            vec![phase("load".to_owned(), rate, shape.ramp_to.unwrap_or(rate))],
+        ),
+        (None, Some(rates), None, None) => (
+            Model::Open,
+            rates.iter().map(|r| phase(format!("{r}/s"), *r, *r)).collect(),
+        ),
+        (None, None, Some(users), None) => (
+            Model::Closed,
+            vec![phase("load".to_owned(), users as f64, users as f64)],
+        ),
         (None, None, None, Some(ladder)) => {
             let step = |users: &usize| phase(format!("{users} users"), *users as f64, *users as f64);
             (Model::Closed, ladder.iter().map(step).collect())
         }
         (None, None, None, None) => {
-            return Err(failed("no load is named: give a rate, rates, users, a ladder or a profile"));
+            return Err(failed(
+                "no load is named: give a rate, rates, users, a ladder or a profile",
+            ));
         }
-        _ => return Err(failed("more than one load is named: give only one of rate, rates, users and ladder")),
+        _ => {
+            return Err(failed(
+                "more than one load is named: give only one of rate, rates, users and ladder",
+            ));
+        }
     };
     let nothing = phases.1.is_empty() || phases.1.iter().all(|p| p.from <= 0.0 && p.to <= 0.0);
-    let odd = phases.1.iter().any(|p| !(p.from >= 0.0 && p.to >= 0.0 && p.from + p.to < 1e7));
+    let odd = phases
+        .1
+        .iter()
+        .any(|p| !(p.from >= 0.0 && p.to >= 0.0 && p.from + p.to < 1e7));
     if nothing || odd {
         return Err(failed("a load must be more than 0 and less than 10 million"));
     }
@@ -324,7 +417,11 @@ mod tests {
 
     #[test]
     fn a_ladder_becomes_phases_with_a_warm_up_of_a_tenth() {
-        let shape = Shape { ladder: Some(vec![10, 25]), duration: Some("10s".parse().unwrap()), ..Shape::default() };
+        let shape = Shape {
+            ladder: Some(vec![10, 25]),
+            duration: Some("10s".parse().unwrap()),
+            ..Shape::default()
+        };
         let plan = plan(&shape, vec![1.0], 1, TIMEOUT).unwrap();
         let names: Vec<_> = plan.phases.iter().map(|p| p.name.as_str()).collect();
         assert_eq!(names, ["10 users (warm-up)", "10 users", "25 users"]);
@@ -334,7 +431,12 @@ mod tests {
     #[test]
     fn a_load_that_makes_no_sense_is_refused() {
         let with = |rate, users, duration: &str| {
-            let shape = Shape { rate, users, duration: Some(duration.parse().unwrap()), ..Shape::default() };
+            let shape = Shape {
+                rate,
+                users,
+                duration: Some(duration.parse().unwrap()),
+                ..Shape::default()
+            };
             plan(&shape, vec![1.0], 1, TIMEOUT).is_ok()
         };
         assert!(with(Some(5.0), None, "1s"));
@@ -347,6 +449,10 @@ mod tests {
 
     #[test]
     fn every_named_profile_exists() {
-        assert!(["light", "medium", "heavy", "sustained"].iter().all(|name| profile(name).is_some()));
+        assert!(
+            ["light", "medium", "heavy", "sustained"]
+                .iter()
+                .all(|name| profile(name).is_some())
+        );
     }
 }

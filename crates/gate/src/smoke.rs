@@ -35,7 +35,11 @@ pub async fn run(files: Vec<(PathBuf, Scenario)>, settings: Settings, jobs: usiz
         })
         .await;
     results.sort_by_key(|(index, _)| *index);
-    conclude(results.into_iter().map(|(_, result)| result).collect(), total, start.elapsed().as_secs_f64())
+    conclude(
+        results.into_iter().map(|(_, result)| result).collect(),
+        total,
+        start.elapsed().as_secs_f64(),
+    )
 }
 
 struct FileResult {
@@ -55,9 +59,21 @@ async fn one(
     let outcome = user.run(&scenario, &mut ()).await;
     let names = request_names(&scenario);
     let file = path.display().to_string();
-    let rows = outcome.entries.iter().flat_map(|entry| rows_of(&file, &names, entry, &user)).collect();
+    let rows = outcome
+        .entries
+        .iter()
+        .flat_map(|entry| rows_of(&file, &names, entry, &user))
+        .collect();
     let calls = outcome.entries.iter().map(|entry| entry.calls as usize).sum();
-    (index, FileResult { file, rows, calls, ok: outcome.ok })
+    (
+        index,
+        FileResult {
+            file,
+            rows,
+            calls,
+            ok: outcome.ok,
+        },
+    )
 }
 
 fn rows_of(file: &str, names: &[String], entry: &EntryOutcome, user: &User) -> Vec<SmokeRow> {
@@ -75,14 +91,24 @@ fn rows_of(file: &str, names: &[String], entry: &EntryOutcome, user: &User) -> V
     if entry.skipped {
         return vec![row(entry.line, "skipped by its options", true, "", "")];
     }
-    let asserts = entry.asserts.iter().map(|a| row(a.line, &a.text, a.ok, &a.expected, &a.actual));
-    let error = entry.error.as_ref().map(|e| row(e.line, "carried out", false, "an answer", &e.message));
+    let asserts = entry
+        .asserts
+        .iter()
+        .map(|a| row(a.line, &a.text, a.ok, &a.expected, &a.actual));
+    let error = entry
+        .error
+        .as_ref()
+        .map(|e| row(e.line, "carried out", false, "an answer", &e.message));
     asserts.chain(error).collect()
 }
 
 fn conclude(results: Vec<FileResult>, total: usize, seconds: f64) -> StageResult {
     let mut reasons = Vec::new();
-    let mut verdict = if results.is_empty() || results.len() < total { Verdict::Inconclusive } else { Verdict::Pass };
+    let mut verdict = if results.is_empty() || results.len() < total {
+        Verdict::Inconclusive
+    } else {
+        Verdict::Pass
+    };
     if results.is_empty() {
         reasons.push("no scenario was run".to_owned());
     }
@@ -92,7 +118,10 @@ fn conclude(results: Vec<FileResult>, total: usize, seconds: f64) -> StageResult
             reasons.push(first_failure(result));
         } else if result.calls == 0 || result.rows.is_empty() {
             verdict = verdict.and(Verdict::Inconclusive);
-            reasons.push(format!("{}: sends nothing or asserts nothing, so it proves nothing", result.file));
+            reasons.push(format!(
+                "{}: sends nothing or asserts nothing, so it proves nothing",
+                result.file
+            ));
         }
     }
     let report = SmokeReport {
@@ -101,9 +130,20 @@ fn conclude(results: Vec<FileResult>, total: usize, seconds: f64) -> StageResult
         rows: results.into_iter().flat_map(|r| r.rows).collect(),
     };
     if verdict == Verdict::Pass {
-        reasons.push(format!("{} files, {} requests, {} asserts held", report.files, report.calls, report.rows.len()));
+        reasons.push(format!(
+            "{} files, {} requests, {} asserts held",
+            report.files,
+            report.calls,
+            report.rows.len()
+        ));
     }
-    StageResult { name: "smoke".to_owned(), verdict, reasons, seconds, detail: Detail::Smoke(report) }
+    StageResult {
+        name: "smoke".to_owned(),
+        verdict,
+        reasons,
+        seconds,
+        detail: Detail::Smoke(report),
+    }
 }
 
 fn first_failure(result: &FileResult) -> String {

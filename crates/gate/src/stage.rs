@@ -44,13 +44,19 @@ mod tests {
         }
 
         fn run(&mut self) -> Pin<Box<dyn Future<Output = Result<StageResult, String>> + '_>> {
-            let result = self.1.clone().map(|verdict| StageResult { verdict, ..StageResult::not_run(self.0, "") });
+            let result = self.1.clone().map(|verdict| StageResult {
+                verdict,
+                ..StageResult::not_run(self.0, "")
+            });
             Box::pin(std::future::ready(result))
         }
     }
 
     async fn outcome(stages: Vec<Fixed>) -> Verdict {
-        let mut stages: Vec<Box<dyn Stage>> = stages.into_iter().map(|s| Box::new(s) as Box<dyn Stage>).collect();
+        let mut stages: Vec<Box<dyn Stage>> = stages
+            .into_iter()
+            .map(|s| Box::new(s) as Box<dyn Stage>)
+            .collect();
         verdict(&run_all(&mut stages, |_| {}).await)
     }
 
@@ -59,7 +65,13 @@ mod tests {
         let pass = || Fixed("a", Ok(Verdict::Pass));
         assert_eq!(outcome(vec![]).await, Verdict::Inconclusive);
         assert_eq!(outcome(vec![pass()]).await, Verdict::Pass);
-        assert_eq!(outcome(vec![pass(), Fixed("b", Err("no such file".into()))]).await, Verdict::Inconclusive);
-        assert_eq!(outcome(vec![Fixed("b", Err("x".into())), Fixed("c", Ok(Verdict::Fail))]).await, Verdict::Fail);
+        assert_eq!(
+            outcome(vec![pass(), Fixed("b", Err("no such file".into()))]).await,
+            Verdict::Inconclusive
+        );
+        assert_eq!(
+            outcome(vec![Fixed("b", Err("x".into())), Fixed("c", Ok(Verdict::Fail))]).await,
+            Verdict::Fail
+        );
     }
 }

@@ -71,7 +71,9 @@ impl Figure {
 fn percentile(digits: &str) -> Option<f64> {
     let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     let share = match digits.len() {
-        3.. if plain && digits.starts_with('9') => digits.parse::<f64>().ok()? / 10f64.powi(digits.len() as i32),
+        3.. if plain && digits.starts_with('9') => {
+            digits.parse::<f64>().ok()? / 10f64.powi(digits.len() as i32)
+        }
         _ => digits.parse::<f64>().ok()? / 100.0,
     };
     (0.0..=1.0).contains(&share).then_some(share)
@@ -112,7 +114,8 @@ pub struct BadThreshold {
 
 const FIGURES_HINT: &str = "known are p50 to p99.99, median, min, mean, max, rps, ok_rps, error_rate, count, and server \
                             figures with a dot such as server.cpu; put a scenario, request or phase name in brackets";
-const LIMIT_HINT: &str = "write a time such as 500ms for latencies, a share such as 0.1% for error_rate, else a number";
+const LIMIT_HINT: &str =
+    "write a time such as 500ms for latencies, a share such as 0.1% for error_rate, else a number";
 
 impl FromStr for Threshold {
     type Err = BadThreshold;
@@ -125,7 +128,11 @@ impl FromStr for Threshold {
             hint,
         };
         let at = text.find(['<', '>']).ok_or_else(|| {
-            bad(text.len(), "a comparison is missing".to_owned(), "write <, <=, > or >= and a limit")
+            bad(
+                text.len(),
+                "a comparison is missing".to_owned(),
+                "write <, <=, > or >= and a limit",
+            )
         })?;
         let equal = text[at + 1..].starts_with('=');
         let relation = match (&text[at..=at], equal) {
@@ -138,20 +145,38 @@ impl FromStr for Threshold {
         let (word, tag) = match left.split_once('(') {
             None => (left, None),
             Some((word, rest)) => {
-                let name = rest.strip_suffix(')').map(str::trim).filter(|name| !name.is_empty());
+                let name = rest
+                    .strip_suffix(')')
+                    .map(str::trim)
+                    .filter(|name| !name.is_empty());
                 let missing = || bad(at, "`)` or a name is missing".to_owned(), FIGURES_HINT);
                 (word.trim(), Some(name.ok_or_else(missing)?))
             }
         };
-        let figure = Figure::from_word(word)
-            .ok_or_else(|| bad(0, format!("`{word}` is no figure"), FIGURES_HINT))?;
+        let figure =
+            Figure::from_word(word).ok_or_else(|| bad(0, format!("`{word}` is no figure"), FIGURES_HINT))?;
         let rest = &text[at + 1 + usize::from(equal)..];
         let right_at = text.len() - rest.trim_start().len();
         let right = rest.trim();
-        let limit = read_limit(right, figure.unit())
-            .ok_or_else(|| bad(right_at, format!("`{right}` is no limit for `{word}`"), LIMIT_HINT))?;
-        let selection = Selection { word: tag.map(str::to_owned), ..Selection::default() };
-        Ok(Self { text: text.trim().to_owned(), figure, selection, relation, limit, percent: right.ends_with('%') })
+        let limit = read_limit(right, figure.unit()).ok_or_else(|| {
+            bad(
+                right_at,
+                format!("`{right}` is no limit for `{word}`"),
+                LIMIT_HINT,
+            )
+        })?;
+        let selection = Selection {
+            word: tag.map(str::to_owned),
+            ..Selection::default()
+        };
+        Ok(Self {
+            text: text.trim().to_owned(),
+            figure,
+            selection,
+            relation,
+            limit,
+            percent: right.ends_with('%'),
+        })
     }
 }
 
@@ -210,7 +235,12 @@ impl Threshold {
             Some(value) => self.show(value),
             None => self.why_missing(measured),
         };
-        Held { threshold: self.text.clone(), verdict, value, shown }
+        Held {
+            threshold: self.text.clone(),
+            verdict,
+            value,
+            shown,
+        }
     }
 
     fn holds(&self, value: f64) -> bool {
@@ -269,8 +299,15 @@ mod tests {
     use crate::measure::{Answer, Cell, Tag, TagKind};
 
     fn measured() -> Measured {
-        let tag = |name: &str| Tag { kind: TagKind::Request, scenario: "shop".into(), name: name.into() };
-        let mut measured = Measured::new(vec![tag("login"), tag("GET /list")], vec![("steady".into(), false)]);
+        let tag = |name: &str| Tag {
+            kind: TagKind::Request,
+            scenario: "shop".into(),
+            name: name.into(),
+        };
+        let mut measured = Measured::new(
+            vec![tag("login"), tag("GET /list")],
+            vec![("steady".into(), false)],
+        );
         measured.seconds = vec![10.0];
         let mut cell = Cell::default();
         (1..=999).for_each(|ms| cell.record(Answer::Ok, 200, 1, ms * 1000));
@@ -281,7 +318,10 @@ mod tests {
 
     fn verdict(text: &str) -> Verdict {
         let server = ServerFigures::from([("server.cpu".to_owned(), 0.5)]);
-        text.parse::<Threshold>().unwrap().check(&measured(), &server).verdict
+        text.parse::<Threshold>()
+            .unwrap()
+            .check(&measured(), &server)
+            .verdict
     }
 
     #[test]
@@ -307,14 +347,25 @@ mod tests {
 
     #[test]
     fn what_was_not_measured_never_passes() {
-        for text in ["p95(logout) < 9s", "error_rate(GET /list) < 1%", "server.memory < 80%", "rps(nobody) < 5"] {
+        for text in [
+            "p95(logout) < 9s",
+            "error_rate(GET /list) < 1%",
+            "server.memory < 80%",
+            "rps(nobody) < 5",
+        ] {
             assert_eq!(verdict(text), Verdict::Inconclusive, "{text}");
         }
     }
 
     #[test]
     fn mistakes_are_named_with_their_column() {
-        for (text, column) in [("p95 500ms", 10), ("p95 < 500", 7), ("speed < 5", 1), ("p95(login < 5ms", 11), ("error_rate < 5ms", 14)] {
+        for (text, column) in [
+            ("p95 500ms", 10),
+            ("p95 < 500", 7),
+            ("speed < 5", 1),
+            ("p95(login < 5ms", 11),
+            ("error_rate < 5ms", 14),
+        ] {
             let error = text.parse::<Threshold>().unwrap_err();
             assert_eq!(error.column, column, "{error}");
         }

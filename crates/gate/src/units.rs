@@ -62,7 +62,9 @@ impl Serialize for Span {
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -70,7 +72,7 @@ impl<'de> Deserialize<'de> for Span {
 pub fn show_seconds(seconds: f64) -> String {
     let magnitude = seconds.abs();
     let (value, unit) = match magnitude {
-        m if m == 0.0 => return "0s".to_owned(),
+        0.0 => return "0s".to_owned(),
         m if m < 0.999_5e-3 => (seconds * 1e6, "us"),
         m if m < 0.999_5 => (seconds * 1e3, "ms"),
         m if m < 120.0 => (seconds, "s"),
@@ -96,7 +98,11 @@ pub fn show_number(value: f64) -> String {
     }
     let digits = (2 - value.abs().log10().floor() as i32).clamp(0, 9) as usize;
     let text = format!("{value:.digits$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 /// Shows a number of bytes in binary units.

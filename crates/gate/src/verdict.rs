@@ -41,7 +41,10 @@ impl Verdict {
 
     /// The verdict of all together; of nothing at all it is inconclusive, because an empty run proves nothing.
     pub fn all(verdicts: impl IntoIterator<Item = Self>) -> Self {
-        verdicts.into_iter().reduce(Self::and).unwrap_or(Self::Inconclusive)
+        verdicts
+            .into_iter()
+            .reduce(Self::and)
+            .unwrap_or(Self::Inconclusive)
     }
 
     /// The word used in reports.

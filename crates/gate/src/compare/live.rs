@@ -99,7 +99,11 @@ pub async fn run<C: Crew>(
     Ok(rounds)
 }
 
-async fn slice<C: Crew>(plan: &ComparePlan, side: &Side<C>, cancel: &CancellationToken) -> std::io::Result<Slice> {
+async fn slice<C: Crew>(
+    plan: &ComparePlan,
+    side: &Side<C>,
+    cancel: &CancellationToken,
+) -> std::io::Result<Slice> {
     let steady = Phase {
         name: "slice".to_owned(),
         warmup: false,
@@ -131,13 +135,20 @@ async fn slice<C: Crew>(plan: &ComparePlan, side: &Side<C>, cancel: &Cancellatio
             figures.extend(all.latency.quantile(share).map(|value| (name, value)));
         }
     }
-    figures.insert("rate", all.tally.ok as f64 / run.measured.seconds_of(&Selection::default()).max(1e-9));
+    figures.insert(
+        "rate",
+        all.tally.ok as f64 / run.measured.seconds_of(&Selection::default()).max(1e-9),
+    );
     let processor = |f: &crate::threshold::ServerFigures| f.get("server.processor_seconds").copied();
     if let (Some(from), Some(to)) = (processor(&before), processor(&after)) {
         figures.insert("cpu", (to - from) / (plan.rate * plan.slice.as_secs_f64()));
     }
     figures.extend(after.get("server.resident_bytes").map(|bytes| ("memory", *bytes)));
-    Ok(Slice { total, errors: total - all.tally.ok, figures })
+    Ok(Slice {
+        total,
+        errors: total - all.tally.ok,
+        figures,
+    })
 }
 
 /// Answers and verdict of rounds: worse anywhere fails; a figure that cannot be told, or no round at all, is

@@ -9,6 +9,7 @@ mod trend;
 
 pub use decide::{Answer, FigureAnswer, Rules, decide};
 pub use live::{ComparePlan, Side, conclude, run};
+pub(crate) use recorded::show_figure;
 pub use recorded::{rounds_of, table};
 pub use stats::median_interval;
 pub use trend::change_points;

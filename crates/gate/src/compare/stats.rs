@@ -27,14 +27,20 @@ pub fn median_interval(values: &[f64], alpha: f64) -> Option<(f64, f64, f64)> {
     let mut sorted: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
     sorted.sort_by(f64::total_cmp);
     let n = sorted.len();
-    let rank = (1..=n / 2).rev().find(|rank| 2.0 * heads_at_most(*rank as i64 - 1, n) <= alpha)?;
+    let rank = (1..=n / 2)
+        .rev()
+        .find(|rank| 2.0 * heads_at_most(*rank as i64 - 1, n) <= alpha)?;
     Some((sorted[rank - 1], median(&sorted), sorted[n - rank]))
 }
 
 /// Median of sorted values, which must not be empty.
 pub(super) fn median(sorted: &[f64]) -> f64 {
     let middle = sorted.len() / 2;
-    if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 }
+    if sorted.len() % 2 == 1 {
+        sorted[middle]
+    } else {
+        (sorted[middle - 1] + sorted[middle]) / 2.0
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Change points of a history by E-divisive means (Matteson and James, 2014): where the distribution of a figure
 //! changed, found by energy distance and kept if a permutation test finds it unlikely by chance.
 
-use rand::seq::SliceRandom as _;
 use rand::SeedableRng as _;
+use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 
 /// Fewest values on either side of a change.
@@ -19,7 +19,9 @@ pub fn change_points(values: &[f64], seed: u64) -> Vec<usize> {
     let mut open = vec![(0, values.len())];
     while let Some((from, to)) = open.pop() {
         let part = &values[from..to];
-        let Some((at, strength)) = best_split(part) else { continue };
+        let Some((at, strength)) = best_split(part) else {
+            continue;
+        };
         let mut shuffled = part.to_vec();
         let as_strong = (0..PERMUTATIONS)
             .filter(|_| {
@@ -89,12 +91,17 @@ mod tests {
     fn changes_are_found_where_they_are() {
         let points = change_points(&history(&[(20, 100.0), (15, 120.0), (20, 90.0)], 3), 1);
         assert_eq!(points.len(), 2, "{points:?}");
-        assert!(points[0].abs_diff(20) <= 1 && points[1].abs_diff(35) <= 1, "{points:?}");
+        assert!(
+            points[0].abs_diff(20) <= 1 && points[1].abs_diff(35) <= 1,
+            "{points:?}"
+        );
     }
 
     #[test]
     fn a_steady_history_has_none() {
-        let alarms = (0..40).filter(|seed| !change_points(&history(&[(40, 100.0)], *seed), 1).is_empty()).count();
+        let alarms = (0..40)
+            .filter(|seed| !change_points(&history(&[(40, 100.0)], *seed), 1).is_empty())
+            .count();
         assert!(alarms <= 2, "{alarms} of 40");
     }
 }

@@ -78,7 +78,10 @@ impl Iterator for Arrivals {
                 let offset = seconds_until(self.target, phase.from, phase.to, length);
                 let due = self.phase_start + Duration::from_secs_f64(offset);
                 self.target += self.gap();
-                return Some(Arrival { due, phase: self.current as u16 });
+                return Some(Arrival {
+                    due,
+                    phase: self.current as u16,
+                });
             }
             self.phase_start += phase.duration;
             self.current += 1;
@@ -92,7 +95,13 @@ mod tests {
     use super::*;
 
     fn phase(from: f64, to: f64, seconds: u64) -> Phase {
-        Phase { name: "p".to_owned(), warmup: false, duration: Duration::from_secs(seconds), from, to }
+        Phase {
+            name: "p".to_owned(),
+            warmup: false,
+            duration: Duration::from_secs(seconds),
+            from,
+            to,
+        }
     }
 
     #[test]
@@ -125,11 +134,22 @@ mod tests {
         let dues: Vec<_> = Arrivals::new(&[phase(1000.0, 1000.0, 100)], true, 7).collect();
         let again: Vec<_> = Arrivals::new(&[phase(1000.0, 1000.0, 100)], true, 7).collect();
         assert_eq!(dues, again);
-        assert!((dues.len() as f64 - 100_000.0).abs() < 4.0 * 100_000f64.sqrt(), "{}", dues.len());
-        let gaps: Vec<f64> = dues.windows(2).map(|w| (w[1].due - w[0].due).as_secs_f64()).collect();
+        assert!(
+            (dues.len() as f64 - 100_000.0).abs() < 4.0 * 100_000f64.sqrt(),
+            "{}",
+            dues.len()
+        );
+        let gaps: Vec<f64> = dues
+            .windows(2)
+            .map(|w| (w[1].due - w[0].due).as_secs_f64())
+            .collect();
         let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
         let variance = gaps.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
         // An exponential distribution's deviation equals its mean.
-        assert!((variance.sqrt() / mean - 1.0).abs() < 0.03, "{}", variance.sqrt() / mean);
+        assert!(
+            (variance.sqrt() / mean - 1.0).abs() < 0.03,
+            "{}",
+            variance.sqrt() / mean
+        );
     }
 }

@@ -173,7 +173,11 @@ impl Engine {
             let _ = finished.send(());
             end
         };
-        self.shards.push(std::thread::Builder::new().name(format!("load-{index}")).spawn(work)?);
+        self.shards.push(
+            std::thread::Builder::new()
+                .name(format!("load-{index}"))
+                .spawn(work)?,
+        );
         self.finished.push(done);
         Ok(queue)
     }
@@ -181,7 +185,11 @@ impl Engine {
     fn start_pacer(&mut self, queues: Vec<mpsc::Sender<Job>>) -> std::io::Result<()> {
         let (plan, start, stop) = (self.plan.clone(), self.start, self.stop.clone());
         let work = move || pace(&plan, start, &stop, &queues);
-        self.pacer = Some(std::thread::Builder::new().name("load-pacer".to_owned()).spawn(work)?);
+        self.pacer = Some(
+            std::thread::Builder::new()
+                .name("load-pacer".to_owned())
+                .spawn(work)?,
+        );
         Ok(())
     }
 
@@ -306,13 +314,27 @@ impl Engine {
         add_times(&mut generator, &ends, pacer.times, elapsed);
         let all = self.measured.select(&Selection::default()).latency;
         generator.judge(self.plan.model, &all, &self.lag, ended != Ended::Completed);
-        let Self { measured, series, lag, .. } = self;
-        Ok(Run { measured, series, generator, lag, ended, elapsed })
+        let Self {
+            measured,
+            series,
+            lag,
+            ..
+        } = self;
+        Ok(Run {
+            measured,
+            series,
+            generator,
+            lag,
+            ended,
+            elapsed,
+        })
     }
 }
 
 fn join<T>(handle: JoinHandle<T>) -> std::io::Result<T> {
-    handle.join().map_err(|_| std::io::Error::other("a generator thread panicked"))
+    handle
+        .join()
+        .map_err(|_| std::io::Error::other("a generator thread panicked"))
 }
 
 fn add_times(report: &mut GeneratorReport, ends: &[ShardEnd], pacer: Option<ThreadTimes>, elapsed: Duration) {
@@ -333,11 +355,23 @@ fn pace(plan: &Plan, start: Instant, stop: &AtomicBool, queues: &[mpsc::Sender<J
     let mut turn = 0;
     let arrivals = Arrivals::new(&plan.phases, plan.poisson, plan.seed);
     let emit = |arrival: Arrival, due: Instant| {
-        let journey = if plan.weights.len() > 1 { pick(&plan.weights, random.random()) } else { 0 };
-        let job = Job { due, phase: arrival.phase, journey };
+        let journey = if plan.weights.len() > 1 {
+            pick(&plan.weights, random.random())
+        } else {
+            0
+        };
+        let job = Job {
+            due,
+            phase: arrival.phase,
+            journey,
+        };
         refused += u64::from(queues[turn].try_send(job).is_err());
         turn = (turn + 1) % queues.len();
     };
     let planned = pacer::run(arrivals, start, stop, emit);
-    PacerEnd { planned, handed_out: planned - refused, times: ThreadTimes::of_this_thread() }
+    PacerEnd {
+        planned,
+        handed_out: planned - refused,
+        times: ThreadTimes::of_this_thread(),
+    }
 }

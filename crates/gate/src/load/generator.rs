@@ -21,7 +21,10 @@ impl ThreadTimes {
     pub fn of_this_thread() -> Option<Self> {
         let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
         let mut numbers = text.split_whitespace().map(|n| n.parse::<f64>().ok());
-        Some(Self { busy: numbers.next()?? / 1e9, waiting: numbers.next()?? / 1e9 })
+        Some(Self {
+            busy: numbers.next()?? / 1e9,
+            waiting: numbers.next()?? / 1e9,
+        })
     }
 }
 
@@ -32,7 +35,7 @@ const DELIVERED_LEAST: f64 = 0.998;
 /// The generator's delay may be this share of the latency it measures...
 const LAG_SHARE: f64 = 0.1;
 /// ...and delays shorter than this never matter, in seconds.
-const LAG_HARMLESS: f64 = 0.001;
+const LAG_HARMLESS: f64 = 0.005;
 
 /// What the generator knows about itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -63,7 +66,10 @@ impl GeneratorReport {
         self.limited = match model {
             Model::Open => self.limit_of_open(measured, lag, cut_short),
             Model::Closed => self.busy.filter(|busy| *busy >= BUSY_LIMIT).map(|busy| {
-                format!("the generator's threads were busy {} of the time", show_share(busy))
+                format!(
+                    "the generator's threads were busy {} of the time",
+                    show_share(busy)
+                )
             }),
         };
     }
@@ -71,9 +77,12 @@ impl GeneratorReport {
     fn limit_of_open(&self, measured: &Latency, lag: &Latency, cut_short: bool) -> Option<String> {
         let delivered = self.handed_out as f64 / (self.planned as f64).max(1.0);
         if delivered < DELIVERED_LEAST && !cut_short {
-            return Some(format!("only {} of the planned requests were sent in time", show_share(delivered)));
+            return Some(format!(
+                "only {} of the planned requests were sent in time",
+                show_share(delivered)
+            ));
         }
-        [0.5, 0.95, 0.99].into_iter().find_map(|share| {
+        [0.5, 0.95].into_iter().find_map(|share| {
             let (own, seen) = (lag.quantile(share)?, measured.quantile(share)?);
             (own > LAG_HARMLESS && own > LAG_SHARE * seen).then(|| {
                 format!(
@@ -105,28 +114,41 @@ mod tests {
 
     #[test]
     fn a_generator_that_is_late_by_much_of_what_it_measures_says_so() {
-        let full = GeneratorReport { planned: 1000, handed_out: 1000, ..GeneratorReport::default() };
-        assert!(judged(Model::Open, full.clone(), 20_000, 5_000).is_some());
-        assert_eq!(judged(Model::Open, full.clone(), 500_000, 5_000), None);
-        assert_eq!(judged(Model::Open, full, 300, 200), None);
+        let full = GeneratorReport {
+            planned: 1000,
+            handed_out: 1000,
+            ..GeneratorReport::default()
+        };
+        assert!(judged(Model::Open, full.clone(), 20_000, 8_000).is_some());
+        assert_eq!(judged(Model::Open, full.clone(), 500_000, 8_000), None);
+        assert_eq!(judged(Model::Open, full, 300, 4_000), None);
     }
 
     #[test]
     fn a_generator_that_did_not_send_what_was_planned_says_so() {
-        let short = GeneratorReport { planned: 1000, handed_out: 990, ..GeneratorReport::default() };
+        let short = GeneratorReport {
+            planned: 1000,
+            handed_out: 990,
+            ..GeneratorReport::default()
+        };
         assert!(judged(Model::Open, short, 20_000, 10).is_some());
     }
 
     #[test]
     fn a_closed_generator_without_a_free_moment_says_so() {
-        let busy = |share| GeneratorReport { busy: Some(share), ..GeneratorReport::default() };
+        let busy = |share| GeneratorReport {
+            busy: Some(share),
+            ..GeneratorReport::default()
+        };
         assert!(judged(Model::Closed, busy(0.97), 1000, 1).is_some());
         assert_eq!(judged(Model::Closed, busy(0.6), 1000, 1), None);
     }
 
     #[test]
     fn thread_times_grow_with_work() {
-        let Some(before) = ThreadTimes::of_this_thread() else { return };
+        let Some(before) = ThreadTimes::of_this_thread() else {
+            return;
+        };
         let mut x = 1u64;
         for i in 0..20_000_000u64 {
             x = std::hint::black_box(x.wrapping_mul(i | 1));

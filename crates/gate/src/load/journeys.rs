@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use scenario::{Call, Directive, EntryOutcome, ErrorKind, Observer, Outcome, Scenario, Settings, User, Value};
+use scenario::{
+    Call, Directive, EntryOutcome, ErrorKind, Observer, Outcome, Scenario, Settings, User, Value,
+};
 
 use super::crew::{Crew, Turn, VirtualUser};
 use super::single::reason;
@@ -20,7 +22,10 @@ pub struct Rows {
 impl Rows {
     /// Rows in the order of the file.
     pub fn new(rows: Vec<Vec<(String, Value)>>) -> Self {
-        Self { rows: Arc::new(rows), next: Arc::default() }
+        Self {
+            rows: Arc::new(rows),
+            next: Arc::default(),
+        }
     }
 
     fn take(&self) -> Option<&[(String, Value)]> {
@@ -48,10 +53,17 @@ pub struct Journey {
 pub fn request_names(scenario: &Scenario) -> Vec<String> {
     let named = |index: usize| {
         let is_name = |d: &&Directive| d.entry == index && d.key == "name" && !d.value.is_empty();
-        scenario.directives().iter().rev().find(is_name).map(|d| d.value.clone())
+        scenario
+            .directives()
+            .iter()
+            .rev()
+            .find(is_name)
+            .map(|d| d.value.clone())
     };
     let entries = scenario.entries().iter().enumerate();
-    entries.map(|(i, entry)| named(i).unwrap_or_else(|| format!("{} {}", entry.method, path(&entry.url)))).collect()
+    entries
+        .map(|(i, entry)| named(i).unwrap_or_else(|| format!("{} {}", entry.method, path(&entry.url))))
+        .collect()
 }
 
 /// The part of a URL template after scheme and host, or after a leading `{{variable}}`, without its query.
@@ -80,15 +92,30 @@ struct Shared {
 impl JourneyCrew {
     /// A crew for these journeys. Tags are the journeys in order, then the entries of each in order.
     pub fn new(journeys: Vec<Journey>, settings: Settings) -> Self {
-        let tag = |kind, journey: &Journey, name: String| Tag { kind, scenario: journey.name.clone(), name };
-        let mut tags: Vec<Tag> =
-            journeys.iter().map(|j| tag(TagKind::Journey, j, j.name.clone())).collect();
+        let tag = |kind, journey: &Journey, name: String| Tag {
+            kind,
+            scenario: journey.name.clone(),
+            name,
+        };
+        let mut tags: Vec<Tag> = journeys
+            .iter()
+            .map(|j| tag(TagKind::Journey, j, j.name.clone()))
+            .collect();
         let mut first = Vec::new();
         for journey in &journeys {
             first.push(tags.len() as u16);
-            tags.extend(request_names(&journey.scenario).into_iter().map(|n| tag(TagKind::Request, journey, n)));
+            tags.extend(
+                request_names(&journey.scenario)
+                    .into_iter()
+                    .map(|n| tag(TagKind::Request, journey, n)),
+            );
         }
-        Self(Arc::new(Shared { journeys, settings: Arc::new(settings), tags, first }))
+        Self(Arc::new(Shared {
+            journeys,
+            settings: Arc::new(settings),
+            tags,
+            first,
+        }))
     }
 
     /// The weights of the journeys, for the plan.
@@ -111,7 +138,11 @@ impl Crew for JourneyCrew {
     fn recruit(&self, number: usize) -> JourneyUser {
         let mut user = User::new(self.0.settings.clone());
         user.set_variable("user_number", Value::String(number.to_string()));
-        JourneyUser { shared: self.0.clone(), user, notes: Notes::default() }
+        JourneyUser {
+            shared: self.0.clone(),
+            user,
+            notes: Notes::default(),
+        }
     }
 }
 
@@ -142,8 +173,22 @@ impl Observer for Notes {
             Ok(response) => (response.status, response.body.len() as u64, None),
             Err(error) => (0, 0, Some(reason(error.reason))),
         };
-        let Call { entry, attempt, start, took, .. } = *call;
-        self.0.push(Note { entry, attempt, start, took, status, bytes, failed });
+        let Call {
+            entry,
+            attempt,
+            start,
+            took,
+            ..
+        } = *call;
+        self.0.push(Note {
+            entry,
+            attempt,
+            start,
+            took,
+            status,
+            bytes,
+            failed,
+        });
     }
 }
 
@@ -172,10 +217,19 @@ impl JourneyUser {
         for row in outcome.entries.iter().filter(|row| !row.skipped) {
             let tag = first + row.index as u16;
             let notes = &self.notes.0[position..];
-            let mine = notes.iter().take_while(|n| n.entry == row.index && n.attempt == row.attempt).count();
+            let mine = notes
+                .iter()
+                .take_while(|n| n.entry == row.index && n.attempt == row.attempt)
+                .count();
             for (index, note) in notes[..mine].iter().enumerate() {
                 let is_last = index + 1 == mine;
-                self.file(turn, tag, note, position + index == 0, answer_of(note, is_last, row));
+                self.file(
+                    turn,
+                    tag,
+                    note,
+                    position + index == 0,
+                    answer_of(note, is_last, row),
+                );
             }
             if mine == 0 && row.error.is_some() {
                 turn.sink.record(&unsent(turn, tag, row));
@@ -186,9 +240,20 @@ impl JourneyUser {
 
     /// The first exchange of a journey counts from when the journey was due, the others from their own start.
     fn file(&self, turn: &Turn<'_>, tag: u16, note: &Note, is_first: bool, answer: Answer) {
-        let latency = if is_first { (note.start + note.took).saturating_duration_since(turn.due) } else { note.took };
+        let latency = if is_first {
+            (note.start + note.took).saturating_duration_since(turn.due)
+        } else {
+            note.took
+        };
         let Note { status, bytes, .. } = *note;
-        turn.sink.record(&Sample { phase: turn.phase, tag, latency, answer, status, bytes });
+        turn.sink.record(&Sample {
+            phase: turn.phase,
+            tag,
+            latency,
+            answer,
+            status,
+            bytes,
+        });
     }
 
     fn file_journey(&self, turn: &Turn<'_>, outcome: &Outcome) {
@@ -200,7 +265,14 @@ impl JourneyUser {
         };
         let latency = turn.due.elapsed();
         let (phase, tag) = (turn.phase, turn.journey as u16);
-        turn.sink.record(&Sample { phase, tag, latency, answer, status: 0, bytes: 0 });
+        turn.sink.record(&Sample {
+            phase,
+            tag,
+            latency,
+            answer,
+            status: 0,
+            bytes: 0,
+        });
     }
 }
 
@@ -219,7 +291,14 @@ fn unsent(turn: &Turn<'_>, tag: u16, row: &EntryOutcome) -> Sample {
         _ => Reason::Other,
     };
     let latency = Duration::ZERO;
-    Sample { phase: turn.phase, tag, latency, answer: Answer::None(why), status: 0, bytes: 0 }
+    Sample {
+        phase: turn.phase,
+        tag,
+        latency,
+        answer: Answer::None(why),
+        status: 0,
+        bytes: 0,
+    }
 }
 
 #[cfg(test)]

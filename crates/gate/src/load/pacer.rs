@@ -50,7 +50,10 @@ fn wait_until(due: Instant, stop: &AtomicBool) -> bool {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "the pacer is a declared thread of its own; no async worker waits here")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the pacer is a declared thread of its own; no async worker waits here"
+)]
 fn nap(duration: Duration) {
     std::thread::sleep(duration);
 }
@@ -60,15 +63,23 @@ mod tests {
     use super::*;
 
     fn arrivals(count: u64, gap: Duration) -> impl Iterator<Item = Arrival> {
-        (0..count).map(move |k| Arrival { due: gap * k as u32, phase: 0 })
+        (0..count).map(move |k| Arrival {
+            due: gap * k as u32,
+            phase: 0,
+        })
     }
 
     #[test]
     fn nothing_is_handed_out_early_and_nothing_is_lost() {
         let mut early = 0;
-        let count = run(arrivals(500, Duration::from_micros(200)), Instant::now(), &AtomicBool::new(false), |_, due| {
-            early += u32::from(Instant::now() < due);
-        });
+        let count = run(
+            arrivals(500, Duration::from_micros(200)),
+            Instant::now(),
+            &AtomicBool::new(false),
+            |_, due| {
+                early += u32::from(Instant::now() < due);
+            },
+        );
         assert_eq!((count, early), (500, 0));
     }
 
@@ -76,7 +87,12 @@ mod tests {
     fn a_late_start_is_caught_up_without_shifting_the_schedule() {
         let start = Instant::now() - Duration::from_secs(10);
         let mut dues = Vec::new();
-        run(arrivals(3, Duration::from_secs(1)), start, &AtomicBool::new(false), |_, due| dues.push(due - start));
+        run(
+            arrivals(3, Duration::from_secs(1)),
+            start,
+            &AtomicBool::new(false),
+            |_, due| dues.push(due - start),
+        );
         assert_eq!(dues, [0, 1, 2].map(Duration::from_secs));
     }
 
@@ -84,7 +100,9 @@ mod tests {
     fn a_stop_ends_it() {
         let stop = AtomicBool::new(false);
         let far = arrivals(10, Duration::from_secs(3600));
-        let count = run(far, Instant::now(), &stop, |_, _| stop.store(true, Ordering::Relaxed));
+        let count = run(far, Instant::now(), &stop, |_, _| {
+            stop.store(true, Ordering::Relaxed)
+        });
         assert_eq!(count, 1);
     }
 }

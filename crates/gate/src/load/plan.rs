@@ -89,7 +89,11 @@ impl Plan {
 
     /// The most users any phase of a closed model asks for.
     pub fn most_users(&self) -> usize {
-        self.phases.iter().map(|p| p.from.max(p.to).ceil() as usize).max().unwrap_or(0)
+        self.phases
+            .iter()
+            .map(|p| p.from.max(p.to).ceil() as usize)
+            .max()
+            .unwrap_or(0)
     }
 }
 
@@ -110,7 +114,11 @@ pub fn with_warmup(phases: Vec<Phase>, warmup: Duration) -> Vec<Phase> {
             result.push(phase);
         } else if phase.duration <= left {
             left -= phase.duration;
-            result.push(Phase { warmup: true, name: format!("{} (warm-up)", phase.name), ..phase });
+            result.push(Phase {
+                warmup: true,
+                name: format!("{} (warm-up)", phase.name),
+                ..phase
+            });
         } else {
             let share = left.as_secs_f64() / phase.duration.as_secs_f64();
             let middle = phase.from + (phase.to - phase.from) * share;
@@ -121,7 +129,11 @@ pub fn with_warmup(phases: Vec<Phase>, warmup: Duration) -> Vec<Phase> {
                 from: phase.from,
                 to: middle,
             });
-            result.push(Phase { duration: phase.duration - left, from: middle, ..phase });
+            result.push(Phase {
+                duration: phase.duration - left,
+                from: middle,
+                ..phase
+            });
             left = Duration::ZERO;
         }
     }
@@ -133,14 +145,33 @@ mod tests {
     use super::*;
 
     fn phase(from: f64, to: f64, seconds: u64) -> Phase {
-        Phase { name: "p".to_owned(), warmup: false, duration: Duration::from_secs(seconds), from, to }
+        Phase {
+            name: "p".to_owned(),
+            warmup: false,
+            duration: Duration::from_secs(seconds),
+            from,
+            to,
+        }
     }
 
     #[test]
     fn warm_up_splits_the_phase_it_ends_in_and_changes_no_load() {
-        let phases = with_warmup(vec![phase(0.0, 100.0, 10), phase(100.0, 100.0, 10)], Duration::from_secs(5));
-        let seen: Vec<_> = phases.iter().map(|p| (p.warmup, p.duration.as_secs(), p.from, p.to)).collect();
-        assert_eq!(seen, [(true, 5, 0.0, 50.0), (false, 5, 50.0, 100.0), (false, 10, 100.0, 100.0)]);
+        let phases = with_warmup(
+            vec![phase(0.0, 100.0, 10), phase(100.0, 100.0, 10)],
+            Duration::from_secs(5),
+        );
+        let seen: Vec<_> = phases
+            .iter()
+            .map(|p| (p.warmup, p.duration.as_secs(), p.from, p.to))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                (true, 5, 0.0, 50.0),
+                (false, 5, 50.0, 100.0),
+                (false, 10, 100.0, 100.0)
+            ]
+        );
     }
 
     #[test]

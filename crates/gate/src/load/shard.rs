@@ -59,7 +59,10 @@ impl<C: Crew> Shard<C> {
         on_this_thread(async move {
             open.clone().dispatch(jobs).await;
             open.drain().await;
-            ShardEnd { times: ThreadTimes::of_this_thread(), peak_queue: open.peak_queue.get() }
+            ShardEnd {
+                times: ThreadTimes::of_this_thread(),
+                peak_queue: open.peak_queue.get(),
+            }
         })
     }
 
@@ -76,13 +79,20 @@ impl<C: Crew> Shard<C> {
             let end = shard.start + shard.plan.duration();
             while !tasks.is_empty() {
                 let limit = shard.closing_time(end);
-                if tokio::time::timeout_at(limit.into(), tasks.join_next()).await.is_err() && shard.over(end) {
+                if tokio::time::timeout_at(limit.into(), tasks.join_next())
+                    .await
+                    .is_err()
+                    && shard.over(end)
+                {
                     break;
                 }
             }
             tasks.abort_all();
             while tasks.join_next().await.is_some() {}
-            ShardEnd { times: ThreadTimes::of_this_thread(), peak_queue: 0 }
+            ShardEnd {
+                times: ThreadTimes::of_this_thread(),
+                peak_queue: 0,
+            }
         })
     }
 
@@ -97,10 +107,20 @@ impl<C: Crew> Shard<C> {
 
     /// Runs one turn and counts it as unfinished if it is cut short.
     async fn turn(&self, user: &mut C::User, job: Job) {
-        let mut guard = Unfinished { shard: self, job, armed: true };
+        let mut guard = Unfinished {
+            shard: self,
+            job,
+            armed: true,
+        };
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         let (journey, phase) = (usize::from(job.journey), job.phase);
-        user.turn(Turn { due: job.due, journey, phase, sink: &self.sink }).await;
+        user.turn(Turn {
+            due: job.due,
+            journey,
+            phase,
+            sink: &self.sink,
+        })
+        .await;
         guard.armed = false;
     }
 
@@ -134,7 +154,9 @@ impl<C: Crew> Drop for Unfinished<'_, C> {
 }
 
 fn on_this_thread<F: Future<Output = ShardEnd> + 'static>(work: F) -> std::io::Result<ShardEnd> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     Ok(LocalSet::new().block_on(&runtime, work))
 }
 
@@ -196,7 +218,9 @@ impl<C: Crew> Open<C> {
         let number = self.recruited.get();
         (number < self.most_users).then(|| {
             self.recruited.set(number + 1);
-            self.shard.crew.recruit(number * self.shard.plan.threads + self.shard.index)
+            self.shard
+                .crew
+                .recruit(number * self.shard.plan.threads + self.shard.index)
         })
     }
 
@@ -242,7 +266,8 @@ impl<C: Crew> Open<C> {
 async fn closed_user<C: Crew>(shard: Rc<Shard<C>>, number: usize) {
     let plan = &shard.plan;
     let end = shard.start + plan.duration();
-    let mut random = ChaCha8Rng::seed_from_u64(plan.seed ^ (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let mut random =
+        ChaCha8Rng::seed_from_u64(plan.seed ^ (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let mut user: Option<C::User> = None;
     while Instant::now() < end && !shard.stop.load(Ordering::Relaxed) {
         let (phase, wanted) = users_now(plan, shard.start.elapsed());
@@ -252,7 +277,11 @@ async fn closed_user<C: Crew>(shard: Rc<Shard<C>>, number: usize) {
         }
         let journey = pick(&plan.weights, random.random());
         let user = user.get_or_insert_with(|| shard.crew.recruit(number));
-        let job = Job { due: Instant::now(), phase: phase as u16, journey };
+        let job = Job {
+            due: Instant::now(),
+            phase: phase as u16,
+            journey,
+        };
         shard.turn(user, job).await;
         think(plan, &mut random, end).await;
     }

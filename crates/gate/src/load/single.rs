@@ -40,7 +40,11 @@ impl Crew for SingleCrew {
     type User = SingleUser;
 
     fn tags(&self) -> Vec<Tag> {
-        vec![Tag { kind: TagKind::Request, scenario: self.0.name.clone(), name: self.0.name.clone() }]
+        vec![Tag {
+            kind: TagKind::Request,
+            scenario: self.0.name.clone(),
+            name: self.0.name.clone(),
+        }]
     }
 
     fn first_tag(&self, _journey: usize) -> u16 {
@@ -48,7 +52,10 @@ impl Crew for SingleCrew {
     }
 
     fn recruit(&self, _number: usize) -> SingleUser {
-        SingleUser { options: self.0.clone(), connection: None }
+        SingleUser {
+            options: self.0.clone(),
+            connection: None,
+        }
     }
 }
 
@@ -88,7 +95,14 @@ impl VirtualUser for SingleUser {
             Err(error) => (Answer::None(reason(error.reason)), 0, 0),
         };
         let latency = Instant::now().saturating_duration_since(turn.due);
-        turn.sink.record(&Sample { phase: turn.phase, tag: 0, latency, answer, status, bytes });
+        turn.sink.record(&Sample {
+            phase: turn.phase,
+            tag: 0,
+            latency,
+            answer,
+            status,
+            bytes,
+        });
     }
 }
 

@@ -148,7 +148,10 @@ impl Cell {
     /// Counts one request.
     pub fn record(&mut self, answer: Answer, status: u16, bytes: u64, micros: u64) {
         self.tally.count(answer, status, bytes);
-        if matches!(answer, Answer::Ok | Answer::NotOk | Answer::None(Reason::Timeout | Reason::Unfinished)) {
+        if matches!(
+            answer,
+            Answer::Ok | Answer::NotOk | Answer::None(Reason::Timeout | Reason::Unfinished)
+        ) {
             self.latency.record(micros);
         }
     }
@@ -179,7 +182,10 @@ mod tests {
         assert_eq!(cell.latency.count(), 2);
         assert!(cell.latency.max().unwrap() > 4.9);
         assert!(cell.latency.min().unwrap() > 0.0009);
-        assert_eq!((cell.tally.ok, cell.tally.unanswered(), cell.tally.total()), (1, 2, 3));
+        assert_eq!(
+            (cell.tally.ok, cell.tally.unanswered(), cell.tally.total()),
+            (1, 2, 3)
+        );
         assert_eq!(cell.tally.error_rate(), Some(2.0 / 3.0));
     }
 

@@ -41,7 +41,9 @@ impl Latency {
 
     /// Adds everything `other` has seen; nothing is lost.
     pub fn merge(&mut self, other: &Self) {
-        self.0.add(&other.0).expect("all histograms here have the same bounds");
+        self.0
+            .add(&other.0)
+            .expect("all histograms here have the same bounds");
     }
 
     /// Forgets everything, keeping the memory.
@@ -93,7 +95,9 @@ impl Latency {
     /// The whole histogram as base64 of a compressed HdrHistogram V2 block, which other tools read too.
     pub fn encode(&self) -> String {
         let mut bytes = Vec::new();
-        V2DeflateSerializer::new().serialize(&self.0, &mut bytes).expect("writing to memory cannot fail");
+        V2DeflateSerializer::new()
+            .serialize(&self.0, &mut bytes)
+            .expect("writing to memory cannot fail");
         STANDARD.encode(bytes)
     }
 
@@ -104,7 +108,10 @@ impl Latency {
             .deserialize(&mut bytes.as_slice())
             .map_err(|error| BadHistogram::Format(error.to_string()))?;
         let mut latency = Self::default();
-        latency.0.add(&read).map_err(|error| BadHistogram::Format(error.to_string()))?;
+        latency
+            .0
+            .add(&read)
+            .map_err(|error| BadHistogram::Format(error.to_string()))?;
         Ok(latency)
     }
 }

@@ -28,7 +28,9 @@ pub struct Tag {
 
 impl Tag {
     fn answers_to(&self, word: &str) -> bool {
-        let path = word.strip_prefix(self.scenario.as_str()).and_then(|rest| rest.strip_prefix('/'));
+        let path = word
+            .strip_prefix(self.scenario.as_str())
+            .and_then(|rest| rest.strip_prefix('/'));
         self.name == word || self.scenario == word || path == Some(self.name.as_str())
     }
 }
@@ -64,7 +66,13 @@ impl Measured {
         let cells = (0..tags.len() * phases.len()).map(|_| None).collect();
         let seconds = vec![0.0; phases.len()];
         let (phases, warmup) = phases.into_iter().unzip();
-        Self { tags, phases, warmup, seconds, cells }
+        Self {
+            tags,
+            phases,
+            warmup,
+            seconds,
+            cells,
+        }
     }
 
     /// Adds what a generator thread recorded.
@@ -122,8 +130,15 @@ impl Measured {
     }
 
     fn tags_of<'a>(&'a self, selection: &'a Selection) -> impl Iterator<Item = usize> + 'a {
-        let kind = if selection.journeys { TagKind::Journey } else { TagKind::Request };
-        let word = selection.word.as_deref().filter(|_| self.phase_named(selection).is_none());
+        let kind = if selection.journeys {
+            TagKind::Journey
+        } else {
+            TagKind::Request
+        };
+        let word = selection
+            .word
+            .as_deref()
+            .filter(|_| self.phase_named(selection).is_none());
         (0..self.tags.len()).filter(move |&tag| {
             let tag = &self.tags[tag];
             tag.kind == kind && word.is_none_or(|word| tag.answers_to(word))
@@ -137,9 +152,19 @@ mod tests {
     use crate::measure::Answer;
 
     fn measured() -> Measured {
-        let tag = |kind, name: &str| Tag { kind, scenario: "shop".to_owned(), name: name.to_owned() };
-        let tags = vec![tag(TagKind::Journey, "shop"), tag(TagKind::Request, "login"), tag(TagKind::Request, "list")];
-        let phases = ["warm", "low", "high"].map(|name| (name.to_owned(), name == "warm")).to_vec();
+        let tag = |kind, name: &str| Tag {
+            kind,
+            scenario: "shop".to_owned(),
+            name: name.to_owned(),
+        };
+        let tags = vec![
+            tag(TagKind::Journey, "shop"),
+            tag(TagKind::Request, "login"),
+            tag(TagKind::Request, "list"),
+        ];
+        let phases = ["warm", "low", "high"]
+            .map(|name| (name.to_owned(), name == "warm"))
+            .to_vec();
         let mut measured = Measured::new(tags, phases);
         measured.seconds = vec![1.0, 2.0, 3.0];
         for phase in 0..3 {
@@ -155,7 +180,11 @@ mod tests {
     }
 
     fn total(word: Option<&str>, journeys: bool) -> u64 {
-        let selection = Selection { word: word.map(str::to_owned), journeys, warmup: false };
+        let selection = Selection {
+            word: word.map(str::to_owned),
+            journeys,
+            warmup: false,
+        };
         measured().select(&selection).tally.total()
     }
 
@@ -177,7 +206,10 @@ mod tests {
 
     #[test]
     fn a_phase_is_measured_over_its_own_time() {
-        let high = Selection { word: Some("high".to_owned()), ..Selection::default() };
+        let high = Selection {
+            word: Some("high".to_owned()),
+            ..Selection::default()
+        };
         assert_eq!(measured().seconds_of(&high), 3.0);
         assert_eq!(measured().seconds_of(&Selection::default()), 5.0);
     }

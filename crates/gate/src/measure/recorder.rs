@@ -36,7 +36,11 @@ impl Recorder {
     /// An empty recorder for this many phases and tags.
     pub fn new(phases: usize, tags: usize) -> Self {
         let cells = (0..phases * tags).map(|_| None).collect();
-        Self { tags, cells, lag: Latency::default() }
+        Self {
+            tags,
+            cells,
+            lag: Latency::default(),
+        }
     }
 
     /// Counts one sample.

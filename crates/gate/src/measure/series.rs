@@ -36,7 +36,11 @@ pub struct Point {
 impl Point {
     /// Requests of all outcomes per second.
     pub fn rate(&self) -> f64 {
-        if self.length > 0.0 { (self.ok + self.not_ok + self.no_answer) as f64 / self.length } else { 0.0 }
+        if self.length > 0.0 {
+            (self.ok + self.not_ok + self.no_answer) as f64 / self.length
+        } else {
+            0.0
+        }
     }
 
     fn join(self, next: &Self) -> Self {
@@ -99,7 +103,12 @@ impl Series {
                 Some(own) => {
                     let (at, length) = (own.at, own.length);
                     let in_flight = own.in_flight + point.in_flight;
-                    *own = Point { at, length, in_flight, ..std::mem::take(own).join(point) };
+                    *own = Point {
+                        at,
+                        length,
+                        in_flight,
+                        ..std::mem::take(own).join(point)
+                    };
                 }
                 None => self.points.push(point.clone()),
             }
@@ -132,13 +141,22 @@ mod tests {
         for second in 0..86_400u32 {
             let p99 = if second == 50_000 { 9.0 } else { 0.1 };
             let at = f64::from(second);
-            series.push(Point { at, length: 1.0, ok: 20, p99: Some(p99), ..Point::default() });
+            series.push(Point {
+                at,
+                length: 1.0,
+                ok: 20,
+                p99: Some(p99),
+                ..Point::default()
+            });
         }
         assert!(series.points.len() <= MOST_POINTS && series.points.len() > MOST_POINTS / 3);
         assert_eq!(series.points.iter().map(|p| p.ok).sum::<u64>(), 20 * 86_400);
         assert_eq!(series.points.iter().filter(|p| p.p99 == Some(9.0)).count(), 1);
         assert!((series.points[0].rate() - 20.0).abs() < 1e-9);
-        let gaps = series.points.windows(2).all(|w| (w[0].at + w[0].length - w[1].at).abs() < 1e-9);
+        let gaps = series
+            .points
+            .windows(2)
+            .all(|w| (w[0].at + w[0].length - w[1].at).abs() < 1e-9);
         assert!(gaps, "points do not join up");
     }
 }

@@ -65,12 +65,20 @@ fn cases(stage: &StageResult) -> Vec<Case> {
         Detail::Soak(soak) => soak.thresholds.iter().map(held).collect(),
         Detail::None | Detail::Compare(_) | Detail::Findings { .. } => Vec::new(),
     };
-    cases.push(Case { name: "verdict".to_owned(), verdict: stage.verdict, text: stage.reasons.join("; ") });
+    cases.push(Case {
+        name: "verdict".to_owned(),
+        verdict: stage.verdict,
+        text: stage.reasons.join("; "),
+    });
     cases
 }
 
 fn held(held: &crate::threshold::Held) -> Case {
-    Case { name: held.threshold.clone(), verdict: held.verdict, text: held.shown.clone() }
+    Case {
+        name: held.threshold.clone(),
+        verdict: held.verdict,
+        text: held.shown.clone(),
+    }
 }
 
 /// Text for XML: the five signs escaped, characters that XML 1.0 forbids replaced.

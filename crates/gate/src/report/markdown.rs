@@ -7,13 +7,23 @@ use crate::units::{show_seconds, show_share};
 /// The report as Markdown.
 pub(super) fn markdown(report: &Report) -> String {
     let mut out = format!("## {}: {}\n\n", clean(&report.name), report.verdict.word());
-    out += &format!("Target `{}`, {} to {}\n\n", report.target.replace('`', ""), report.started, report.finished);
+    out += &format!(
+        "Target `{}`, {} to {}\n\n",
+        report.target.replace('`', ""),
+        report.started,
+        report.finished
+    );
     for reason in &report.reasons {
         out += &format!("- {}\n", clean(reason));
     }
     out += "\n| stage | verdict | time |\n| --- | --- | --- |\n";
     for stage in &report.stages {
-        out += &format!("| {} | {} | {} |\n", clean(&stage.name), stage.verdict, show_seconds(stage.seconds));
+        out += &format!(
+            "| {} | {} | {} |\n",
+            clean(&stage.name),
+            stage.verdict,
+            show_seconds(stage.seconds)
+        );
     }
     for stage in &report.stages {
         match &stage.detail {
@@ -29,11 +39,17 @@ pub(super) fn markdown(report: &Report) -> String {
 }
 
 fn load_table(name: &str, load: &LoadReport) -> String {
-    let mut out = format!("\n**{}**: {:.1} requests/s\n\n| request | phase | ok | not ok | no answer | p50 | p95 | p99 | max |\n", clean(name), load.rate);
+    let mut out = format!(
+        "\n**{}**: {:.1} requests/s\n\n| request | phase | ok | not ok | no answer | p50 | p95 | p99 | max |\n",
+        clean(name),
+        load.rate
+    );
     out += "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n";
     for cell in load.cells.iter().filter(|cell| !load.phases[cell.phase].1) {
         let show = |pick: fn(&crate::measure::Summary) -> f64| {
-            cell.latency.as_ref().map_or_else(|| "–".to_owned(), |l| show_seconds(pick(l)))
+            cell.latency
+                .as_ref()
+                .map_or_else(|| "–".to_owned(), |l| show_seconds(pick(l)))
         };
         out += &format!(
             "| {} | {} | {} | {} | {} | {} | {} | {} | {} |\n",
@@ -48,11 +64,16 @@ fn load_table(name: &str, load: &LoadReport) -> String {
             show(|l| l.max),
         );
     }
-    let error_rate = load.total.error_rate().map_or_else(|| "not measured".to_owned(), show_share);
+    let error_rate = load
+        .total
+        .error_rate()
+        .map_or_else(|| "not measured".to_owned(), show_share);
     out + &format!("\nErrors: {error_rate}\n")
 }
 
 /// Text that cannot break out of a line or a table cell.
 fn clean(text: &str) -> String {
-    text.replace(['\n', '\r'], " ").replace('|', "\\|").replace('<', "&lt;")
+    text.replace(['\n', '\r'], " ")
+        .replace('|', "\\|")
+        .replace('<', "&lt;")
 }

@@ -1,8 +1,8 @@
 //! Several generators, one report: parts of the same run are joined exactly, histograms bucket by bucket.
 
 use super::model::{CellReport, Detail, LoadReport, Report, StageResult};
-use crate::measure::{BadHistogram, Latency, Measured, Selection, Series};
 use crate::load::{Ended, GeneratorReport, Run};
+use crate::measure::{BadHistogram, Latency, Measured, Series};
 use crate::threshold::{ServerFigures, Threshold};
 use std::time::Duration;
 
@@ -43,8 +43,13 @@ pub fn merge(parts: &[Report]) -> Result<Report, BadMerge> {
             _ => stages.extend(parts.iter().filter_map(|part| part.stages.get(index)).cloned()),
         }
     }
-    let report =
-        Report::new(&first.name, &first.target, first.seed, first.environment.clone(), stages);
+    let report = Report::new(
+        &first.name,
+        &first.target,
+        first.seed,
+        first.environment.clone(),
+        stages,
+    );
     let began = parts.iter().map(|p| p.started.clone()).min().unwrap_or_default();
     let ended = parts.iter().map(|p| p.finished.clone()).max().unwrap_or_default();
     Ok(report.seal(began, ended))
@@ -54,7 +59,9 @@ fn merge_stage(parts: &[Report], stage: usize) -> Result<StageResult, BadMerge> 
     let mut loads: Vec<&LoadReport> = Vec::new();
     for (number, part) in parts.iter().enumerate() {
         match part.stages.get(stage).map(|s| &s.detail) {
-            Some(Detail::Load(load)) if loads.first().is_none_or(|first| fits(first, load)) => loads.push(load),
+            Some(Detail::Load(load)) if loads.first().is_none_or(|first| fits(first, load)) => {
+                loads.push(load)
+            }
             _ => return Err(BadMerge::Differs(number + 1)),
         }
     }
@@ -62,16 +69,29 @@ fn merge_stage(parts: &[Report], stage: usize) -> Result<StageResult, BadMerge> 
     let thresholds: Vec<Threshold> = loads[0]
         .thresholds
         .iter()
-        .map(|held| held.threshold.parse().map_err(|_| BadMerge::Threshold(held.threshold.clone())))
+        .map(|held| {
+            held.threshold
+                .parse()
+                .map_err(|_| BadMerge::Threshold(held.threshold.clone()))
+        })
         .collect::<Result<_, _>>()?;
     let server = loads.iter().find_map(|load| load.server.clone());
     let highest = highest(&loads);
-    let held = thresholds.iter().map(|t| t.check(&run.measured, &highest)).collect();
+    let held = thresholds
+        .iter()
+        .map(|t| t.check(&run.measured, &highest))
+        .collect();
     let load = LoadReport::new(loads[0].model, &run, held, server);
     let (verdict, reasons) = load.judge(&thresholds);
     let seconds = run.elapsed.as_secs_f64();
     let name = parts[0].stages[stage].name.clone();
-    Ok(StageResult { name, verdict, reasons, seconds, detail: Detail::Load(Box::new(load)) })
+    Ok(StageResult {
+        name,
+        verdict,
+        reasons,
+        seconds,
+        detail: Detail::Load(Box::new(load)),
+    })
 }
 
 fn fits(left: &LoadReport, right: &LoadReport) -> bool {
@@ -81,7 +101,11 @@ fn fits(left: &LoadReport, right: &LoadReport) -> bool {
 
 fn highest(loads: &[&LoadReport]) -> ServerFigures {
     let mut highest = ServerFigures::new();
-    for (name, value) in loads.iter().filter_map(|l| l.server.as_ref()).flat_map(|s| &s.highest) {
+    for (name, value) in loads
+        .iter()
+        .filter_map(|l| l.server.as_ref())
+        .flat_map(|s| &s.highest)
+    {
         let known = highest.entry(name.clone()).or_insert(*value);
         *known = known.max(*value);
     }
@@ -117,14 +141,22 @@ fn join(loads: &[&LoadReport]) -> Result<Run, BadMerge> {
     }
     generator.lag = lag.summary();
     let elapsed = Duration::from_secs_f64(first.series.points.last().map_or(0.0, |p| p.at + p.length));
-    Ok(Run { measured, series, generator, lag, ended, elapsed })
+    Ok(Run {
+        measured,
+        series,
+        generator,
+        lag,
+        ended,
+        elapsed,
+    })
 }
 
 fn add_generator(sum: &mut GeneratorReport, part: &GeneratorReport) {
     sum.threads += part.threads;
     sum.planned += part.planned;
     sum.handed_out += part.handed_out;
-    sum.processor_seconds = Some(sum.processor_seconds.unwrap_or(0.0) + part.processor_seconds.unwrap_or(0.0));
+    sum.processor_seconds =
+        Some(sum.processor_seconds.unwrap_or(0.0) + part.processor_seconds.unwrap_or(0.0));
     sum.busy = sum.busy.into_iter().chain(part.busy).reduce(f64::max);
     sum.starved = sum.starved.into_iter().chain(part.starved).reduce(f64::max);
     sum.peak_queue = sum.peak_queue.max(part.peak_queue);

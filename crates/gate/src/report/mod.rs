@@ -5,12 +5,14 @@ mod junit;
 mod markdown;
 mod merge;
 mod model;
+mod summary;
 mod svg;
 mod write;
 
 pub use merge::{BadMerge, merge};
 pub use model::{
-    CellReport, CompareReport, Detail, Environment, Finding, LoadReport, Report, SCHEMA, SmokeReport, SmokeRow,
-    SoakReport, StageResult, schema,
+    CellReport, CompareReport, Detail, Environment, Finding, LoadReport, Report, SCHEMA, SmokeReport,
+    SmokeRow, SoakReport, StageResult, schema,
 };
+pub use summary::summary;
 pub use write::{Format, WriteError, render, write};

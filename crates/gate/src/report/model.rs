@@ -97,7 +97,7 @@ impl StageResult {
 
 /// The evidence of a stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase", tag = "kind")]
+#[serde(rename_all = "lowercase")]
 pub enum Detail {
     /// There is none: the stage was not run.
     None,
@@ -217,23 +217,37 @@ impl LoadReport {
         let measured = &run.measured;
         let all = measured.select(&Selection::default());
         let seconds = measured.seconds_of(&Selection::default());
-        let phases = measured.phases.iter().zip(&measured.warmup).zip(&measured.seconds);
+        let phases = measured
+            .phases
+            .iter()
+            .zip(&measured.warmup)
+            .zip(&measured.seconds);
         let mut cells = Vec::new();
         for phase in 0..measured.phases.len() {
             for tag in 0..measured.tags.len() {
-                cells.extend(measured.cell(phase, tag).map(|cell| CellReport::new(phase, tag, cell)));
+                cells.extend(
+                    measured
+                        .cell(phase, tag)
+                        .map(|cell| CellReport::new(phase, tag, cell)),
+                );
             }
         }
         Self {
             model,
             ended: run.ended.clone(),
             measured_seconds: seconds,
-            rate: if seconds > 0.0 { all.tally.total() as f64 / seconds } else { 0.0 },
+            rate: if seconds > 0.0 {
+                all.tally.total() as f64 / seconds
+            } else {
+                0.0
+            },
             latency: all.latency.summary(),
             total: all.tally,
             thresholds,
             tags: measured.tags.clone(),
-            phases: phases.map(|((name, warmup), seconds)| (name.clone(), *warmup, *seconds)).collect(),
+            phases: phases
+                .map(|((name, warmup), seconds)| (name.clone(), *warmup, *seconds))
+                .collect(),
             cells,
             series: run.series.clone(),
             generator: run.generator.clone(),
@@ -266,11 +280,27 @@ impl LoadReport {
         }
         for (held, threshold) in self.thresholds.iter().zip(thresholds) {
             let excused = slow.is_some() && !threshold.survives_a_slow_generator();
-            let counts = if excused { held.verdict.and(Verdict::Inconclusive) } else { held.verdict };
-            let counts = if excused && counts == Verdict::Fail { Verdict::Inconclusive } else { counts };
+            let counts = if excused {
+                held.verdict.and(Verdict::Inconclusive)
+            } else {
+                held.verdict
+            };
+            let counts = if excused && counts == Verdict::Fail {
+                Verdict::Inconclusive
+            } else {
+                counts
+            };
             verdict = verdict.and(counts);
-            let word = if counts == Verdict::Pass { "holds" } else { "does not hold" };
-            let word = if counts == Verdict::Inconclusive { "cannot be told" } else { word };
+            let word = if counts == Verdict::Pass {
+                "holds"
+            } else {
+                "does not hold"
+            };
+            let word = if counts == Verdict::Inconclusive {
+                "cannot be told"
+            } else {
+                word
+            };
             reasons.push(format!("{} {word}: {}", held.threshold, held.shown));
         }
         (verdict, reasons)
@@ -280,12 +310,21 @@ impl LoadReport {
 impl CellReport {
     fn new(phase: usize, tag: usize, cell: &Cell) -> Self {
         let Cell { tally, latency } = cell;
-        Self { phase, tag, tally: tally.clone(), latency: latency.summary(), histogram: latency.encode() }
+        Self {
+            phase,
+            tag,
+            tally: tally.clone(),
+            latency: latency.summary(),
+            histogram: latency.encode(),
+        }
     }
 
     /// The cell, for merging.
     pub(super) fn cell(&self) -> Result<Cell, crate::measure::BadHistogram> {
-        Ok(Cell { tally: self.tally.clone(), latency: Latency::decode(&self.histogram)? })
+        Ok(Cell {
+            tally: self.tally.clone(),
+            latency: Latency::decode(&self.histogram)?,
+        })
     }
 }
 
@@ -327,12 +366,23 @@ pub struct CompareReport {
 
 impl Report {
     /// A report of these stages, with the verdict of all together and its hash.
-    pub fn new(name: &str, target: &str, seed: u64, environment: Environment, stages: Vec<StageResult>) -> Self {
+    pub fn new(
+        name: &str,
+        target: &str,
+        seed: u64,
+        environment: Environment,
+        stages: Vec<StageResult>,
+    ) -> Self {
         let verdict = crate::stage::verdict(&stages);
         let mut reasons = Vec::new();
         for wanted in [Verdict::Fail, Verdict::Inconclusive, Verdict::Pass] {
             for stage in stages.iter().filter(|stage| stage.verdict == wanted) {
-                reasons.extend(stage.reasons.iter().map(|reason| format!("{}: {reason}", stage.name)));
+                reasons.extend(
+                    stage
+                        .reasons
+                        .iter()
+                        .map(|reason| format!("{}: {reason}", stage.name)),
+                );
             }
         }
         if stages.is_empty() {
@@ -365,7 +415,10 @@ impl Report {
 
     /// True if the hash fits what the report says.
     pub fn is_intact(&self) -> bool {
-        let bare = Self { evidence_sha256: None, ..self.clone() };
+        let bare = Self {
+            evidence_sha256: None,
+            ..self.clone()
+        };
         self.evidence_sha256.as_deref() == Some(bare.hash().as_str())
     }
 
@@ -377,7 +430,9 @@ impl Report {
 }
 
 fn without_credentials(target: &str) -> String {
-    let Ok(mut url) = target.parse::<url::Url>() else { return target.to_owned() };
+    let Ok(mut url) = target.parse::<url::Url>() else {
+        return target.to_owned();
+    };
     // Fails only for URLs that cannot carry credentials.
     let _ = url.set_username("");
     let _ = url.set_password(None);

@@ -74,7 +74,10 @@ pub fn render(report: &Report, format: Format) -> Result<String, WriteError> {
 /// See [`WriteError`].
 pub fn write(report: &Report, path: &Path) -> Result<(), WriteError> {
     let text = render(report, Format::of(path)?)?;
-    let failed = |source| WriteError::Io { path: path.to_owned(), source };
+    let failed = |source| WriteError::Io {
+        path: path.to_owned(),
+        source,
+    };
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }

@@ -39,7 +39,12 @@ pub fn theil_sen(points: &[(f64, f64)]) -> Option<(f64, f64, f64)> {
     }
     let mut slopes = Vec::with_capacity(n * (n - 1) / 2);
     for (i, left) in points.iter().enumerate() {
-        slopes.extend(points[i + 1..].iter().filter(|r| r.0 > left.0).map(|r| (r.1 - left.1) / (r.0 - left.0)));
+        slopes.extend(
+            points[i + 1..]
+                .iter()
+                .filter(|r| r.0 > left.0)
+                .map(|r| (r.1 - left.1) / (r.0 - left.0)),
+        );
     }
     if slopes.is_empty() {
         return None;
@@ -49,7 +54,11 @@ pub fn theil_sen(points: &[(f64, f64)]) -> Option<(f64, f64, f64)> {
     let reach = 1.96 * variance.sqrt();
     let rank = |position: f64| slopes[(position.max(0.0) as usize).min(slopes.len() - 1)];
     let total = slopes.len() as f64;
-    Some((rank((total - reach) / 2.0 - 1.0), rank(total / 2.0), rank((total + reach) / 2.0)))
+    Some((
+        rank((total - reach) / 2.0 - 1.0),
+        rank(total / 2.0),
+        rank((total + reach) / 2.0),
+    ))
 }
 
 /// Judges the drift of `samples` (time and value, in order); growth beyond `limit`, relative to the warm level, is bad,
@@ -90,7 +99,10 @@ pub(super) fn block_medians(samples: &[(f64, f64)]) -> Vec<(f64, f64)> {
         values.sort_by(f64::total_cmp);
         values[values.len() / 2]
     };
-    samples.chunks(size).map(|block| (median(&|p| p.0, block), median(&|p| p.1, block))).collect()
+    samples
+        .chunks(size)
+        .map(|block| (median(&|p| p.0, block), median(&|p| p.1, block)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -106,14 +118,19 @@ mod tests {
         let point = |i: u32| {
             let noise = 0.02 * (random.random::<f64>() - 0.5) + 0.01 * f64::from(i % 7) / 7.0;
             let spike = if i % 50 == 49 { 0.5 } else { 0.0 };
-            (f64::from(i), 100.0 * (1.0 + growth * f64::from(i) / 600.0 + noise + spike))
+            (
+                f64::from(i),
+                100.0 * (1.0 + growth * f64::from(i) / 600.0 + noise + spike),
+            )
         };
         (0..600).map(point).collect()
     }
 
     #[test]
     fn the_slope_of_a_line_is_its_slope() {
-        let points: Vec<_> = (0..20).map(|i| (f64::from(i), 3.0 + 0.5 * f64::from(i))).collect();
+        let points: Vec<_> = (0..20)
+            .map(|i| (f64::from(i), 3.0 + 0.5 * f64::from(i)))
+            .collect();
         assert_eq!(theil_sen(&points), Some((0.5, 0.5, 0.5)));
         assert_eq!(theil_sen(&points[..5]), None);
     }
@@ -121,15 +138,30 @@ mod tests {
     #[test]
     fn a_leak_fails_and_steady_memory_with_spikes_passes() {
         for seed in 0..20 {
-            assert_eq!(judge_drift("memory", &memory(0.0, seed), 0.05).verdict, Verdict::Pass, "{seed}");
-            assert_eq!(judge_drift("memory", &memory(-0.2, seed), 0.05).verdict, Verdict::Pass, "{seed}");
-            assert_eq!(judge_drift("memory", &memory(0.15, seed), 0.05).verdict, Verdict::Fail, "{seed}");
+            assert_eq!(
+                judge_drift("memory", &memory(0.0, seed), 0.05).verdict,
+                Verdict::Pass,
+                "{seed}"
+            );
+            assert_eq!(
+                judge_drift("memory", &memory(-0.2, seed), 0.05).verdict,
+                Verdict::Pass,
+                "{seed}"
+            );
+            assert_eq!(
+                judge_drift("memory", &memory(0.15, seed), 0.05).verdict,
+                Verdict::Fail,
+                "{seed}"
+            );
         }
     }
 
     #[test]
     fn without_samples_nothing_is_concluded() {
         assert_eq!(judge_drift("memory", &[], 0.05).verdict, Verdict::Inconclusive);
-        assert_eq!(judge_drift("memory", &memory(0.0, 1)[..5], 0.05).verdict, Verdict::Inconclusive);
+        assert_eq!(
+            judge_drift("memory", &memory(0.0, 1)[..5], 0.05).verdict,
+            Verdict::Inconclusive
+        );
     }
 }

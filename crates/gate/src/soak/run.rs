@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::Drift;
 use super::drift::{block_medians, judge_drift};
 use super::state::{SoakSample, State, StateError};
-use super::Drift;
 use crate::load::plan::{Model, Phase, Plan, Think};
 use crate::load::{Control, Crew, Progress, run as run_load};
 use crate::measure::{Cell, Latency, Selection};
@@ -68,7 +68,12 @@ impl SoakPlan {
         let mut add = |now: &mut Duration, length: Duration, users, light| {
             let to = (*now + length).min(self.length);
             if to > *now {
-                segments.push(Segment { from: *now, to, users, light });
+                segments.push(Segment {
+                    from: *now,
+                    to,
+                    users,
+                    light,
+                });
                 *now = to;
             }
         };
@@ -85,7 +90,14 @@ impl SoakPlan {
     pub fn fingerprint(&self, target: &str) -> String {
         format!(
             "{target} for {:?} every {:?} ladder {:?} step {:?} light {} sample {:?} speed {} seed {}",
-            self.length, self.every, self.ladder, self.step, self.light_users, self.sample, self.speed, self.seed
+            self.length,
+            self.every,
+            self.ladder,
+            self.step,
+            self.light_users,
+            self.sample,
+            self.speed,
+            self.seed
         )
     }
 
@@ -116,14 +128,19 @@ impl Soaked {
         let warm = plan.length.as_secs_f64() * 0.1;
         let samples = || self.state.samples.iter().filter(move |s| s.light && s.at >= warm);
         let server = |name: &str| -> Vec<(f64, f64)> {
-            samples().filter_map(|s| Some((s.at, *s.server.get(name)?))).collect()
+            samples()
+                .filter_map(|s| Some((s.at, *s.server.get(name)?)))
+                .collect()
         };
         let p50: Vec<(f64, f64)> = samples().filter_map(|s| Some((s.at, s.p50?))).collect();
         let mut drifts = vec![
             judge_drift("memory", &server("server.resident_bytes"), plan.memory_limit),
             judge_drift("p50", &p50, plan.latency_limit),
         ];
-        for (figure, name) in [("open files", "server.open_files"), ("connections", "server.connections")] {
+        for (figure, name) in [
+            ("open files", "server.open_files"),
+            ("connections", "server.connections"),
+        ] {
             let values = server(name);
             if !values.is_empty() {
                 drifts.push(judge_drift(figure, &values, plan.memory_limit));
@@ -138,7 +155,10 @@ impl Soaked {
         let points: Vec<(f64, f64)> = light.filter_map(|s| Some((s.at, s.p50?))).collect();
         let blocks = block_medians(&points);
         let values: Vec<f64> = blocks.iter().map(|b| b.1).collect();
-        crate::compare::change_points(&values, seed).into_iter().map(|i| blocks[i].0 / 3600.0).collect()
+        crate::compare::change_points(&values, seed)
+            .into_iter()
+            .map(|i| blocks[i].0 / 3600.0)
+            .collect()
     }
 }
 
@@ -161,53 +181,99 @@ pub async fn run<C: Crew>(
         if segment.to <= done {
             continue;
         }
-        let segment = Segment { from: segment.from.max(done), ..segment };
-        let io = |source| StateError::Io { path: state_path.to_owned(), source };
-        let damaged = |e: crate::measure::BadHistogram| StateError::Damaged {
-            path: state_path.to_owned(),
-            reason: e.to_string(),
+        let segment = Segment {
+            from: segment.from.max(done),
+            ..segment
         };
-        let before = state.clone();
-        let mut unsaved = None;
-        let watch = |progress: &Progress<'_>| {
-            let Some(sample) = sample_of(plan, &segment, progress, &server.borrow()) else { return Control::Continue };
-            show(&sample, state.done / plan.length.as_secs_f64());
-            state.done = sample.at;
-            state.samples.push(sample);
-            // The cell of this stretch is cumulative, so it is added to what was known before the stretch.
-            let saved = checkpoint(&before, &mut state, &progress.measured.select(&Selection::default()), state_path);
-            match saved {
-                Ok(()) => Control::Continue,
-                Err(error) => {
-                    unsaved = Some(error);
-                    Control::Abort("the state could not be saved".to_owned())
-                }
-            }
+        let mut stretch = Stretch {
+            plan,
+            segment,
+            path: state_path,
+            before: state.clone(),
+            state: &mut state,
+            unsaved: None,
         };
-        let run = run_load(load_plan(plan, &segment), crew.clone(), cancel.clone(), watch).await.map_err(io)?;
-        if let Some(error) = unsaved {
-            return Err(error);
-        }
-        let mut finished = before;
-        finished.add(&run.measured.select(&Selection::default())).map_err(damaged)?;
-        state.tally = finished.tally;
-        state.histogram = finished.histogram;
+        let watch = |progress: &Progress<'_>| stretch.tick(progress, &server.borrow(), &mut show);
+        let run = run_load(load_plan(plan, &segment), crew.clone(), cancel.clone(), watch)
+            .await
+            .map_err(|source| StateError::Io {
+                path: state_path.to_owned(),
+                source,
+            })?;
+        stretch.end(&run.measured.select(&Selection::default()))?;
         if cancel.is_cancelled() {
-            state.save(state_path)?;
-            return Ok(Soaked { state, complete: false });
+            return Ok(Soaked {
+                state,
+                complete: false,
+            });
         }
         state.done = segment.to.as_secs_f64();
         state.save(state_path)?;
     }
-    Ok(Soaked { state, complete: true })
+    Ok(Soaked {
+        state,
+        complete: true,
+    })
 }
 
-fn checkpoint(before: &State, state: &mut State, so_far: &Cell, path: &Path) -> Result<(), StateError> {
-    let mut sum = State { tally: before.tally.clone(), histogram: before.histogram.clone(), ..State::default() };
-    sum.add(so_far).map_err(|e| StateError::Damaged { path: path.to_owned(), reason: e.to_string() })?;
-    state.tally = sum.tally;
-    state.histogram = sum.histogram;
-    state.save(path)
+/// A stretch under way: what was known before it, and what is known now.
+struct Stretch<'a> {
+    plan: &'a SoakPlan,
+    segment: Segment,
+    path: &'a Path,
+    before: State,
+    state: &'a mut State,
+    unsaved: Option<StateError>,
+}
+
+impl Stretch<'_> {
+    fn tick(
+        &mut self,
+        progress: &Progress<'_>,
+        server: &LiveFigures,
+        show: &mut impl FnMut(&SoakSample, f64),
+    ) -> Control {
+        let Some(sample) = sample_of(self.plan, &self.segment, progress, server) else {
+            return Control::Continue;
+        };
+        if sample.at <= self.state.done {
+            return Control::Continue;
+        }
+        self.state.done = sample.at;
+        show(&sample, self.state.done / self.plan.length.as_secs_f64());
+        self.state.samples.push(sample);
+        match self.save(&progress.measured.select(&Selection::default())) {
+            Ok(()) => Control::Continue,
+            Err(error) => {
+                self.unsaved = Some(error);
+                Control::Abort("the state could not be saved".to_owned())
+            }
+        }
+    }
+
+    /// What a stretch measured is cumulative, so it is added to what was known before the stretch.
+    fn save(&mut self, so_far: &Cell) -> Result<(), StateError> {
+        let (tally, histogram) = (self.before.tally.clone(), self.before.histogram.clone());
+        let mut sum = State {
+            tally,
+            histogram,
+            ..State::default()
+        };
+        sum.add(so_far).map_err(|e| StateError::Damaged {
+            path: self.path.to_owned(),
+            reason: e.to_string(),
+        })?;
+        self.state.tally = sum.tally;
+        self.state.histogram = sum.histogram;
+        self.state.save(self.path)
+    }
+
+    fn end(mut self, measured: &Cell) -> Result<(), StateError> {
+        match self.unsaved.take() {
+            Some(error) => Err(error),
+            None => self.save(measured),
+        }
+    }
 }
 
 fn load_plan(plan: &SoakPlan, segment: &Segment) -> Plan {
@@ -215,7 +281,13 @@ fn load_plan(plan: &SoakPlan, segment: &Segment) -> Plan {
     let duration = plan.real(segment.to - segment.from);
     Plan {
         model: Model::Closed,
-        phases: vec![Phase { name: "soak".to_owned(), warmup: false, duration, from: users, to: users }],
+        phases: vec![Phase {
+            name: "soak".to_owned(),
+            warmup: false,
+            duration,
+            from: users,
+            to: users,
+        }],
         poisson: false,
         think: plan.think,
         weights: plan.weights.clone(),
@@ -228,11 +300,17 @@ fn load_plan(plan: &SoakPlan, segment: &Segment) -> Plan {
 }
 
 /// The sample of the last interval; `None` for the sliver at the very end of a stretch.
-fn sample_of(plan: &SoakPlan, segment: &Segment, progress: &Progress<'_>, server: &LiveFigures) -> Option<SoakSample> {
+fn sample_of(
+    plan: &SoakPlan,
+    segment: &Segment,
+    progress: &Progress<'_>,
+    server: &LiveFigures,
+) -> Option<SoakSample> {
     let point = progress.last;
     let wanted = plan.real(plan.sample).as_secs_f64();
     (point.length >= wanted * 0.5).then(|| SoakSample {
-        at: (segment.from.as_secs_f64() + progress.elapsed.as_secs_f64() * plan.speed).min(segment.to.as_secs_f64()),
+        at: (segment.from.as_secs_f64() + progress.elapsed.as_secs_f64() * plan.speed)
+            .min(segment.to.as_secs_f64()),
         users: segment.users,
         light: segment.light,
         p50: point.p50,
@@ -269,8 +347,15 @@ mod tests {
         let segments = plan.segments();
         assert_eq!(segments.last().unwrap().to, plan.length);
         assert!(segments.windows(2).all(|w| w[0].to == w[1].from));
-        let steps: Vec<_> = segments.iter().filter(|s| !s.light).map(|s| (s.from.as_secs() / 1800, s.users)).collect();
-        assert_eq!(steps, [(12, 10), (13, 150), (26, 10), (27, 150), (40, 10), (41, 150)]);
+        let steps: Vec<_> = segments
+            .iter()
+            .filter(|s| !s.light)
+            .map(|s| (s.from.as_secs() / 1800, s.users))
+            .collect();
+        assert_eq!(
+            steps,
+            [(12, 10), (13, 150), (26, 10), (27, 150), (40, 10), (41, 150)]
+        );
         assert_eq!(load_plan(&plan, &segments[0]).duration(), hour * 6 / 60);
     }
 }

@@ -82,14 +82,27 @@ impl State {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self { plan: plan.to_owned(), histogram: Latency::default().encode(), ..Self::default() });
+                return Ok(Self {
+                    plan: plan.to_owned(),
+                    histogram: Latency::default().encode(),
+                    ..Self::default()
+                });
             }
-            Err(source) => return Err(StateError::Io { path: path.to_owned(), source }),
+            Err(source) => {
+                return Err(StateError::Io {
+                    path: path.to_owned(),
+                    source,
+                });
+            }
         };
-        let mut state: Self = serde_json::from_str(&text)
-            .map_err(|e| StateError::Damaged { path: path.to_owned(), reason: e.to_string() })?;
+        let mut state: Self = serde_json::from_str(&text).map_err(|e| StateError::Damaged {
+            path: path.to_owned(),
+            reason: e.to_string(),
+        })?;
         if state.plan != plan {
-            return Err(StateError::OtherPlan { path: path.to_owned() });
+            return Err(StateError::OtherPlan {
+                path: path.to_owned(),
+            });
         }
         state.resumed += 1;
         Ok(state)
@@ -100,7 +113,10 @@ impl State {
     /// # Errors
     /// If it cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), StateError> {
-        let failed = |source| StateError::Io { path: path.to_owned(), source };
+        let failed = |source| StateError::Io {
+            path: path.to_owned(),
+            source,
+        };
         let text = serde_json::to_string(self).map_err(|e| failed(e.into()))?;
         let beside = path.with_extension("new");
         std::fs::write(&beside, text).map_err(failed)?;

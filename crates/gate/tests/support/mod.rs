@@ -1,6 +1,10 @@
 //! Small servers for tests: each answers one way, on a port of its own.
 
-#![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test binary uses a part; a test may panic"
+)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +17,10 @@ pub type Handler = Arc<dyn Fn(&str, Instant) -> (Duration, String) + Send + Sync
 
 /// An answer with this status and body.
 pub fn answer(status: u16, body: &str) -> String {
-    format!("HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    format!(
+        "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 /// Starts a server on a runtime of its own; returns its base URL. It lives as long as the test process.
@@ -21,7 +28,10 @@ pub fn serve(handler: impl Fn(&str, Instant) -> (Duration, String) + Send + Sync
     let handler: Handler = Arc::new(handler);
     let (send, receive) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async move {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             send.send(listener.local_addr().unwrap()).unwrap();
@@ -37,7 +47,9 @@ pub fn serve(handler: impl Fn(&str, Instant) -> (Duration, String) + Send + Sync
                             Ok(0) | Err(_) => return,
                             Ok(read) => filled += read,
                         }
-                        let Some(length) = whole(&buffer[..filled]) else { continue };
+                        let Some(length) = whole(&buffer[..filled]) else {
+                            continue;
+                        };
                         let head = String::from_utf8_lossy(&buffer[..length]).into_owned();
                         filled = 0;
                         let (wait, answer) = handler(&head, Instant::now());
@@ -59,7 +71,11 @@ pub fn serve(handler: impl Fn(&str, Instant) -> (Duration, String) + Send + Sync
 fn whole(bytes: &[u8]) -> Option<usize> {
     let text = String::from_utf8_lossy(bytes);
     let end = text.find("\r\n\r\n")? + 4;
-    let length = text.lines().find_map(|l| l.to_lowercase().strip_prefix("content-length:").map(|v| v.trim().parse().unwrap_or(0)));
+    let length = text.lines().find_map(|l| {
+        l.to_lowercase()
+            .strip_prefix("content-length:")
+            .map(|v| v.trim().parse().unwrap_or(0))
+    });
     let total = end + length.unwrap_or(0usize);
     (bytes.len() >= total).then_some(total)
 }
