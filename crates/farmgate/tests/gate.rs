@@ -61,7 +61,10 @@ fn exit_codes_tell_pass_fail_inconclusive_and_tool_error_apart() {
     hurl("good.hurl", "GET {{url}}/x\nHTTP 200\n");
     hurl("bad.hurl", "GET {{url}}/broken\nHTTP 200\n");
     hurl("empty.hurl", "# nothing\n");
-    hurl("wrong.hurl", "GET {{url}}/x\nHTTP 200\n[Assertz]\nstatus == 200\n");
+    hurl(
+        "wrong.hurl",
+        "GET {{url}}/x\nHTTP 200\n[Assertz]\nstatus == 200\n",
+    );
     for (file, expected) in [
         ("good.hurl", 0),
         ("bad.hurl", 1),

@@ -390,3 +390,98 @@ fn a_changed_report_is_noticed() {
     assert!(!sealed.is_intact());
     assert_eq!(report(Vec::new()).verdict, Verdict::Inconclusive);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_broken_promise_with_abort_ends_the_run_early_and_fails_it() {
+    let url = support::serve(|_, _| (Duration::ZERO, support::answer(500, "{}")));
+    let senders = Senders::Single(gate::load::SingleCrew::new(
+        given(&url).single("/", None).unwrap(),
+    ));
+    let hour = Shape {
+        rate: Some(50.0),
+        duration: Some("1h".parse().unwrap()),
+        warmup: Some("0s".parse().unwrap()),
+        ..Shape::default()
+    };
+    let abort_after = Some("100ms".parse().unwrap());
+    let mut plan = plan(&hour, senders.weights(), 1, Duration::from_secs(1)).unwrap();
+    plan.tick = Duration::from_millis(50);
+    let spec = LoadSpec {
+        name: "load".to_owned(),
+        plan,
+        promises: vec![Promise {
+            threshold: "error_rate < 5%".parse().unwrap(),
+            abort_after,
+        }],
+        sources: Sources::default(),
+    };
+    let mut live = Live::new(Vec::new(), false);
+    let stage = gate::runs::load(spec, senders, CancellationToken::new(), &mut live)
+        .await
+        .unwrap();
+    assert_eq!(stage.verdict, Verdict::Fail, "{:?}", stage.reasons);
+    assert!(
+        stage.reasons[0].starts_with("ended early: error_rate < 5%") && stage.seconds < 60.0,
+        "{:?}",
+        stage.reasons
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn rows_of_a_data_file_become_variables_turn_by_turn() {
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(std::collections::BTreeSet::new()));
+    let noted = seen.clone();
+    let url = support::serve(move |head, _| {
+        noted
+            .lock()
+            .unwrap()
+            .insert(head.lines().next().unwrap().to_owned());
+        (Duration::ZERO, support::answer(200, "{}"))
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    put(
+        "a.hurl",
+        "# @weight 2.5\n# @data users.csv\nGET {{url}}/{{name}}/{{age}}\nHTTP 200\n",
+    );
+    put("users.csv", "name,age\nann,30\nbob,40\n");
+    put("more.json", r#"[{"name": "cy", "age": 50}]"#);
+    put("empty.csv", "name,age\n");
+    let config = |data: Option<&str>| JourneyConfig {
+        file: folder.path().join("a.hurl"),
+        name: None,
+        weight: None,
+        data: data.map(|name| folder.path().join(name)),
+        new_visitor: true,
+    };
+    let journeys = [None, Some("more.json")]
+        .map(|data| journey(&config(data)).unwrap())
+        .to_vec();
+    assert_eq!((journeys[0].weight, journeys[0].name.as_str()), (2.5, "a"));
+    assert!(
+        journey(&config(Some("empty.csv")))
+            .unwrap_err()
+            .to_string()
+            .contains("no rows")
+    );
+    let crew = JourneyCrew::new(journeys, given(&url).settings().unwrap());
+    let spec = LoadSpec {
+        name: "load".to_owned(),
+        plan: plan(&slow(60.0), crew.weights(), 1, Duration::from_secs(1)).unwrap(),
+        promises: Vec::new(),
+        sources: Sources::default(),
+    };
+    let mut live = Live::new(Vec::new(), false);
+    gate::runs::load(spec, Senders::Journeys(crew), CancellationToken::new(), &mut live)
+        .await
+        .unwrap();
+    let lines: Vec<String> = seen.lock().unwrap().iter().cloned().collect();
+    assert_eq!(
+        lines,
+        [
+            "GET /ann/30 HTTP/1.1",
+            "GET /bob/40 HTTP/1.1",
+            "GET /cy/50 HTTP/1.1"
+        ]
+    );
+}

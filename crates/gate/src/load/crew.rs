@@ -19,8 +19,8 @@ pub struct Turn<'a> {
 
 /// One virtual user: lives on one generator thread, does one turn at a time.
 pub trait VirtualUser: 'static {
-    /// Runs one journey and records its figures, whatever becomes of it.
-    fn turn(&mut self, turn: Turn<'_>) -> impl Future<Output = ()>;
+    /// Runs one journey and records its figures, whatever becomes of it; false if no connection could be opened.
+    fn turn(&mut self, turn: Turn<'_>) -> impl Future<Output = bool>;
 }
 
 /// Makes virtual users; each generator thread has a clone.

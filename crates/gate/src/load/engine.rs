@@ -213,6 +213,7 @@ impl Engine {
                 () = &mut all_done => break,
                 () = cancel.cancelled(), if !self.stop.load(Ordering::Relaxed) => {
                     ended = Ended::Stopped;
+                    self.count_seconds(Instant::now());
                     self.stop.store(true, Ordering::Relaxed);
                 }
                 _ = tick.tick() => {

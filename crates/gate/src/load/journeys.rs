@@ -193,7 +193,7 @@ impl Observer for Notes {
 }
 
 impl VirtualUser for JourneyUser {
-    async fn turn(&mut self, turn: Turn<'_>) {
+    async fn turn(&mut self, turn: Turn<'_>) -> bool {
         let shared = self.shared.clone();
         let journey = &shared.journeys[turn.journey];
         if journey.new_visitor {
@@ -206,6 +206,10 @@ impl VirtualUser for JourneyUser {
         let outcome = self.user.run(&journey.scenario, &mut self.notes).await;
         self.file_requests(&turn, &outcome);
         self.file_journey(&turn, &outcome);
+        self.notes
+            .0
+            .last()
+            .is_none_or(|note| note.failed != Some(Reason::Connect))
     }
 }
 

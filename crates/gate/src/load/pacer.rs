@@ -8,6 +8,8 @@ use super::arrivals::Arrival;
 
 /// How long before an instant the pacer stops sleeping and starts spinning: the usual timer slack of Linux plus 5 us.
 const SPIN: Duration = Duration::from_micros(55);
+/// The same where the timer slack could be turned off: what waking up takes by itself.
+const SPIN_WITHOUT_SLACK: Duration = Duration::from_micros(40);
 /// Longest single sleep, so that a stop is noticed soon.
 const NAP: Duration = Duration::from_millis(50);
 
@@ -20,10 +22,15 @@ pub fn run(
     stop: &AtomicBool,
     mut emit: impl FnMut(Arrival, Instant),
 ) -> u64 {
+    let spin = if turn_off_timer_slack().is_some() {
+        SPIN_WITHOUT_SLACK
+    } else {
+        SPIN
+    };
     let mut handed_out = 0;
     for arrival in arrivals {
         let due = start + arrival.due;
-        if !wait_until(due, stop) {
+        if !wait_until(due, spin, stop) {
             break;
         }
         emit(arrival, due);
@@ -32,8 +39,18 @@ pub fn run(
     handed_out
 }
 
+/// Asks Linux not to delay this thread's timers for the sake of fewer wake-ups (by default 50 us); `None` if it will
+/// not, or if this is not Linux.
+fn turn_off_timer_slack() -> Option<()> {
+    let thread = std::fs::read_link("/proc/thread-self").ok()?;
+    let path = std::path::Path::new("/proc")
+        .join(thread.file_name()?)
+        .join("timerslack_ns");
+    std::fs::write(path, "1").ok()
+}
+
 /// Waits until `due`; false if told to stop before.
-fn wait_until(due: Instant, stop: &AtomicBool) -> bool {
+fn wait_until(due: Instant, spin: Duration, stop: &AtomicBool) -> bool {
     loop {
         if stop.load(Ordering::Relaxed) {
             return false;
@@ -42,8 +59,8 @@ fn wait_until(due: Instant, stop: &AtomicBool) -> bool {
         if left.is_zero() {
             return true;
         }
-        if left > SPIN {
-            nap((left - SPIN).min(NAP));
+        if left > spin {
+            nap((left - spin).min(NAP));
         } else {
             std::hint::spin_loop();
         }

@@ -31,6 +31,9 @@ const BATCH: usize = 64;
 /// Turns of one thread that may wait for a free user, as a multiple of its users.
 const QUEUE_FACTOR: usize = 4;
 
+/// Pause of a closed model's user that could not connect: else a dead server would be called as fast as it refuses.
+const UNREACHABLE_PAUSE: Duration = Duration::from_millis(50);
+
 /// What all tasks of one thread share.
 pub(super) struct Shard<C: Crew> {
     pub index: usize,
@@ -106,7 +109,7 @@ impl<C: Crew> Shard<C> {
     }
 
     /// Runs one turn and counts it as unfinished if it is cut short.
-    async fn turn(&self, user: &mut C::User, job: Job) {
+    async fn turn(&self, user: &mut C::User, job: Job) -> bool {
         let mut guard = Unfinished {
             shard: self,
             job,
@@ -114,14 +117,16 @@ impl<C: Crew> Shard<C> {
         };
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         let (journey, phase) = (usize::from(job.journey), job.phase);
-        user.turn(Turn {
-            due: job.due,
-            journey,
-            phase,
-            sink: &self.sink,
-        })
-        .await;
+        let reached = user
+            .turn(Turn {
+                due: job.due,
+                journey,
+                phase,
+                sink: &self.sink,
+            })
+            .await;
         guard.armed = false;
+        reached
     }
 
     fn count_unanswered(&self, job: Job, reason: Reason) {
@@ -282,7 +287,9 @@ async fn closed_user<C: Crew>(shard: Rc<Shard<C>>, number: usize) {
             phase: phase as u16,
             journey,
         };
-        shard.turn(user, job).await;
+        if !shard.turn(user, job).await {
+            tokio::time::sleep(UNREACHABLE_PAUSE).await;
+        }
         think(plan, &mut random, end).await;
     }
 }

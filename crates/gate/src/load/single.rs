@@ -89,7 +89,7 @@ impl SingleUser {
 }
 
 impl VirtualUser for SingleUser {
-    async fn turn(&mut self, turn: Turn<'_>) {
+    async fn turn(&mut self, turn: Turn<'_>) -> bool {
         let (answer, status, bytes) = match self.exchange().await {
             Ok((status, bytes)) => (self.judge(status), status, bytes),
             Err(error) => (Answer::None(reason(error.reason)), 0, 0),
@@ -103,6 +103,7 @@ impl VirtualUser for SingleUser {
             status,
             bytes,
         });
+        answer != Answer::None(Reason::Connect)
     }
 }
 
