@@ -130,10 +130,7 @@ async fn load_with<C: Crew>(
         .map(|t| t.check(&run.measured, &highest))
         .collect();
     let report = LoadReport::new(model, &run, held, server);
-    let (verdict, mut reasons) = report.judge(&thresholds);
-    if let load::Ended::Aborted(why) = &report.ended {
-        reasons.insert(0, format!("ended early: {why}"));
-    }
+    let (verdict, reasons) = report.judge(&thresholds);
     let seconds = start.elapsed().as_secs_f64();
     Ok(StageResult {
         name,

@@ -101,7 +101,7 @@ fn without_the_generators_own_doubt(mut stage: StageResult, thresholds: &[&str])
     let Detail::Load(load) = &mut stage.detail else {
         panic!("no load report")
     };
-    load.generator.limited = None;
+    (load.generator.limited, load.generator.disturbed) = (None, None);
     let thresholds: Vec<_> = thresholds.iter().map(|text| text.parse().unwrap()).collect();
     (stage.verdict, stage.reasons) = load.judge(&thresholds);
     stage
@@ -252,7 +252,7 @@ async fn server_figures_are_read_from_a_metrics_endpoint() {
 
 /// The generator's verdict about itself outweighs thresholds on latency, but not wrong answers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_starved_generator_never_passes() {
+async fn a_starved_generator_and_an_unfinished_plan_never_pass() {
     let holds = ["p95 < 10s", "error_rate < 1%"];
     let thresholds: Vec<gate::threshold::Threshold> = holds.iter().map(|t| t.parse().unwrap()).collect();
     let stage = load(&shop(), JOURNEY, &holds, slow(20.0), Sources::default()).await;
@@ -260,6 +260,14 @@ async fn a_starved_generator_never_passes() {
         panic!("no load report")
     };
     assert_eq!(load.judge(&thresholds).0, Verdict::Pass);
+    load.ended = gate::load::Ended::Aborted("it broke".to_owned());
+    assert_eq!(load.judge(&thresholds).0, Verdict::Inconclusive);
+    load.ended = gate::load::Ended::Completed;
+    load.generator.disturbed = Some("it was late now and then".to_owned());
+    assert_eq!(load.judge(&thresholds).0, Verdict::Pass);
+    load.thresholds[0].verdict = Verdict::Fail;
+    assert_eq!(load.judge(&thresholds).0, Verdict::Inconclusive);
+    load.thresholds[0].verdict = Verdict::Pass;
     load.generator.limited = Some("it was late".to_owned());
     assert_eq!(load.judge(&thresholds).0, Verdict::Inconclusive);
     load.thresholds[0].verdict = Verdict::Fail;

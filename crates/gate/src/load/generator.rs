@@ -58,11 +58,15 @@ pub struct GeneratorReport {
     pub peak_queue: usize,
     /// Why the generator, not the server, limited the run; absent if it did not.
     pub limited: Option<String>,
+    /// Why latencies look worse than they were: the generator was late now and then, and its delay is part of them.
+    /// Promises that hold nevertheless hold; broken ones cannot be blamed on the server.
+    pub disturbed: Option<String>,
 }
 
 impl GeneratorReport {
     /// Fills [`limited`](Self::limited) by the rules of `docs/load-model.md`.
     pub(super) fn judge(&mut self, model: Model, measured: &Latency, lag: &Latency, cut_short: bool) {
+        self.disturbed = lateness(0.95, measured, lag).filter(|_| model == Model::Open);
         self.limited = match model {
             Model::Open => self.limit_of_open(measured, lag, cut_short),
             Model::Closed => self.busy.filter(|busy| *busy >= BUSY_LIMIT).map(|busy| {
@@ -82,18 +86,21 @@ impl GeneratorReport {
                 show_share(delivered)
             ));
         }
-        [0.5, 0.95].into_iter().find_map(|share| {
-            let (own, seen) = (lag.quantile(share)?, measured.quantile(share)?);
-            (own > LAG_HARMLESS && own > LAG_SHARE * seen).then(|| {
-                format!(
-                    "the generator's own delay (p{} {}) is a large part of the latency it measured ({})",
-                    share * 100.0,
-                    show_seconds(own),
-                    show_seconds(seen)
-                )
-            })
-        })
+        lateness(0.5, measured, lag)
     }
+}
+
+/// Says so if this percentile of the generator's delay is a large part of the same percentile of what it measured.
+fn lateness(share: f64, measured: &Latency, lag: &Latency) -> Option<String> {
+    let (own, seen) = (lag.quantile(share)?, measured.quantile(share)?);
+    (own > LAG_HARMLESS && own > LAG_SHARE * seen).then(|| {
+        format!(
+            "the generator's own delay (p{} {}) is a large part of the latency it measured ({})",
+            share * 100.0,
+            show_seconds(own),
+            show_seconds(seen)
+        )
+    })
 }
 
 #[cfg(test)]
@@ -122,6 +129,21 @@ mod tests {
         assert!(judged(Model::Open, full.clone(), 20_000, 8_000).is_some());
         assert_eq!(judged(Model::Open, full.clone(), 500_000, 8_000), None);
         assert_eq!(judged(Model::Open, full, 300, 4_000), None);
+    }
+
+    #[test]
+    fn a_generator_that_is_late_now_and_then_is_disturbed_but_not_the_limit() {
+        let mut lag = all_at(100);
+        (0..100).for_each(|_| lag.record(30_000));
+        let mut report = GeneratorReport {
+            planned: 1000,
+            handed_out: 1000,
+            ..GeneratorReport::default()
+        };
+        report.judge(Model::Open, &all_at(20_000), &lag, false);
+        assert!(report.limited.is_none() && report.disturbed.is_some());
+        report.judge(Model::Open, &all_at(500_000), &lag, false);
+        assert_eq!(report.disturbed, None);
     }
 
     #[test]

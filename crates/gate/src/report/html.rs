@@ -228,6 +228,10 @@ fn generator_table(load: &LoadReport) -> Table {
         ("Threads waiting for a processor", share(generator.starved)),
         ("Longest queue for a free user", generator.peak_queue.to_string()),
         (
+            "Disturbed",
+            generator.disturbed.clone().unwrap_or_else(|| "no".to_owned()),
+        ),
+        (
             "Limited the run",
             generator.limited.clone().unwrap_or_else(|| "no".to_owned()),
         ),

@@ -160,5 +160,6 @@ fn add_generator(sum: &mut GeneratorReport, part: &GeneratorReport) {
     sum.busy = sum.busy.into_iter().chain(part.busy).reduce(f64::max);
     sum.starved = sum.starved.into_iter().chain(part.starved).reduce(f64::max);
     sum.peak_queue = sum.peak_queue.max(part.peak_queue);
+    sum.disturbed = sum.disturbed.take().or_else(|| part.disturbed.clone());
     sum.limited = sum.limited.take().or_else(|| part.limited.clone());
 }

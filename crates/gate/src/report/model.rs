@@ -272,38 +272,41 @@ impl LoadReport {
         }
         match &self.ended {
             Ended::Stopped => doubt("the run was stopped before its plan was carried out".to_owned()),
-            Ended::Completed | Ended::Aborted(_) => {}
+            // What broke may have mended while the last answers came in, but the rest of the plan was never tried.
+            Ended::Aborted(why) => doubt(format!("ended early: {why}")),
+            Ended::Completed => {}
         }
         let slow = self.generator.limited.as_ref();
         if let Some(why) = slow {
             doubt(format!("the generator limited the run: {why}"));
         }
         for (held, threshold) in self.thresholds.iter().zip(thresholds) {
-            let excused = slow.is_some() && !threshold.survives_a_slow_generator();
-            let counts = if excused {
-                held.verdict.and(Verdict::Inconclusive)
-            } else {
-                held.verdict
-            };
-            let counts = if excused && counts == Verdict::Fail {
-                Verdict::Inconclusive
-            } else {
-                counts
-            };
+            let counts = self.counts(held.verdict, threshold);
             verdict = verdict.and(counts);
-            let word = if counts == Verdict::Pass {
-                "holds"
-            } else {
-                "does not hold"
-            };
-            let word = if counts == Verdict::Inconclusive {
-                "cannot be told"
-            } else {
-                word
+            let word = match counts {
+                Verdict::Pass => "holds",
+                Verdict::Fail => "does not hold",
+                Verdict::Inconclusive => "cannot be told",
             };
             reasons.push(format!("{} {word}: {}", held.threshold, held.shown));
         }
+        if let Some(why) = self.generator.disturbed.as_ref().filter(|_| slow.is_none()) {
+            reasons.push(format!("latencies look worse than they were: {why}"));
+        }
         (verdict, reasons)
+    }
+}
+
+impl LoadReport {
+    /// What a threshold's verdict is worth beside what the generator says of itself: see `docs/load-model.md`.
+    fn counts(&self, verdict: Verdict, threshold: &Threshold) -> Verdict {
+        let limited = self.generator.limited.is_some();
+        let doubtful = limited || (verdict == Verdict::Fail && self.generator.disturbed.is_some());
+        if doubtful && !threshold.survives_a_slow_generator() {
+            Verdict::Inconclusive
+        } else {
+            verdict
+        }
     }
 }
 
