@@ -258,8 +258,10 @@ impl Engine {
             last: &point,
             measured: &self.measured,
         });
-        if point.length > 0.0 {
+        if point.length >= self.plan.tick.as_secs_f64() / 2.0 {
             self.series.push(point);
+        } else if point.length > 0.0 {
+            self.series.extend(&point);
         }
         control
     }

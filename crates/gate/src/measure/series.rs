@@ -96,6 +96,14 @@ impl Series {
         }
     }
 
+    /// Adds a sliver of an interval to the last point: alone its rate would look like a collapse.
+    pub fn extend(&mut self, sliver: &Point) {
+        match self.points.last_mut() {
+            Some(last) => *last = std::mem::take(last).join(sliver),
+            None => self.push(sliver.clone()),
+        }
+    }
+
     /// Adds the points of a run that went on at the same time: counts add up, of latencies the worse stays.
     pub fn overlay(&mut self, other: &Self) {
         for (index, point) in other.points.iter().enumerate() {
@@ -134,6 +142,15 @@ impl Series {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sliver_joins_the_last_point() {
+        let mut series = Series::default();
+        series.push(Point { length: 1.0, ok: 100, ..Point::default() });
+        series.extend(&Point { at: 1.0, length: 0.01, ok: 1, p99: Some(0.5), ..Point::default() });
+        assert_eq!((series.points.len(), series.points[0].ok, series.points[0].p99), (1, 101, Some(0.5)));
+        assert!((series.points[0].rate() - 100.0).abs() < 0.01);
+    }
 
     #[test]
     fn a_long_run_stays_bounded_and_loses_no_count_and_no_worst_case() {

@@ -173,7 +173,7 @@ fn load_tables(load: &LoadReport) -> Vec<Table> {
         "max",
     ];
     vec![
-        held_table(&load.thresholds),
+        held_table(&load.held()),
         table("Requests and journeys", head, load.cells.iter().map(cell)),
         failures_table(load),
         generator_table(load),

@@ -61,7 +61,7 @@ fn cases(stage: &StageResult) -> Vec<Case> {
                 text: format!("expected {}, came {}", row.expected, row.actual),
             })
             .collect(),
-        Detail::Load(load) => load.thresholds.iter().map(held).collect(),
+        Detail::Load(load) => load.held().iter().map(held).collect(),
         Detail::Soak(soak) => soak.thresholds.iter().map(held).collect(),
         Detail::None | Detail::Compare(_) | Detail::Findings { .. } => Vec::new(),
     };

@@ -298,6 +298,15 @@ impl LoadReport {
 }
 
 impl LoadReport {
+    /// The thresholds with the verdicts that count; one that cannot be read any more counts as it was written.
+    pub(super) fn held(&self) -> Vec<Held> {
+        let settle = |held: &Held| match held.threshold.parse::<Threshold>() {
+            Ok(threshold) => Held { verdict: self.counts(held.verdict, &threshold), ..held.clone() },
+            Err(_) => held.clone(),
+        };
+        self.thresholds.iter().map(settle).collect()
+    }
+
     /// What a threshold's verdict is worth beside what the generator says of itself: see `docs/load-model.md`.
     fn counts(&self, verdict: Verdict, threshold: &Threshold) -> Verdict {
         let limited = self.generator.limited.is_some();
