@@ -275,9 +275,18 @@ async fn a_starved_generator_and_an_unfinished_plan_never_pass() {
     load.thresholds[1].verdict = Verdict::Fail;
     assert_eq!(load.judge(&thresholds).0, Verdict::Fail);
     let (verdict, reasons) = load.judge(&thresholds);
-    let stage = StageResult { name: "load".to_owned(), verdict, reasons, seconds: 1.0, detail: Detail::Load(load) };
+    let stage = StageResult {
+        name: "load".to_owned(),
+        verdict,
+        reasons,
+        seconds: 1.0,
+        detail: Detail::Load(load),
+    };
     let junit = render(&report(vec![stage]), Format::Junit).unwrap();
-    assert!(junit.contains("tests=\"3\" failures=\"2\" errors=\"1\""), "{junit}");
+    assert!(
+        junit.contains("tests=\"3\" failures=\"2\" errors=\"1\""),
+        "{junit}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

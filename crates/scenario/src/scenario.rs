@@ -1,9 +1,13 @@
 //! A parsed scenario: what all virtual users share.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::{support, syntax};
+
+/// More findings than this are not told: the first ones say enough.
+const MAX_FINDINGS: usize = 100;
 
 /// Reads a Hurl file and checks that everything in it is supported. `name` is used in messages.
 ///
@@ -13,10 +17,12 @@ pub fn parse(name: &str, text: &str) -> Result<Scenario, Diagnostics> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let file = syntax::parse_file(text)
         .map_err(|e| Diagnostics::new(Diagnostic::new(name, text, e.pos, e.message, e.hint)))?;
-    let refused = support::check(&file).into_iter();
+    let refused = support::check(&file).into_iter().take(MAX_FINDINGS);
     let diagnostics = refused.map(|r| Diagnostic::new(name, text, r.pos, r.message, Some(r.hint)));
     Diagnostics::from_vec(diagnostics.collect())?;
     let directives = directives(&file);
+    let clears = |d: &&Directive| d.key == "cookie_storage_clear";
+    let clearing = directives.iter().filter(clears).map(|d| d.entry).collect();
     let info = |entry: &syntax::Entry| EntryInfo {
         method: entry.request.method.clone(),
         url: entry.request.url_source.clone(),
@@ -29,6 +35,7 @@ pub fn parse(name: &str, text: &str) -> Result<Scenario, Diagnostics> {
             info,
             directives,
             entries: file.entries,
+            clearing,
         }),
     })
 }
@@ -45,6 +52,8 @@ struct Inner {
     info: Vec<EntryInfo>,
     directives: Vec<Directive>,
     entries: Vec<syntax::Entry>,
+    /// Entries before which the cookie jar is emptied.
+    clearing: BTreeSet<usize>,
 }
 
 /// What can be said of an entry without running it.
@@ -91,12 +100,9 @@ impl Scenario {
         &self.inner.entries[index]
     }
 
-    /// Hurl's own directive to empty the cookie jar before an entry.
+    /// Whether Hurl's own directive to empty the cookie jar stands before an entry.
     pub(crate) fn clears_cookies(&self, entry: usize) -> bool {
-        self.inner
-            .directives
-            .iter()
-            .any(|d| d.entry == entry && d.key == "cookie_storage_clear")
+        self.inner.clearing.contains(&entry)
     }
 }
 
@@ -107,7 +113,7 @@ fn directives(file: &syntax::File) -> Vec<Directive> {
             .strip_prefix('@')?
             .split_once(char::is_whitespace)
             .unwrap_or_else(|| (text.trim().trim_start_matches('@'), ""));
-        let entry = file.entries.iter().take_while(|e| e.request.pos < *pos).count();
+        let entry = file.entries.partition_point(|e| e.request.pos < *pos);
         let key = key.trim_end_matches(':').to_string();
         (!key.is_empty()).then(|| Directive {
             line: pos.line,

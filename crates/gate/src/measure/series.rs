@@ -146,9 +146,22 @@ mod tests {
     #[test]
     fn a_sliver_joins_the_last_point() {
         let mut series = Series::default();
-        series.push(Point { length: 1.0, ok: 100, ..Point::default() });
-        series.extend(&Point { at: 1.0, length: 0.01, ok: 1, p99: Some(0.5), ..Point::default() });
-        assert_eq!((series.points.len(), series.points[0].ok, series.points[0].p99), (1, 101, Some(0.5)));
+        series.push(Point {
+            length: 1.0,
+            ok: 100,
+            ..Point::default()
+        });
+        series.extend(&Point {
+            at: 1.0,
+            length: 0.01,
+            ok: 1,
+            p99: Some(0.5),
+            ..Point::default()
+        });
+        assert_eq!(
+            (series.points.len(), series.points[0].ok, series.points[0].p99),
+            (1, 101, Some(0.5))
+        );
         assert!((series.points[0].rate() - 100.0).abs() < 0.01);
     }
 

@@ -301,7 +301,10 @@ impl LoadReport {
     /// The thresholds with the verdicts that count; one that cannot be read any more counts as it was written.
     pub(super) fn held(&self) -> Vec<Held> {
         let settle = |held: &Held| match held.threshold.parse::<Threshold>() {
-            Ok(threshold) => Held { verdict: self.counts(held.verdict, &threshold), ..held.clone() },
+            Ok(threshold) => Held {
+                verdict: self.counts(held.verdict, &threshold),
+                ..held.clone()
+            },
             Err(_) => held.clone(),
         };
         self.thresholds.iter().map(settle).collect()

@@ -37,8 +37,10 @@ pub(super) fn logical(parser: &mut Parser<'_>) -> Parse<Option<Logical>> {
 
 fn in_parentheses<T>(parser: &mut Parser<'_>, inside: impl FnOnce(&mut Parser<'_>) -> Parse<T>) -> Parse<T> {
     parser.expect("(")?;
+    parser.enter()?;
     parser.spaces();
     let inside = inside(parser)?;
+    parser.leave();
     parser.spaces();
     parser.expect(")")?;
     Ok(inside)

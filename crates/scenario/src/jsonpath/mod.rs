@@ -181,5 +181,7 @@ mod tests {
     fn deep_nesting_of_filters_is_refused_instead_of_exhausting_the_stack() {
         let deep = format!("$[?{}@.a{}]", "(".repeat(100_000), ")".repeat(100_000));
         assert_eq!(found(&deep, "[]"), "invalid");
+        let calls = format!("$[?{}@{} == 1]", "length(".repeat(100_000), ")".repeat(100_000));
+        assert_eq!(found(&calls, "[]"), "invalid");
     }
 }

@@ -27,6 +27,20 @@ pub(super) fn query(text: &str) -> Parse<Vec<Segment>> {
 }
 
 impl Parser<'_> {
+    /// One level deeper, as long as that is allowed.
+    pub(super) fn enter(&mut self) -> Parse<()> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            Err(InvalidPath)
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(super) fn leave(&mut self) {
+        self.depth -= 1;
+    }
+
     pub(super) fn take(&mut self, text: &str) -> bool {
         match self.rest.strip_prefix(text) {
             Some(rest) => {
@@ -215,10 +229,7 @@ impl Parser<'_> {
     }
 
     fn or(&mut self) -> Parse<Logical> {
-        self.depth += 1;
-        if self.depth > MAX_DEPTH {
-            return Err(InvalidPath);
-        }
+        self.enter()?;
         let mut operands = vec![self.and()?];
         self.spaces();
         while self.take("||") {
@@ -226,7 +237,7 @@ impl Parser<'_> {
             operands.push(self.and()?);
             self.spaces();
         }
-        self.depth -= 1;
+        self.leave();
         Ok(single(operands, Logical::Or))
     }
 

@@ -1,7 +1,7 @@
 //! HTML, read leniently: every text has a tree.
 
 use super::tree::{Document, Kind, Name, NodeId};
-use super::{MAX_DEPTH, entities, html_rules as rules};
+use super::{MAX_ATTRIBUTES, MAX_DEPTH, entities, html_rules as rules};
 
 /// Reads a document; `None` if the text holds neither an element nor text.
 pub(crate) fn parse_html(text: &str) -> Option<Document> {
@@ -60,16 +60,22 @@ impl<'a> Parser<'a> {
         self.open.iter().any(|(_, open)| open == name)
     }
 
+    /// Whether text here would stand outside the body.
+    fn outside(&self) -> bool {
+        self.open
+            .last()
+            .is_none_or(|(_, name)| name == "html" || name == "head")
+    }
+
     fn text(&mut self) {
         // A `<` that begins no tag is text.
-        let length = self.rest[1..].find('<').map_or(self.rest.len(), |i| i + 1);
+        let first = self.rest.chars().next().map_or(0, char::len_utf8);
+        let length = self.rest[first..]
+            .find('<')
+            .map_or(self.rest.len(), |i| first + i);
         let (raw, rest) = self.rest.split_at(length);
         self.rest = rest;
-        let outside = self
-            .open
-            .last()
-            .is_none_or(|(_, name)| name == "html" || name == "head");
-        if outside {
+        if self.outside() {
             if raw.trim().is_empty() {
                 return;
             }
@@ -147,9 +153,15 @@ impl<'a> Parser<'a> {
     }
 
     fn raw_text(&mut self, name: &str) {
-        let close = format!("</{name}");
-        let lower = self.rest.to_ascii_lowercase();
-        let length = lower.find(&close).unwrap_or(self.rest.len());
+        // Looked for in place: a copy in small letters for each element would take time without bound.
+        let closes = |at: &usize| {
+            let after = &self.rest.as_bytes()[at + 2..];
+            after
+                .get(..name.len())
+                .is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()))
+        };
+        let length = self.rest.match_indices("</").map(|(at, _)| at).find(closes);
+        let length = length.unwrap_or(self.rest.len());
         let (text, rest) = self.rest.split_at(length);
         let parent = self.current();
         self.document.append_text(parent, text);
@@ -179,17 +191,22 @@ impl<'a> Parser<'a> {
                 self.rest = &self.rest[first..];
                 continue;
             }
-            let value = self.attribute_value();
-            if !attributes.iter().any(|(known, _)| *known == name) {
+            let absent = || {
+                if rules::is_switch(&name) {
+                    name.clone()
+                } else {
+                    String::new()
+                }
+            };
+            let value = self.attribute_value().unwrap_or_else(absent);
+            if attributes.len() < MAX_ATTRIBUTES && !attributes.iter().any(|(known, _)| *known == name) {
                 attributes.push((name, value));
             }
         }
     }
 
-    fn attribute_value(&mut self) -> String {
-        let Some(rest) = self.rest.trim_start().strip_prefix('=') else {
-            return String::new();
-        };
+    fn attribute_value(&mut self) -> Option<String> {
+        let rest = self.rest.trim_start().strip_prefix('=')?;
         let rest = rest.trim_start();
         let (raw, rest) = match rest.chars().next() {
             Some(quote @ ('"' | '\'')) => rest[1..].split_once(quote).unwrap_or((&rest[1..], "")),
@@ -199,7 +216,7 @@ impl<'a> Parser<'a> {
             ),
         };
         self.rest = rest;
-        entities::unescape(raw)
+        Some(entities::unescape(raw))
     }
 
     fn end_tag(&mut self) {
@@ -210,7 +227,7 @@ impl<'a> Parser<'a> {
             // Whatever follows belongs to the body all the same.
             return;
         }
-        if name == "p" && !self.is_open("p") {
+        if name == "p" && !self.is_open("p") && self.outside() {
             self.imply("p");
             self.push("p", Vec::new());
             self.open.pop();

@@ -10,6 +10,15 @@ pub(super) fn is_void(name: &str) -> bool {
     VOID.contains(&name)
 }
 
+/// Attributes that mean themselves when they are written without a value.
+pub(super) fn is_switch(name: &str) -> bool {
+    const SWITCHES: [&str; 13] = [
+        "checked", "compact", "declare", "defer", "disabled", "ismap", "multiple", "nohref", "noresize",
+        "noshade", "nowrap", "readonly", "selected",
+    ];
+    SWITCHES.contains(&name)
+}
+
 /// Elements whose content is text up to their end tag.
 pub(super) fn is_raw_text(name: &str) -> bool {
     matches!(name, "script" | "style")

@@ -17,3 +17,5 @@ pub(crate) use xml::{element_length, parse_xml};
 
 /// Deeper nesting is refused, in XML, or flattened, in HTML.
 const MAX_DEPTH: usize = 256;
+/// More attributes of one element are refused, in XML, or ignored, in HTML.
+const MAX_ATTRIBUTES: usize = 1000;

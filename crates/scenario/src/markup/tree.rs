@@ -36,8 +36,13 @@ pub(crate) enum Kind {
     Element(Name),
     Attribute(Name, String),
     Text(String),
+    /// Text of a CDATA section; a node of its own, as in the library behind the published tool.
+    Verbatim(String),
     Comment(String),
-    Instruction { target: String, data: String },
+    Instruction {
+        target: String,
+        data: String,
+    },
 }
 
 #[derive(Debug)]
@@ -121,12 +126,14 @@ impl Document {
     /// The string value of XPath 1.0, section 5.
     pub(crate) fn string_value(&self, id: NodeId) -> String {
         match &self.nodes[id].kind {
-            Kind::Attribute(_, text) | Kind::Text(text) | Kind::Comment(text) => text.clone(),
+            Kind::Attribute(_, text) | Kind::Text(text) | Kind::Verbatim(text) | Kind::Comment(text) => {
+                text.clone()
+            }
             Kind::Instruction { data, .. } => data.clone(),
             Kind::Root | Kind::Element(_) => {
                 let mut text = String::new();
                 for descendant in self.descendants(id) {
-                    if let Kind::Text(piece) = &self.nodes[descendant].kind {
+                    if let Kind::Text(piece) | Kind::Verbatim(piece) = &self.nodes[descendant].kind {
                         text.push_str(piece);
                     }
                 }

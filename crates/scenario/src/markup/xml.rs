@@ -1,7 +1,10 @@
 //! XML 1.0 with namespaces, without external entities: what a response body or a request body holds.
 
 use super::tree::{Document, Kind, Name, NodeId};
-use super::{MAX_DEPTH, entities};
+use super::{MAX_ATTRIBUTES, MAX_DEPTH, entities};
+
+/// An expression may use so many prefixes of a document; what is declared later is not known to it.
+const MAX_NAMESPACES: usize = 1000;
 
 /// Where a text stops being XML, in bytes from its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,8 +180,8 @@ impl<'a> Parser<'a> {
             return self.end_tag();
         }
         if self.take("<![CDATA[") {
-            let text = self.until("]]>")?;
-            self.document.append_text(parent, text);
+            let text = self.until("]]>")?.to_string();
+            self.document.append(parent, Kind::Verbatim(text));
             return Ok(());
         }
         if self.comment(parent)? || self.instruction(parent)? {
@@ -209,7 +212,17 @@ impl<'a> Parser<'a> {
             out.push_str(&raw[at..at + offset]);
             at += offset;
             let failed = Malformed { at: self.at + at };
-            let length = raw[at..].find(';').ok_or(failed)? + 1;
+            let name = 1 + raw[at + 1..]
+                .find(|c: char| !c.is_alphanumeric() && c != '#')
+                .unwrap_or(raw.len() - at - 1);
+            if !raw[at + name..].starts_with(';') {
+                if !self.lenient {
+                    return Err(failed);
+                }
+                at += name;
+                continue;
+            }
+            let length = name + 1;
             let reference = &raw[at..at + length];
             let known = ["&lt;", "&gt;", "&amp;", "&quot;", "&apos;"].contains(&reference);
             let numeric = reference.starts_with("&#");
@@ -292,7 +305,10 @@ impl<'a> Parser<'a> {
             }
             let name = self.name()?;
             self.spaces();
-            if !self.take("=") || attributes.iter().any(|(known, _)| *known == name) {
+            if !self.take("=")
+                || attributes.len() >= MAX_ATTRIBUTES
+                || attributes.iter().any(|(known, _)| *known == name)
+            {
                 return self.fail();
             }
             self.spaces();
@@ -320,6 +336,9 @@ impl<'a> Parser<'a> {
             };
             self.scope.push((prefix.to_string(), uri.clone()));
             let known = &mut self.document.namespaces;
+            if known.len() >= MAX_NAMESPACES {
+                continue;
+            }
             if prefix.is_empty() {
                 if !known.iter().any(|(prefix, _)| prefix == "_") {
                     known.push(("_".to_string(), uri.clone()));

@@ -96,7 +96,7 @@ impl Looking<'_> {
         let name = self.scope.text(&header.key)?;
         let text = format!("{name}: {}", header.source);
         let values: Vec<_> = self.answer.response().headers.get_all(&name).collect();
-        let ok = values.iter().any(|value| *value == expected);
+        let ok = values.contains(&expected);
         let actual = match values.as_slice() {
             [] => "this header is not in the response".to_string(),
             [one] => one.to_string(),

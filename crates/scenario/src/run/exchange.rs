@@ -9,7 +9,7 @@ use super::answer::Exchange;
 use super::failure::{Failure, Run};
 use super::options::Options;
 use super::request::{Draft, parse_url};
-use crate::http::{Limits, Reason};
+use crate::http::Limits;
 use crate::outcome::{Call, ErrorKind, Observer};
 use crate::settings::{Count, Follow};
 use crate::syntax::Request;
@@ -78,17 +78,10 @@ impl User {
             ..self.settings.limits
         };
         let start = Instant::now();
-        let sending = self
+        let delivered = self
             .pool
-            .send(&request, &options.transport, options.reuse, &limits);
-        // Opening a connection counts as part of the exchange.
-        let delivered = match tokio::time::timeout(options.max_time, sending).await {
-            Ok(delivered) => delivered,
-            Err(_) => {
-                let message = format!("no complete answer within {:?}", options.max_time);
-                Err(crate::http::Error::new(Reason::Timeout, message))
-            }
-        };
+            .send(&request, &options.transport, options.reuse, &limits)
+            .await;
         let took = start.elapsed();
         let url = draft.url.as_str();
         seen.call(&Call {

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Url;
 
 use super::body;
@@ -65,13 +65,21 @@ pub(super) async fn draft(scope: Scope<'_>, request: &Request, options: &Options
     Ok(Draft {
         method: request.method.clone(),
         raw_path: raw_path(&text, options.path_as_is),
-        url,
         headers,
         cookies,
-        user: options.user.clone(),
+        user: options.user.clone().or_else(|| user_of(&url)),
         body,
         content_type,
+        url,
     })
+}
+
+/// The credentials that stand in the URL itself.
+fn user_of(url: &Url) -> Option<String> {
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let password = url.password().unwrap_or_default();
+    let given = !url.username().is_empty() || !password.is_empty();
+    given.then(|| format!("{}:{}", decoded(url.username()), decoded(password)))
 }
 
 fn url_text(scope: Scope<'_>, request: &Request) -> Run<String> {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
 
@@ -119,9 +119,21 @@ impl Pool {
                 Ok(response) => return Ok(self.keep(transport, connection, response)),
             }
         }
-        let connect = self.prepare(request.target(), transport)?;
+        let mut connect = self.prepare(request.target(), transport)?;
+        // The longest time for an exchange holds for opening its connection, too.
+        connect.timeout = connect.timeout.min(limits.timeout);
+        let opening = Instant::now();
         let mut connection = Connection::open(request.target(), &connect).await?;
-        let response = connection.send(request, limits).await?;
+        let left = limits.timeout.saturating_sub(opening.elapsed());
+        let response = connection
+            .send(
+                request,
+                &Limits {
+                    timeout: left,
+                    ..*limits
+                },
+            )
+            .await?;
         if reuse {
             return Ok(self.keep(transport, connection, response));
         }

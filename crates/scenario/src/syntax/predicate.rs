@@ -21,38 +21,39 @@ pub(super) fn predicate(reader: &mut Reader) -> Parse<Predicate> {
     })
 }
 
+/// The order decides where one name begins another.
+const NAMES: [&str; 26] = [
+    "==",
+    "!=",
+    ">=",
+    ">",
+    "<=",
+    "<",
+    "startsWith",
+    "endsWith",
+    "contains",
+    "includes",
+    "matches",
+    "isInteger",
+    "isFloat",
+    "isBoolean",
+    "isString",
+    "isCollection",
+    "isList",
+    "isObject",
+    "isDate",
+    "isIsoDate",
+    "exists",
+    "isEmpty",
+    "isNumber",
+    "isIpv4",
+    "isIpv6",
+    "isUuid",
+];
+
 fn kind(reader: &mut Reader) -> Parse<PredicateKind> {
     let pos = reader.pos();
-    // The order decides where one name begins another.
-    let names = [
-        "==",
-        "!=",
-        ">=",
-        ">",
-        "<=",
-        "<",
-        "startsWith",
-        "endsWith",
-        "contains",
-        "includes",
-        "matches",
-        "isInteger",
-        "isFloat",
-        "isBoolean",
-        "isString",
-        "isCollection",
-        "isList",
-        "isObject",
-        "isDate",
-        "isIsoDate",
-        "exists",
-        "isEmpty",
-        "isNumber",
-        "isIpv4",
-        "isIpv6",
-        "isUuid",
-    ];
-    let Some(name) = names.into_iter().find(|name| reader.take(name)) else {
+    let Some(name) = NAMES.into_iter().find(|name| reader.take(name)) else {
         return Err(ParseError::fatal(pos, "expecting a predicate")
             .hint("such as == \"text\", > 10, contains \"text\", exists or isInteger"));
     };

@@ -185,10 +185,19 @@ fn cookie_attribute(reader: &mut Reader) -> Parse<CookieAttribute> {
 
 fn certificate_field(reader: &mut Reader) -> Parse<()> {
     reader.literal("\"")?;
-    let fields = ["Subject", "Issuer", "Start-Date", "Expire-Date", "Serial-Number", "Subject-Alt-Name", "Value"];
+    let fields = [
+        "Subject",
+        "Issuer",
+        "Start-Date",
+        "Expire-Date",
+        "Serial-Number",
+        "Subject-Alt-Name",
+        "Value",
+    ];
     let pos = reader.pos();
     if fields.iter().any(|name| reader.take(&format!("{name}\""))) {
         return Ok(());
     }
-    Err(ParseError::fatal(pos, "not a field of a certificate").hint(format!("known are {}", fields.join(", "))))
+    Err(ParseError::fatal(pos, "not a field of a certificate")
+        .hint(format!("known are {}", fields.join(", "))))
 }

@@ -60,7 +60,7 @@ pub(super) fn passes(document: &Document, id: NodeId, axis: Axis, test: &Test) -
     let name = document.name(id).filter(|_| main);
     Ok(match test {
         Test::Node => true,
-        Test::Text => matches!(kind, Kind::Text(_)),
+        Test::Text => matches!(kind, Kind::Text(_) | Kind::Verbatim(_)),
         Test::Comment => matches!(kind, Kind::Comment(_)),
         Test::Instruction(wanted) => match kind {
             Kind::Instruction { target, .. } => wanted.as_ref().is_none_or(|w| w == target),

@@ -72,18 +72,18 @@ impl Context<'_> {
     }
 
     pub(super) fn number(&self, expr: &Expr) -> Eval<f64> {
-        Ok(self.to_number(&self.eval(expr)?))
+        Ok(self.number_of(&self.eval(expr)?))
     }
 
     pub(super) fn text(&self, expr: &Expr) -> Eval<String> {
-        Ok(self.to_text(&self.eval(expr)?))
+        Ok(self.text_of(&self.eval(expr)?))
     }
 
     pub(super) fn truth(&self, expr: &Expr) -> Eval<bool> {
         Ok(to_boolean(&self.eval(expr)?))
     }
 
-    pub(super) fn to_text(&self, object: &Object) -> String {
+    pub(super) fn text_of(&self, object: &Object) -> String {
         match object {
             Object::Nodes(nodes) => nodes
                 .first()
@@ -95,11 +95,11 @@ impl Context<'_> {
         }
     }
 
-    pub(super) fn to_number(&self, object: &Object) -> f64 {
+    pub(super) fn number_of(&self, object: &Object) -> f64 {
         match object {
             Object::Boolean(value) => f64::from(u8::from(*value)),
             Object::Number(value) => *value,
-            other => number::from_text(&self.to_text(other)),
+            other => number::from_text(&self.text_of(other)),
         }
     }
 
@@ -169,7 +169,7 @@ impl Context<'_> {
                 .any(|&n| self.compare(operator, other, &Object::Text(self.document.string_value(n)))),
             (Object::Text(left), Object::Text(right)) if operator == Comparison::Equal => left == right,
             (Object::Text(left), Object::Text(right)) if operator == Comparison::NotEqual => left != right,
-            _ => numbers(operator, self.to_number(left), self.to_number(right)),
+            _ => numbers(operator, self.number_of(left), self.number_of(right)),
         }
     }
 }

@@ -46,11 +46,17 @@ pub(super) fn call(context: &Context<'_>, name: &str, arguments: &[Expr]) -> Eva
             Object::Text(text.split_ascii_whitespace().collect::<Vec<_>>().join(" "))
         }
         ("translate", 3) => Object::Text(translate(&text(0)?, &text(1)?, &text(2)?)),
+        _ => return numeric_or_boolean(context, name, arguments),
+    })
+}
+
+fn numeric_or_boolean(context: &Context<'_>, name: &str, arguments: &[Expr]) -> Eval<Object> {
+    Ok(match (name, arguments.len()) {
         ("boolean", 1) => Object::Boolean(context.truth(&arguments[0])?),
         ("not", 1) => Object::Boolean(!context.truth(&arguments[0])?),
         ("true", 0) => Object::Boolean(true),
         ("false", 0) => Object::Boolean(false),
-        ("lang", 1) => Object::Boolean(lang(context, &text(0)?)),
+        ("lang", 1) => Object::Boolean(lang(context, &context.text(&arguments[0])?)),
         ("number", 0) => Object::Number(number::from_text(&context.document.string_value(context.node))),
         ("number", 1) => Object::Number(context.number(&arguments[0])?),
         ("sum", 1) => {
@@ -112,7 +118,7 @@ fn by_id(context: &Context<'_>, argument: &Expr) -> Eval<Vec<NodeId>> {
             .map(|&n| context.document.string_value(n))
             .collect::<Vec<_>>()
             .join(" "),
-        other => context.to_text(&other),
+        other => context.text_of(&other),
     };
     let wanted: Vec<&str> = wanted.split_ascii_whitespace().collect();
     let has_id = |id: &NodeId| {

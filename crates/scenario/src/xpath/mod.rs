@@ -115,6 +115,9 @@ mod tests {
             assert_eq!(shown(&document, expression), expected, "{expression}");
         }
         assert_eq!(shown(&parse_html("hello").unwrap(), "/html/body/p"), "[hello]");
+        assert_eq!(shown(&parse_html("é<b>€</b>ü").unwrap(), "//p | //b"), "[é€ü|€]");
+        let script = parse_html("<script>a</b><p></SCRIPT ><i>x</i>").unwrap();
+        assert_eq!(shown(&script, "//script | //i"), "[a</b><p>|x]");
     }
 
     #[test]
@@ -122,8 +125,22 @@ mod tests {
         let deep = format!("{}1{}", "(".repeat(100_000), ")".repeat(100_000));
         assert!(XPath::parse(&deep).is_err());
         assert!(XPath::parse(&format!("{}1", "-".repeat(100_000))).is_err());
+        assert!(XPath::parse(&format!("1{}", "+1".repeat(100_000))).is_err());
         let document = parse_xml(&"<a>".repeat(100_000));
         assert!(document.is_some());
         assert!(parse_html(&"<div>".repeat(100_000)).is_some());
+    }
+
+    #[test]
+    fn hostile_documents_take_time_in_proportion_to_their_size() {
+        // Each took minutes if it were quadratic.
+        assert!(parse_html(&"<script>".repeat(40_000)).is_some());
+        assert!(parse_html(&"<script></script>".repeat(40_000)).is_some());
+        let names: String = (0..40_000).map(|i| format!(" a{i}=''")).collect();
+        assert!(parse_html(&format!("<p{names}>")).is_some());
+        assert!(parse_xml(&format!("<p{names}/>")).is_none());
+        let spaces: String = (0..20_000).map(|i| format!("<a xmlns:p{i}='u'/>")).collect();
+        assert!(parse_xml(&format!("<r>{spaces}</r>")).is_some());
+        assert!(parse_html(&"&".repeat(200_000)).is_some());
     }
 }

@@ -7,10 +7,16 @@ use super::lexer::{Token, tokens};
 /// Deeper nesting is refused.
 const MAX_DEPTH: usize = 64;
 
+/// A longer expression is refused: a chain of operators nests as deep as it is long.
+const MAX_TOKENS: usize = 1000;
+
 type Parse<T> = Result<T, InvalidXPath>;
 
 pub(super) fn expression(text: &str) -> Parse<Expr> {
     let tokens = tokens(text)?;
+    if tokens.len() > MAX_TOKENS {
+        return Err(InvalidXPath);
+    }
     let mut parser = Parser {
         tokens: &tokens,
         depth: 0,

@@ -1,7 +1,9 @@
 //! A small server with something for every feature of the format, in process and on a port of its own.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub mod cases;
 mod pages;
+pub mod raw;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -45,7 +47,26 @@ async fn answer(request: Request<Incoming>, counters: Counters) -> Result<Respon
 
 /// Runs a future on a runtime of its own.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
     #[allow(clippy::disallowed_methods, reason = "the entry of a test")]
     runtime.block_on(future)
+}
+
+/// Whether a tool is installed. Where tools are required, its absence fails the test.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a test reads whether its tools must be there"
+)]
+pub fn tool_is_there(name: &str) -> bool {
+    let there = std::process::Command::new(name).arg("--version").output().is_ok();
+    let required = std::env::var("FARMGATE_REQUIRE_TOOLS").is_ok_and(|v| v == "1");
+    assert!(
+        there || !required,
+        "{name} is required and not installed: cargo install {name} --version 8.0.1"
+    );
+    there
 }

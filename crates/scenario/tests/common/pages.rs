@@ -41,8 +41,9 @@ fn with(mut page: Page, headers: &[(&'static str, &str)]) -> Page {
 pub fn page(head: &Parts, body: &Bytes, counters: &Counters) -> Page {
     let path = head.uri.path().to_string();
     let query: Vec<(String, String)> =
-        url::form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
-    let param = |name: &str| query.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+        url::form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes())
+            .into_owned()
+            .collect();
     let mut parts = path.trim_start_matches('/').split('/');
     let (first, second) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     match first {
@@ -54,18 +55,46 @@ pub fn page(head: &Parts, body: &Bytes, counters: &Counters) -> Page {
         "html" => reply(200, "text/html; charset=utf-8", HTML),
         "text" => reply(200, "text/plain; charset=utf-8", "Hello World!\nsecond line é\n"),
         "hello" => reply(200, "text/plain", "Hello World!"),
-        "latin1" => reply(200, "text/plain; charset=ISO-8859-1", vec![b'c', b'a', b'f', 0xe9]),
+        "latin1" => reply(
+            200,
+            "text/plain; charset=ISO-8859-1",
+            vec![b'c', b'a', b'f', 0xe9],
+        ),
         "badcharset" => reply(200, "text/plain; charset=nope", "x"),
         "bytes" => reply(200, "application/octet-stream", vec![0_u8, 1, 2, 0xff, 0xfe]),
         "empty" => reply(200, "", ""),
         "status" => reply(second.parse().unwrap_or(200), "", ""),
         "headers" => with(
             reply(200, "text/plain", "h"),
-            &[("x-one", "1"), ("x-many", "a"), ("x-many", "b"), ("x-empty", ""), ("etag", "\"abc\"")],
+            &[
+                ("x-one", "1"),
+                ("x-many", "a"),
+                ("x-many", "b"),
+                ("x-empty", ""),
+                ("etag", "\"abc\""),
+            ],
         ),
         "gzip" | "deflate" | "br" | "unknown" => compressed(first),
+        "redirect" | "chain" | "cookie" | "cookies" => state(head, first, second, &query),
+        "counter" => counter(second, param(&query, "fail"), counters),
+        _ => reply(404, "text/plain", "not found"),
+    }
+}
+
+fn param<'q>(query: &'q [(String, String)], name: &str) -> Option<&'q str> {
+    query.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+}
+
+/// Redirections and cookies.
+fn state(head: &Parts, first: &str, second: &str, query: &[(String, String)]) -> Page {
+    let param = |name| param(query, name);
+    match first {
         "redirect" => with(
-            reply(param("status").and_then(|s| s.parse().ok()).unwrap_or(302), "", ""),
+            reply(
+                param("status").and_then(|s| s.parse().ok()).unwrap_or(302),
+                "",
+                "",
+            ),
             &[("location", param("to").unwrap_or("/hello"))],
         ),
         "chain" => match second.parse::<u32>() {
@@ -74,21 +103,22 @@ pub fn page(head: &Parts, body: &Bytes, counters: &Counters) -> Page {
         },
         "cookie" => {
             let mut page = reply(200, "text/plain", "set");
-            for (name, value) in &query {
+            for (name, value) in query {
                 if name == "c" {
                     page = with(page, &[("set-cookie", value)]);
                 }
             }
             page
         }
-        "cookies" => {
-            let cookie = head.headers.get("cookie").map(|c| c.to_str().unwrap().to_string());
+        _ => {
+            let cookie = head
+                .headers
+                .get("cookie")
+                .map(|c| c.to_str().unwrap().to_string());
             let mut all: Vec<&str> = cookie.as_deref().unwrap_or_default().split("; ").collect();
             all.sort_unstable();
             reply(200, "text/plain", all.join("; "))
         }
-        "counter" => counter(second, param("fail"), counters),
-        _ => reply(404, "text/plain", "not found"),
     }
 }
 
@@ -96,12 +126,18 @@ pub fn page(head: &Parts, body: &Bytes, counters: &Counters) -> Page {
 fn echo(head: &Parts, body: &Bytes) -> Page {
     let mut headers = serde_json::Map::new();
     for name in head.headers.keys() {
-        let values: Vec<_> =
-            head.headers.get_all(name).iter().map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned()).collect();
+        let values: Vec<_> = head
+            .headers
+            .get_all(name)
+            .iter()
+            .map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned())
+            .collect();
         headers.insert(name.to_string(), json!(values.join(", ")));
     }
-    let is_multipart =
-        head.headers.get("content-type").is_some_and(|t| t.to_str().unwrap_or("").starts_with("multipart/"));
+    let is_multipart = head
+        .headers
+        .get("content-type")
+        .is_some_and(|t| t.to_str().unwrap_or("").starts_with("multipart/"));
     let echo = json!({
         "method": head.method.as_str(),
         "path": head.uri.path(),
@@ -119,7 +155,8 @@ fn multipart(head: &Parts, body: &Bytes) -> serde_json::Value {
     let content_type = head.headers["content-type"].to_str().unwrap();
     let boundary = content_type.split("boundary=").nth(1).unwrap_or_default();
     let body = String::from_utf8_lossy(body).into_owned();
-    let parts = body.split(&format!("--{boundary}")).filter_map(|part| {
+    let delimiter = format!("--{boundary}");
+    let parts = body.split(&delimiter).filter_map(|part| {
         let (head, data) = part.trim_start_matches("\r\n").split_once("\r\n\r\n")?;
         Some(json!({"head": head.split("\r\n").collect::<Vec<_>>(), "data": data.trim_end_matches("\r\n")}))
     });
@@ -141,7 +178,10 @@ fn compressed(encoding: &str) -> Page {
         }
         // "Hello World!" in Brotli, as its reference encoder writes it.
         "br" => {
-            vec![0x21, 0x2c, 0x00, 0x04, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x20, 0x57, 0x6f, 0x72, 0x6c, 0x64, 0x21, 0x03]
+            vec![
+                0x21, 0x2c, 0x00, 0x04, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x20, 0x57, 0x6f, 0x72, 0x6c, 0x64,
+                0x21, 0x03,
+            ]
         }
         _ => plain.to_vec(),
     };
