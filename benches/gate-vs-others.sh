@@ -11,6 +11,7 @@ results=$(mktemp)
 trap 'kill "${server:-}" 2>/dev/null || true; rm -f "$results"' EXIT
 
 need() { command -v "$1" >/dev/null || { echo "installing $1" >&2; shift; "$@" >&2; }; }
+need jq apt-get install -y jq
 need wrk apt-get install -y wrk
 need ab apt-get install -y apache2-utils
 need hey apt-get install -y hey
