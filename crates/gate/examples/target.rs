@@ -1,4 +1,4 @@
-//! A small fast HTTP server to measure generators against: `target [PORT] [stall]`. Answers every request with 200 and
+//! A small fast HTTP server to measure generators against: `target [PORT] [stall]`. Answers every request without a body with 200 and
 //! a short JSON body; with `stall` it stands still in the last second of every ten, so that the truth is known.
 
 #![allow(clippy::unwrap_used, reason = "an example that cannot go on may stop")]

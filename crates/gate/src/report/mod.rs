@@ -1,6 +1,8 @@
 //! The report: its model, which is what `report.json` holds, and the forms it is written in.
 
+mod charts;
 mod html;
+mod judge;
 mod junit;
 mod markdown;
 mod merge;
