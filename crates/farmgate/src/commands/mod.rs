@@ -1,14 +1,23 @@
-//! One file a subcommand: an `Args` struct and a `run` that returns an [`Exit`].
+//! One file a subcommand: an `Args` struct and a `run` that returns an [`Exit`], or the gate's exit code.
 
 mod check;
+mod compare;
+mod gate;
+mod init;
+mod isolate;
+mod load;
+mod options;
+mod report;
 mod serve;
+mod smoke;
+mod soak;
 
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
 
-/// What the process tells its caller.
+/// What the process tells its caller. The gate's verdicts use the same numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// All held.
@@ -21,29 +30,46 @@ pub enum Exit {
     Error = 3,
 }
 
+/// Exit code of a usage error or a failure of the tool itself.
+pub const TOOL_ERROR: u8 = Exit::Error as u8;
+
 #[derive(Subcommand, Debug)]
 pub enum Command {
     Serve(serve::Serve),
     Migrate(serve::Migrate),
     Check(check::Check),
+    Smoke(smoke::Smoke),
+    Load(load::Load),
+    Isolate(isolate::Isolate),
+    Soak(soak::Soak),
+    Compare(compare::Compare),
+    Gate(gate::Gate),
+    Report(report::ReportCommand),
 }
 
 /// Runs one subcommand to its end and returns the exit code; an error is the tool's own and is told on standard error.
 pub fn run(command: Command) -> ExitCode {
     let out = &mut std::io::stdout();
     let done = match command {
-        Command::Serve(serve) => on_runtime(serve.run(out)),
-        Command::Migrate(migrate) => on_runtime(migrate.run(out)),
-        Command::Check(check) => check.run(out),
+        Command::Serve(serve) => on_runtime(serve.run(out)).map(|exit| exit as u8),
+        Command::Migrate(migrate) => on_runtime(migrate.run(out)).map(|exit| exit as u8),
+        Command::Check(check) => check.run(out).map(|exit| exit as u8),
+        Command::Smoke(smoke) => smoke.run(),
+        Command::Load(load) => load.run(),
+        Command::Isolate(isolate) => on_runtime(isolate.run(out)),
+        Command::Soak(soak) => soak.run(),
+        Command::Compare(compare) => compare.run(),
+        Command::Gate(gate) => gate.run(),
+        Command::Report(report) => report.run(),
     };
-    let exit = done.unwrap_or_else(|error| {
+    let code = done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        Exit::Error
+        TOOL_ERROR
     });
-    ExitCode::from(exit as u8)
+    ExitCode::from(code)
 }
 
-fn on_runtime(work: impl Future<Output = Result<Exit>>) -> Result<Exit> {
+fn on_runtime<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

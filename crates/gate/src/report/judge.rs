@@ -1,0 +1,71 @@
+//! From the figures of a load run to its verdict; the rules are explained in `docs/load-model.md`.
+
+use super::model::LoadReport;
+use crate::load::Ended;
+use crate::threshold::{Held, Threshold};
+use crate::verdict::Verdict;
+
+impl LoadReport {
+    /// The verdict and its reasons; see `docs/load-model.md` for the rules.
+    pub fn judge(&self, thresholds: &[Threshold]) -> (Verdict, Vec<String>) {
+        let mut verdict = Verdict::Pass;
+        let mut reasons = Vec::new();
+        let mut doubt = |reason: String| {
+            verdict = verdict.and(Verdict::Inconclusive);
+            reasons.push(reason);
+        };
+        if self.total.total() == 0 {
+            doubt("no request was counted".to_owned());
+        }
+        if self.thresholds.is_empty() {
+            doubt("no threshold was given, so nothing was promised".to_owned());
+        }
+        match &self.ended {
+            Ended::Stopped => doubt("the run was stopped before its plan was carried out".to_owned()),
+            // What broke may have mended while the last answers came in, but the rest of the plan was never tried.
+            Ended::Aborted(why) => doubt(format!("ended early: {why}")),
+            Ended::Completed => {}
+        }
+        let slow = self.generator.limited.as_ref();
+        if let Some(why) = slow {
+            doubt(format!("the generator limited the run: {why}"));
+        }
+        for (held, threshold) in self.thresholds.iter().zip(thresholds) {
+            let counts = self.counts(held.verdict, threshold);
+            verdict = verdict.and(counts);
+            let word = match counts {
+                Verdict::Pass => "holds",
+                Verdict::Fail => "does not hold",
+                Verdict::Inconclusive => "cannot be told",
+            };
+            reasons.push(format!("{} {word}: {}", held.threshold, held.shown));
+        }
+        if let Some(why) = self.generator.disturbed.as_ref().filter(|_| slow.is_none()) {
+            reasons.push(format!("latencies look worse than they were: {why}"));
+        }
+        (verdict, reasons)
+    }
+
+    /// The thresholds with the verdicts that count; one that cannot be read any more counts as it was written.
+    pub(super) fn held(&self) -> Vec<Held> {
+        let settle = |held: &Held| match held.threshold.parse::<Threshold>() {
+            Ok(threshold) => Held {
+                verdict: self.counts(held.verdict, &threshold),
+                ..held.clone()
+            },
+            Err(_) => held.clone(),
+        };
+        self.thresholds.iter().map(settle).collect()
+    }
+
+    /// What a threshold's verdict is worth beside what the generator says of itself: see `docs/load-model.md`.
+    fn counts(&self, verdict: Verdict, threshold: &Threshold) -> Verdict {
+        let limited = self.generator.limited.is_some();
+        let doubtful = limited || (verdict == Verdict::Fail && self.generator.disturbed.is_some());
+        if doubtful && !threshold.survives_a_slow_generator() {
+            Verdict::Inconclusive
+        } else {
+            verdict
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The report: its model, which is what `report.json` holds, and the forms it is written in.
+
+mod charts;
+mod html;
+mod judge;
+mod junit;
+mod markdown;
+mod merge;
+mod model;
+mod summary;
+mod svg;
+mod write;
+
+pub use merge::{BadMerge, merge};
+pub use model::{
+    CellReport, CompareReport, Detail, Environment, Finding, LoadReport, Report, SCHEMA, SmokeReport,
+    SmokeRow, SoakReport, StageResult, schema,
+};
+pub use summary::summary;
+pub use write::{Format, WriteError, render, write};

@@ -1,0 +1,85 @@
+//! Writing a report in the form that a file's ending asks for.
+
+use std::path::{Path, PathBuf};
+
+use super::Report;
+
+/// A form of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// One self-contained page.
+    Html,
+    /// The model itself.
+    Json,
+    /// JUnit XML.
+    Junit,
+    /// A summary for a pull request.
+    Markdown,
+}
+
+/// Why a report was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The ending says nothing.
+    #[error("{path}: a report file must end in .html, .json, .xml or .md", path = .0.display())]
+    Ending(PathBuf),
+    /// The page could not be made.
+    #[error("the report could not be rendered: {0}")]
+    Render(String),
+    /// The file could not be written.
+    #[error("{path}: {source}", path = .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl Format {
+    /// The form that the file's ending asks for.
+    ///
+    /// # Errors
+    /// If the ending is not known.
+    pub fn of(path: &Path) -> Result<Self, WriteError> {
+        match path.extension().and_then(|e| e.to_str()) {
+            Some("html") => Ok(Self::Html),
+            Some("json") => Ok(Self::Json),
+            Some("xml") => Ok(Self::Junit),
+            Some("md") => Ok(Self::Markdown),
+            _ => Err(WriteError::Ending(path.to_owned())),
+        }
+    }
+}
+
+/// The report in one form.
+///
+/// # Errors
+/// If it cannot be rendered.
+pub fn render(report: &Report, format: Format) -> Result<String, WriteError> {
+    Ok(match format {
+        Format::Html => super::html::html(report).map_err(|e| WriteError::Render(e.to_string()))?,
+        Format::Json => {
+            let text = serde_json::to_string_pretty(report);
+            text.map_err(|e| WriteError::Render(e.to_string()))? + "\n"
+        }
+        Format::Junit => super::junit::junit(report),
+        Format::Markdown => super::markdown::markdown(report),
+    })
+}
+
+/// Writes the report to a file; folders that are missing are made.
+///
+/// # Errors
+/// See [`WriteError`].
+pub fn write(report: &Report, path: &Path) -> Result<(), WriteError> {
+    let text = render(report, Format::of(path)?)?;
+    let failed = |source| WriteError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    std::fs::write(path, text).map_err(failed)
+}

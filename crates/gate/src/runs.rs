@@ -1,0 +1,379 @@
+//! Load, soak and comparison as stages of a report: thresholds, early abort and server figures around the engines.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::compare::{self, ComparePlan, Side};
+use crate::config::Promise;
+use crate::live::Live;
+use crate::load::{self, Control, Crew, JourneyCrew, Plan, SingleCrew};
+use crate::measure::{Measured, Selection};
+use crate::report::{CompareReport, Detail, LoadReport, SoakReport, StageResult};
+use crate::server::{LiveFigures, ServerSeries, Sources, sample};
+use crate::soak::{self, SoakPlan};
+use crate::threshold::{Held, Threshold};
+use crate::units::show_seconds;
+use crate::verdict::Verdict;
+
+/// Who sends the requests of a run.
+#[derive(Clone)]
+pub enum Senders {
+    /// One URL.
+    Single(SingleCrew),
+    /// Scenarios.
+    Journeys(JourneyCrew),
+}
+
+impl Senders {
+    /// The weight of each journey; one for a single URL.
+    pub fn weights(&self) -> Vec<f64> {
+        match self {
+            Self::Single(_) => vec![1.0],
+            Self::Journeys(crew) => crew.weights(),
+        }
+    }
+}
+
+/// A load run with its promises.
+pub struct LoadSpec {
+    /// Name of the stage.
+    pub name: String,
+    /// What it does.
+    pub plan: Plan,
+    /// Thresholds.
+    pub promises: Vec<Promise>,
+    /// Where figures of the server come from.
+    pub sources: Sources,
+}
+
+/// A sampler on its way.
+struct Sampling {
+    live: watch::Receiver<LiveFigures>,
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<ServerSeries>,
+}
+
+impl Sampling {
+    fn start(sources: Sources) -> Option<Self> {
+        if sources.metrics.is_none() && sources.pid.is_none() {
+            return None;
+        }
+        let (send, live) = watch::channel(LiveFigures::default());
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(sample(sources, stop.clone(), send));
+        Some(Self { live, stop, task })
+    }
+
+    async fn end(self) -> Option<ServerSeries> {
+        self.stop.cancel();
+        self.task.await.ok()
+    }
+}
+
+/// Carries out a load run.
+///
+/// # Errors
+/// If a generator thread cannot be started.
+pub async fn load(
+    spec: LoadSpec,
+    senders: Senders,
+    cancel: CancellationToken,
+    live: &mut Live<impl std::io::Write>,
+) -> std::io::Result<StageResult> {
+    match senders {
+        Senders::Single(crew) => load_with(spec, crew, cancel, live).await,
+        Senders::Journeys(crew) => load_with(spec, crew, cancel, live).await,
+    }
+}
+
+async fn load_with<C: Crew>(
+    spec: LoadSpec,
+    crew: C,
+    cancel: CancellationToken,
+    live: &mut Live<impl std::io::Write>,
+) -> std::io::Result<StageResult> {
+    let start = Instant::now();
+    let LoadSpec {
+        name,
+        plan,
+        promises,
+        sources,
+    } = spec;
+    let sampling = Sampling::start(sources);
+    let model = plan.model;
+    let figures = sampling.as_ref().map(|s| s.live.clone());
+    let watcher = |progress: &load::Progress<'_>| {
+        let highest = figures
+            .as_ref()
+            .map(|f| f.borrow().highest.clone())
+            .unwrap_or_default();
+        let held: Vec<Held> = promises
+            .iter()
+            .map(|p| p.threshold.check(progress.measured, &highest))
+            .collect();
+        live.load(progress, &held);
+        broken(&promises, &held, progress.elapsed)
+    };
+    let run = load::run(plan, crew, cancel, watcher).await?;
+    live.end();
+    let server = match sampling {
+        Some(sampling) => sampling.end().await,
+        None => None,
+    };
+    let highest = server.as_ref().map(|s| s.highest.clone()).unwrap_or_default();
+    let thresholds: Vec<Threshold> = promises.into_iter().map(|p| p.threshold).collect();
+    let held = thresholds
+        .iter()
+        .map(|t| t.check(&run.measured, &highest))
+        .collect();
+    let report = LoadReport::new(model, &run, held, server);
+    let (verdict, reasons) = report.judge(&thresholds);
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(StageResult {
+        name,
+        verdict,
+        reasons,
+        seconds,
+        detail: Detail::Load(Box::new(report)),
+    })
+}
+
+fn broken(promises: &[Promise], held: &[Held], elapsed: Duration) -> Control {
+    let aborts = promises.iter().zip(held).find(|(promise, held)| {
+        held.verdict == Verdict::Fail && promise.abort_after.is_some_and(|after| elapsed >= after.0)
+    });
+    match aborts {
+        Some((_, held)) => Control::Abort(format!("{} does not hold: {}", held.threshold, held.shown)),
+        None => Control::Continue,
+    }
+}
+
+/// What a soak is about.
+pub struct SoakTarget<'a> {
+    /// URL of the service.
+    pub url: &'a str,
+    /// State file.
+    pub state: &'a Path,
+    /// Promises about the whole run.
+    pub thresholds: Vec<Threshold>,
+    /// Where figures of the server come from.
+    pub sources: Sources,
+}
+
+/// Carries out a soak, or what is left of it.
+///
+/// # Errors
+/// If the state file cannot be used or a thread cannot be started.
+pub async fn soak(
+    plan: SoakPlan,
+    target: SoakTarget<'_>,
+    senders: Senders,
+    cancel: CancellationToken,
+    live: &mut Live<impl std::io::Write>,
+) -> Result<StageResult, soak::StateError> {
+    let start = Instant::now();
+    let SoakTarget {
+        url,
+        state,
+        thresholds,
+        sources,
+    } = target;
+    let sampling = Sampling::start(sources);
+    let figures = sampling
+        .as_ref()
+        .map_or_else(|| watch::channel(LiveFigures::default()).1, |s| s.live.clone());
+    let mut show = |sample: &soak::SoakSample, done: f64| {
+        let p50 = sample.p50.map_or_else(|| "–".to_owned(), show_seconds);
+        live.say(&format!(
+            "{:>5.1}% {} users | {:.0}/s | p50 {p50} | errors {}",
+            done * 100.0,
+            sample.users,
+            sample.rate,
+            sample.errors
+        ));
+    };
+    let soaked = match senders {
+        Senders::Single(crew) => soak::run(&plan, url, crew, state, figures, cancel, &mut show).await?,
+        Senders::Journeys(crew) => soak::run(&plan, url, crew, state, figures, cancel, &mut show).await?,
+    };
+    let server = match sampling {
+        Some(sampling) => sampling.end().await,
+        None => None,
+    };
+    let highest = server.map(|s| s.highest).unwrap_or_default();
+    let measured = as_measured(&soaked);
+    let held: Vec<Held> = thresholds.iter().map(|t| t.check(&measured, &highest)).collect();
+    let drifts = soaked.drifts(&plan);
+    let (verdict, reasons) = soak_verdict(&plan, &soaked, &drifts, &held);
+    let report = SoakReport {
+        planned_seconds: plan.length.as_secs_f64(),
+        speed: plan.speed,
+        resumed: soaked.state.resumed,
+        latency_changes: soaked.latency_changes(plan.seed),
+        drifts,
+        samples: soaked.state.samples,
+        total: soaked.state.tally,
+        thresholds: held,
+    };
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(StageResult {
+        name: "soak".to_owned(),
+        verdict,
+        reasons,
+        seconds,
+        detail: Detail::Soak(Box::new(report)),
+    })
+}
+
+fn soak_verdict(
+    plan: &SoakPlan,
+    soaked: &soak::Soaked,
+    drifts: &[soak::Drift],
+    held: &[Held],
+) -> (Verdict, Vec<String>) {
+    let mut verdict = Verdict::all(
+        drifts
+            .iter()
+            .map(|d| d.verdict)
+            .chain(held.iter().map(|h| h.verdict)),
+    );
+    let mut reasons: Vec<String> = drifts.iter().map(drift_reason).collect();
+    reasons.extend(
+        held.iter()
+            .map(|h| format!("{}: {} ({})", h.threshold, h.verdict, h.shown)),
+    );
+    if !soaked.complete {
+        verdict = verdict.and(Verdict::Inconclusive);
+        let done = show_seconds(soaked.state.done);
+        reasons.insert(
+            0,
+            format!("stopped after {done}; the state file takes it up again"),
+        );
+    }
+    if soaked.state.tally.ok == 0 {
+        verdict = verdict.and(Verdict::Fail);
+        reasons.insert(0, "no request was answered as asserted".to_owned());
+    }
+    if plan.speed != 1.0 {
+        reasons.push(format!("carried out {} times faster than planned", plan.speed));
+    }
+    (verdict, reasons)
+}
+
+/// The totals of a soak in the form that thresholds ask.
+fn as_measured(soaked: &soak::Soaked) -> Measured {
+    let tag = crate::measure::Tag {
+        kind: crate::measure::TagKind::Request,
+        scenario: "soak".to_owned(),
+        name: "soak".to_owned(),
+    };
+    let mut measured = Measured::new(vec![tag], vec![("soak".to_owned(), false)]);
+    measured.seconds[0] = soaked.state.done;
+    let cell = crate::measure::Cell {
+        tally: soaked.state.tally.clone(),
+        latency: soaked.latency(),
+    };
+    measured.add(0, 0, &cell);
+    debug_assert_eq!(measured.select(&Selection::default()).tally, cell.tally);
+    measured
+}
+
+fn drift_reason(drift: &soak::Drift) -> String {
+    let share = |value: Option<f64>| value.map_or_else(|| "?".to_owned(), crate::units::show_share);
+    match drift.verdict {
+        Verdict::Inconclusive if drift.change.is_none() => {
+            format!(
+                "drift of {} cannot be told: too few samples, or it was not measured",
+                drift.figure
+            )
+        }
+        _ => format!(
+            "drift of {}: {} ({} to {}), allowed {}",
+            drift.figure,
+            share(drift.change),
+            share(drift.low),
+            share(drift.high),
+            share(Some(drift.limit))
+        ),
+    }
+}
+
+/// Compares two live releases.
+///
+/// # Errors
+/// If a generator thread cannot be started.
+pub async fn compare(
+    plan: &ComparePlan,
+    names: (&str, &str),
+    base: (Senders, Sources),
+    candidate: (Senders, Sources),
+    cancel: CancellationToken,
+    live: &mut Live<impl std::io::Write>,
+) -> std::io::Result<StageResult> {
+    let start = Instant::now();
+    live.say(&plan.announce());
+    let done = |number| live.say(&format!("round {number} of {}", plan.rounds));
+    let rounds = match (base, candidate) {
+        ((Senders::Single(b), bs), (Senders::Single(c), cs)) => {
+            compare::run(
+                plan,
+                Side { crew: b, sources: bs },
+                Side { crew: c, sources: cs },
+                cancel,
+                done,
+            )
+            .await?
+        }
+        ((Senders::Journeys(b), bs), (Senders::Journeys(c), cs)) => {
+            compare::run(
+                plan,
+                Side { crew: b, sources: bs },
+                Side { crew: c, sources: cs },
+                cancel,
+                done,
+            )
+            .await?
+        }
+        _ => {
+            return Err(std::io::Error::other(
+                "both sides must be sent the same scenarios",
+            ));
+        }
+    };
+    let announced = plan.announce();
+    Ok(compared(
+        &rounds,
+        &plan.rules,
+        names,
+        announced,
+        start.elapsed().as_secs_f64(),
+    ))
+}
+
+/// The stage of rounds that have been taken, live or from recorded runs.
+pub fn compared(
+    rounds: &[compare::Round],
+    rules: &compare::Rules,
+    (base, candidate): (&str, &str),
+    plan: String,
+    seconds: f64,
+) -> StageResult {
+    let (verdict, answers, reasons) = compare::conclude(rounds, rules);
+    let report = CompareReport {
+        base: base.to_owned(),
+        candidate: candidate.to_owned(),
+        rounds: rounds.len(),
+        plan,
+        answers,
+    };
+    StageResult {
+        name: "compare".to_owned(),
+        verdict,
+        reasons,
+        seconds,
+        detail: Detail::Compare(report),
+    }
+}

@@ -1,0 +1,90 @@
+//! Two live servers compared: a slower candidate is found, errors are found, and too little says so.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use gate::compare::{Answer, ComparePlan, Rules};
+use gate::live::Live;
+use gate::load::SingleCrew;
+use gate::report::{Detail, StageResult};
+use gate::runs::{Senders, compare};
+use gate::server::Sources;
+use gate::setup::Given;
+use gate::verdict::Verdict;
+use tokio_util::sync::CancellationToken;
+
+fn server(delay_ms: u64, one_error_in: u64) -> String {
+    let asked = AtomicU64::new(1);
+    support::serve(move |_, _| {
+        let wrong = asked.fetch_add(1, Ordering::Relaxed).is_multiple_of(one_error_in);
+        (
+            Duration::from_millis(delay_ms),
+            support::answer(if wrong { 500 } else { 200 }, "{}"),
+        )
+    })
+}
+
+async fn go(base: &str, candidate: &str, rounds: usize) -> StageResult {
+    let senders = |url: &str| {
+        let given = Given {
+            url: url.to_owned(),
+            ..Given::default()
+        };
+        (
+            Senders::Single(SingleCrew::new(given.single("/", None).unwrap())),
+            Sources::default(),
+        )
+    };
+    let plan = ComparePlan {
+        rate: 250.0,
+        slice: Duration::from_millis(100),
+        rounds,
+        rules: Rules::default(),
+        seed: 1,
+        drain: Duration::from_secs(1),
+        weights: vec![1.0],
+    };
+    let mut live = Live::new(Vec::new(), false);
+    let cancel = CancellationToken::new();
+    compare(
+        &plan,
+        (base, candidate),
+        senders(base),
+        senders(candidate),
+        cancel,
+        &mut live,
+    )
+    .await
+    .unwrap()
+}
+
+fn answer(stage: &StageResult, figure: &str) -> Answer {
+    let Detail::Compare(compare) = &stage.detail else {
+        panic!("no comparison")
+    };
+    compare
+        .answers
+        .iter()
+        .find(|a| a.figure == figure)
+        .unwrap()
+        .answer
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_candidate_that_is_twice_as_slow_and_errs_is_worse() {
+    let stage = go(&server(30, u64::MAX), &server(60, 10), 14).await;
+    assert_eq!(answer(&stage, "p50"), Answer::Worse, "{:?}", stage.reasons);
+    assert_eq!(answer(&stage, "error_rate"), Answer::Worse, "{:?}", stage.reasons);
+    assert_eq!(stage.verdict, Verdict::Fail);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn few_rounds_cannot_tell_and_none_prove_nothing() {
+    let (base, candidate) = (server(30, u64::MAX), server(60, u64::MAX));
+    assert_eq!(go(&base, &candidate, 2).await.verdict, Verdict::Inconclusive);
+    assert_eq!(go(&base, &candidate, 0).await.verdict, Verdict::Inconclusive);
+}

@@ -1,0 +1,508 @@
+//! Stages and reports as a user sees them: what may pass, what never does, and what is written.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gate::config::{HttpConfig, JourneyConfig, Promise, Shape};
+use gate::live::Live;
+use gate::load::JourneyCrew;
+use gate::report::{Detail, Environment, Format, Report, StageResult, merge, render, schema};
+use gate::runs::{LoadSpec, Senders};
+use gate::server::Sources;
+use gate::setup::{Given, journey, plan};
+use gate::verdict::Verdict;
+use tokio_util::sync::CancellationToken;
+
+fn shop() -> String {
+    support::serve(|head, _| {
+        let answer = match head.lines().next().unwrap_or_default() {
+            line if line.starts_with("POST /login") => support::answer(200, r#"{"token": "t0ps3cret"}"#),
+            line if line.starts_with("GET /items") && head.contains("Bearer t0ps3cret") => {
+                support::answer(200, r#"{"items": [1, 2, 3]}"#)
+            }
+            line if line.starts_with("GET /metrics") => support::answer(200, "pool_in_use 9\npool_size 10\n"),
+            _ => support::answer(401, "{}"),
+        };
+        // Long enough that a delay of the generator on a busy machine does not matter beside it.
+        (Duration::from_millis(60), answer)
+    })
+}
+
+const JOURNEY: &str = "# @scenario shopping
+# @name login
+POST {{url}}/login
+{\"password\": \"{{password}}\"}
+HTTP 200
+[Captures]
+token: jsonpath \"$.token\"
+
+# @name list
+GET {{url}}/items
+Authorization: Bearer {{token}}
+HTTP 200
+[Asserts]
+jsonpath \"$.items\" count == 3
+";
+
+fn file(name: &str, text: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    (folder, path)
+}
+
+fn given(url: &str) -> Given {
+    let secrets = [("password".to_owned(), "hunter2-hunter2".to_owned())].into();
+    Given {
+        url: url.to_owned(),
+        secrets,
+        http: HttpConfig::default(),
+        ..Given::default()
+    }
+}
+
+async fn smoke(url: &str, text: &str) -> StageResult {
+    let (_folder, path) = file("a.hurl", text);
+    let scenario = gate::setup::read_scenario(&path).unwrap();
+    gate::smoke::run(vec![(path, scenario)], given(url).settings().unwrap(), 2).await
+}
+
+async fn load(url: &str, text: &str, thresholds: &[&str], shape: Shape, sources: Sources) -> StageResult {
+    let (_folder, path) = file("shopping.hurl", text);
+    let config = JourneyConfig {
+        file: path,
+        name: None,
+        weight: None,
+        data: None,
+        new_visitor: false,
+    };
+    let crew = JourneyCrew::new(vec![journey(&config).unwrap()], given(url).settings().unwrap());
+    let promise = |text: &&str| Promise {
+        threshold: text.parse().unwrap(),
+        abort_after: None,
+    };
+    let spec = LoadSpec {
+        name: "load".to_owned(),
+        plan: plan(&shape, crew.weights(), 1, Duration::from_secs(5)).unwrap(),
+        promises: thresholds.iter().map(promise).collect(),
+        sources,
+    };
+    let mut live = Live::new(Vec::new(), false);
+    let run = gate::runs::load(spec, Senders::Journeys(crew), CancellationToken::new(), &mut live);
+    without_the_generators_own_doubt(run.await.unwrap(), thresholds)
+}
+
+/// The machine that runs these tests may be too busy for any generator; the rule itself is tested where it stands.
+fn without_the_generators_own_doubt(mut stage: StageResult, thresholds: &[&str]) -> StageResult {
+    let Detail::Load(load) = &mut stage.detail else {
+        panic!("no load report")
+    };
+    (load.generator.limited, load.generator.disturbed) = (None, None);
+    let thresholds: Vec<_> = thresholds.iter().map(|text| text.parse().unwrap()).collect();
+    (stage.verdict, stage.reasons) = load.judge(&thresholds);
+    stage
+}
+
+fn slow(rate: f64) -> Shape {
+    let half = Some("500ms".parse().unwrap());
+    Shape {
+        rate: Some(rate),
+        duration: half,
+        warmup: Some("100ms".parse().unwrap()),
+        threads: Some(1),
+        ..Shape::default()
+    }
+}
+
+fn report(stages: Vec<StageResult>) -> Report {
+    let report = Report::new(
+        "shop <&>",
+        "http://user:pw@shop/",
+        1,
+        Environment::here(Vec::new()),
+        stages,
+    );
+    report.seal(
+        "2026-01-01T00:00:00Z".to_owned(),
+        "2026-01-01T00:01:00Z".to_owned(),
+    )
+}
+
+#[tokio::test]
+async fn a_scenario_that_holds_passes_and_its_secret_is_nowhere() {
+    let stage = smoke(&shop(), JOURNEY).await;
+    assert_eq!(stage.verdict, Verdict::Pass, "{:?}", stage.reasons);
+    let Detail::Smoke(rows) = &stage.detail else {
+        panic!("no smoke report")
+    };
+    assert_eq!(rows.calls, 2);
+    assert!(
+        rows.rows
+            .iter()
+            .any(|row| row.text.contains("count == 3") && row.ok)
+    );
+    let text = render(&report(vec![stage]), Format::Json).unwrap();
+    assert!(!text.contains("hunter2"));
+}
+
+#[tokio::test]
+async fn a_failed_assert_fails_with_what_was_expected_and_what_came() {
+    let stage = smoke(&shop(), &JOURNEY.replace("count == 3", "count == 4")).await;
+    assert_eq!(stage.verdict, Verdict::Fail);
+    assert!(
+        stage.reasons[0].contains('4') && stage.reasons[0].contains('3'),
+        "{:?}",
+        stage.reasons
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_proves_nothing_is_inconclusive() {
+    assert_eq!(
+        smoke(&shop(), "# nothing here\n").await.verdict,
+        Verdict::Inconclusive
+    );
+    let nothing = gate::smoke::run(Vec::new(), given("http://x").settings().unwrap(), 1).await;
+    assert_eq!(nothing.verdict, Verdict::Inconclusive);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_journey_under_load_is_measured_by_request_and_as_a_whole() {
+    let holds = [
+        "p95(login) < 400ms",
+        "error_rate < 0.1%",
+        "count(shopping/list) > 20",
+        "rps(list) > 50",
+    ];
+    let stage = load(&shop(), JOURNEY, &holds, slow(100.0), Sources::default()).await;
+    assert_eq!(stage.verdict, Verdict::Pass, "{:?}", stage.reasons);
+    let Detail::Load(load) = &stage.detail else {
+        panic!("no load report")
+    };
+    assert_eq!((load.total.ok, load.generator.planned), (80, 50));
+    let journey = load
+        .cells
+        .iter()
+        .find(|c| c.tag == 0 && !load.phases[c.phase].1)
+        .unwrap();
+    assert_eq!(journey.tally.ok, 40);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn answers_that_are_wrong_count_as_not_ok_and_fail() {
+    let wrong = JOURNEY.replace("count == 3", "count == 4");
+    let stage = load(
+        &shop(),
+        &wrong,
+        &["error_rate < 1%"],
+        slow(50.0),
+        Sources::default(),
+    )
+    .await;
+    assert_eq!(stage.verdict, Verdict::Fail);
+    let Detail::Load(load) = &stage.detail else {
+        panic!("no load report")
+    };
+    assert_eq!((load.total.ok, load.total.not_ok), (20, 20));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_was_not_promised_or_not_measured_never_passes() {
+    for thresholds in [
+        &[][..],
+        &["error_rate < 1%", "server.memory < 80%"],
+        &["p95(nobody) < 1s"],
+    ] {
+        let stage = load(&shop(), JOURNEY, thresholds, slow(20.0), Sources::default()).await;
+        assert_eq!(
+            stage.verdict,
+            Verdict::Inconclusive,
+            "{thresholds:?} {:?}",
+            stage.reasons
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn server_figures_are_read_from_a_metrics_endpoint() {
+    let url = shop();
+    let sources = Sources {
+        metrics: Some(given(&url).get("/metrics").unwrap()),
+        connect: Some(given(&url).connect().unwrap()),
+        formulas: [(
+            "db.connections".to_owned(),
+            "pool_in_use / pool_size".parse().unwrap(),
+        )]
+        .into(),
+        pid: None,
+        every: Duration::from_millis(100),
+    };
+    let stage = load(&url, JOURNEY, &["db.connections < 80%"], slow(20.0), sources).await;
+    assert_eq!(stage.verdict, Verdict::Fail, "{:?}", stage.reasons);
+    assert!(
+        stage.reasons.iter().any(|r| r.contains("90%")),
+        "{:?}",
+        stage.reasons
+    );
+}
+
+/// The generator's verdict about itself outweighs thresholds on latency, but not wrong answers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_starved_generator_and_an_unfinished_plan_never_pass() {
+    let holds = ["p95 < 10s", "error_rate < 1%"];
+    let thresholds: Vec<gate::threshold::Threshold> = holds.iter().map(|t| t.parse().unwrap()).collect();
+    let stage = load(&shop(), JOURNEY, &holds, slow(20.0), Sources::default()).await;
+    let Detail::Load(mut load) = stage.detail else {
+        panic!("no load report")
+    };
+    assert_eq!(load.judge(&thresholds).0, Verdict::Pass);
+    load.ended = gate::load::Ended::Aborted("it broke".to_owned());
+    assert_eq!(load.judge(&thresholds).0, Verdict::Inconclusive);
+    load.ended = gate::load::Ended::Completed;
+    load.generator.disturbed = Some("it was late now and then".to_owned());
+    assert_eq!(load.judge(&thresholds).0, Verdict::Pass);
+    load.thresholds[0].verdict = Verdict::Fail;
+    assert_eq!(load.judge(&thresholds).0, Verdict::Inconclusive);
+    load.thresholds[0].verdict = Verdict::Pass;
+    load.generator.limited = Some("it was late".to_owned());
+    assert_eq!(load.judge(&thresholds).0, Verdict::Inconclusive);
+    load.thresholds[0].verdict = Verdict::Fail;
+    assert_eq!(load.judge(&thresholds).0, Verdict::Inconclusive);
+    load.thresholds[1].verdict = Verdict::Fail;
+    assert_eq!(load.judge(&thresholds).0, Verdict::Fail);
+    let (verdict, reasons) = load.judge(&thresholds);
+    let stage = StageResult {
+        name: "load".to_owned(),
+        verdict,
+        reasons,
+        seconds: 1.0,
+        detail: Detail::Load(load),
+    };
+    let junit = render(&report(vec![stage]), Format::Junit).unwrap();
+    assert!(
+        junit.contains("tests=\"3\" failures=\"2\" errors=\"1\""),
+        "{junit}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_report_fits_its_schema_and_the_published_schema_is_current() {
+    let url = shop();
+    let stages = vec![
+        smoke(&url, JOURNEY).await,
+        load(&url, JOURNEY, &["p95 < 1s"], slow(20.0), Sources::default()).await,
+        StageResult::not_run("isolation", "not part of this build"),
+    ];
+    let value = serde_json::to_value(report(stages)).unwrap();
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    let errors: Vec<String> = validator.iter_errors(&value).map(|e| e.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    let read: Report = serde_json::from_value(value.clone()).unwrap();
+    assert!(read.is_intact());
+    let mut broken = value.clone();
+    broken["verdict"] = "maybe".into();
+    assert!(!validator.is_valid(&broken));
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/report.schema.json");
+    let current = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path, &current).unwrap();
+    }
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(
+        committed, current,
+        "docs/report.schema.json is old: farmgate report schema > docs/report.schema.json"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn parts_of_several_generators_join_exactly() {
+    let url = shop();
+    let part = async || {
+        report(vec![
+            load(
+                &url,
+                JOURNEY,
+                &["count(list) >= 20", "p95 < 1s"],
+                slow(25.0),
+                Sources::default(),
+            )
+            .await,
+        ])
+    };
+    let parts = [part().await, part().await];
+    let total = |report: &Report| match &report.stages[0].detail {
+        Detail::Load(load) => (load.total.ok, load.latency.unwrap(), load.generator.planned),
+        _ => panic!("no load report"),
+    };
+    let merged = merge(&parts).unwrap();
+    let (ok, latency, planned) = total(&merged);
+    assert_eq!(ok, total(&parts[0]).0 + total(&parts[1]).0);
+    assert_eq!(latency.count, ok);
+    assert_eq!(latency.max, total(&parts[0]).1.max.max(total(&parts[1]).1.max));
+    assert_eq!(planned, 26);
+    assert_eq!(merged.verdict, Verdict::Pass, "{:?}", merged.reasons);
+    assert!(merged.is_intact());
+    let mut forged = parts.clone();
+    forged[1].seed += 1;
+    assert!(merge(&forged).unwrap_err().to_string().contains("changed"));
+    let other = report(vec![
+        load(
+            &url,
+            JOURNEY,
+            &["p95 < 1s"],
+            Shape {
+                poisson: None,
+                ..slow_two()
+            },
+            Sources::default(),
+        )
+        .await,
+    ]);
+    assert!(
+        merge(&[parts[0].clone(), other])
+            .unwrap_err()
+            .to_string()
+            .contains("part 2")
+    );
+}
+
+fn slow_two() -> Shape {
+    Shape {
+        rate: None,
+        rates: Some(vec![10.0, 20.0]),
+        ..slow(1.0)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn every_form_of_the_report_is_self_contained_and_escapes_what_it_shows() {
+    let url = shop();
+    let wrong = JOURNEY
+        .replace("count == 3", "count == 4")
+        .replace("# @name list", "# @name <script>alert(1)</script>");
+    let sick = load(&url, &wrong, &["error_rate < 1%"], slow(50.0), Sources::default()).await;
+    let report = report(vec![smoke(&url, &wrong).await, sick]);
+    let html = render(&report, Format::Html).unwrap();
+    assert!(
+        html.contains("<svg")
+            && html.contains("Latency by percentile")
+            && html.contains("shop &#60;&#38;&#62;")
+    );
+    for forbidden in ["<script", "src=", "href=\"http", "@import", "url("] {
+        assert!(!html.contains(forbidden), "{forbidden}");
+    }
+    assert!(!html.contains("user:pw"));
+    let junit = render(&report, Format::Junit).unwrap();
+    assert!(junit.contains("<failure") && junit.contains("&lt;script&gt;") && !junit.contains("<script"));
+    let markdown = render(&report, Format::Markdown).unwrap();
+    assert!(markdown.starts_with("## shop &lt;&>: fail\n") && !markdown.contains("<script"));
+    assert!(markdown.contains(report.evidence_sha256.as_deref().unwrap()));
+}
+
+#[test]
+fn a_changed_report_is_noticed() {
+    let mut sealed = report(vec![StageResult::not_run("load", "x")]);
+    assert!(sealed.is_intact());
+    sealed.stages[0].verdict = Verdict::Pass;
+    assert!(!sealed.is_intact());
+    assert_eq!(report(Vec::new()).verdict, Verdict::Inconclusive);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_broken_promise_with_abort_ends_the_run_early_and_fails_it() {
+    let url = support::serve(|_, _| (Duration::ZERO, support::answer(500, "{}")));
+    let senders = Senders::Single(gate::load::SingleCrew::new(
+        given(&url).single("/", None).unwrap(),
+    ));
+    let hour = Shape {
+        rate: Some(50.0),
+        duration: Some("1h".parse().unwrap()),
+        warmup: Some("0s".parse().unwrap()),
+        ..Shape::default()
+    };
+    let abort_after = Some("100ms".parse().unwrap());
+    let mut plan = plan(&hour, senders.weights(), 1, Duration::from_secs(1)).unwrap();
+    plan.tick = Duration::from_millis(50);
+    let spec = LoadSpec {
+        name: "load".to_owned(),
+        plan,
+        promises: vec![Promise {
+            threshold: "error_rate < 5%".parse().unwrap(),
+            abort_after,
+        }],
+        sources: Sources::default(),
+    };
+    let mut live = Live::new(Vec::new(), false);
+    let stage = gate::runs::load(spec, senders, CancellationToken::new(), &mut live)
+        .await
+        .unwrap();
+    assert_eq!(stage.verdict, Verdict::Fail, "{:?}", stage.reasons);
+    assert!(
+        stage.reasons[0].starts_with("ended early: error_rate < 5%") && stage.seconds < 60.0,
+        "{:?}",
+        stage.reasons
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn rows_of_a_data_file_become_variables_turn_by_turn() {
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(std::collections::BTreeSet::new()));
+    let noted = seen.clone();
+    let url = support::serve(move |head, _| {
+        noted
+            .lock()
+            .unwrap()
+            .insert(head.lines().next().unwrap().to_owned());
+        (Duration::ZERO, support::answer(200, "{}"))
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    put(
+        "a.hurl",
+        "# @weight 2.5\n# @data users.csv\nGET {{url}}/{{name}}/{{age}}\nHTTP 200\n",
+    );
+    put("users.csv", "name,age\nann,30\nbob,40\n");
+    put("more.json", r#"[{"name": "cy", "age": 50}]"#);
+    put("empty.csv", "name,age\n");
+    let config = |data: Option<&str>| JourneyConfig {
+        file: folder.path().join("a.hurl"),
+        name: None,
+        weight: None,
+        data: data.map(|name| folder.path().join(name)),
+        new_visitor: true,
+    };
+    let journeys = [None, Some("more.json")]
+        .map(|data| journey(&config(data)).unwrap())
+        .to_vec();
+    assert_eq!((journeys[0].weight, journeys[0].name.as_str()), (2.5, "a"));
+    assert!(
+        journey(&config(Some("empty.csv")))
+            .unwrap_err()
+            .to_string()
+            .contains("no rows")
+    );
+    let crew = JourneyCrew::new(journeys, given(&url).settings().unwrap());
+    let spec = LoadSpec {
+        name: "load".to_owned(),
+        plan: plan(&slow(60.0), crew.weights(), 1, Duration::from_secs(1)).unwrap(),
+        promises: Vec::new(),
+        sources: Sources::default(),
+    };
+    let mut live = Live::new(Vec::new(), false);
+    gate::runs::load(spec, Senders::Journeys(crew), CancellationToken::new(), &mut live)
+        .await
+        .unwrap();
+    let lines: Vec<String> = seen.lock().unwrap().iter().cloned().collect();
+    assert_eq!(
+        lines,
+        [
+            "GET /ann/30 HTTP/1.1",
+            "GET /bob/40 HTTP/1.1",
+            "GET /cy/50 HTTP/1.1"
+        ]
+    );
+}
