@@ -1,6 +1,6 @@
 //! One request and its answer, as sent and received, and how they are shown in a report.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -86,6 +86,4 @@ pub struct Exchange {
     pub answer: Answer,
     /// When the request left.
     pub sent: Instant,
-    /// Time to the end of the answer.
-    pub took: Duration,
 }

@@ -170,32 +170,28 @@ impl Ledger {
 
     /// Says whether the viewer may not see the secret, and why.
     ///
-    /// `sent` is when the request left: a right that ended later, or within the grace time before, still held.
-    pub fn judge(&self, secret: usize, viewer: Option<Who>, sent: Instant) -> Option<Breach> {
+    /// `sent` is when the request left: a right that ended later, or within the grace time before, still held. Without
+    /// `ended` it does not matter that something was deleted or a right taken back: feeds and notifications may
+    /// lawfully tell of the past.
+    pub fn judge(&self, secret: usize, viewer: Option<Who>, sent: Instant, ended: bool) -> Option<Breach> {
         let secret = &self.secrets[secret];
+        if viewer.is_some_and(|viewer| self.all_seeing.contains(&viewer)) {
+            return None;
+        }
         let over = |end: &Instant| *end + self.grace < sent;
         let entry = secret.object.map(|object| &self.objects[object]);
-        if let Some(entry) = entry.filter(|entry| entry.deleted.as_ref().is_some_and(over)) {
-            // Whoever sent it again, as a search term, knows it: that is an echo.
-            let searched =
-                viewer.is_some_and(|viewer| viewer != secret.writer && secret.known_to.contains(&viewer));
-            let _owner = entry.owner;
-            return (!searched).then_some(Breach::Deleted);
+        let known = viewer.is_some_and(|viewer| secret.known_to.contains(&viewer));
+        if ended && entry.is_some_and(|entry| entry.deleted.as_ref().is_some_and(over)) {
+            // Whoever sent it himself, as a search term, may find it echoed; its writer sent it when he wrote it.
+            return (!known || viewer == Some(secret.writer)).then_some(Breach::Deleted);
         }
-        if let Some(viewer) = viewer {
-            if self.all_seeing.contains(&viewer) {
-                return None;
-            }
-            let revoked = entry.and_then(|entry| entry.revoked.get(&viewer));
-            if let Some(end) = revoked {
-                return over(end).then_some(Breach::Revoked);
-            }
-            if secret.known_to.contains(&viewer) {
-                return None;
-            }
-            if secret.kind == Kind::Address && self.names_are_known {
-                return None;
-            }
+        let revoked = viewer.and_then(|viewer| entry?.revoked.get(&viewer));
+        if let Some(end) = revoked {
+            return (ended && over(end)).then_some(Breach::Revoked);
+        }
+        let address = secret.kind == Kind::Address && self.names_are_known && viewer.is_some();
+        if known || address {
+            return None;
         }
         let allowed = match (entry.map(|entry| &entry.audience), viewer) {
             (Some(Audience::Everybody), _) => true,

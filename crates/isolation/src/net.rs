@@ -249,7 +249,6 @@ impl Net {
             request: request.clone(),
             answer,
             sent,
-            took: sent.elapsed(),
         })
     }
 

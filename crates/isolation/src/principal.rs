@@ -29,8 +29,6 @@ pub struct Principal {
     pub bearer: Option<String>,
     /// Canaries in his profile hang on this object.
     pub profile: Option<ObjectId>,
-    /// Given by the configuration: cannot be made anew.
-    pub given: bool,
 }
 
 impl Principal {

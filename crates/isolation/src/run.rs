@@ -35,8 +35,6 @@ pub struct Object {
     pub vars: Vars,
     /// Its canaries.
     pub tokens: Vec<String>,
-    /// The values its canaries stand in.
-    pub values: Vec<String>,
 }
 
 /// What was done, for the report.
@@ -197,6 +195,7 @@ impl Run {
             return;
         }
         let echoed = self.echoed(&exchange.request);
+        let ended = place == Place::Frame || !self.is_view(&exchange.request.path);
         // A frame came after everything that was done before it; an answer may be as old as its request.
         let sent = if place == Place::Frame {
             Instant::now()
@@ -204,7 +203,7 @@ impl Run {
             exchange.sent
         };
         for (secret, form) in found.iter().filter(|(secret, _)| !echoed.contains(secret)) {
-            let Some(breach) = self.ledger.judge(*secret, exchange.who, sent) else {
+            let Some(breach) = self.ledger.judge(*secret, exchange.who, sent, ended) else {
                 continue;
             };
             let own = self.ledger.has_own(&found, exchange.who);
@@ -231,6 +230,17 @@ impl Run {
         }
     }
 
+    /// Says whether a path is one of the caller's own views, which may tell of the past.
+    fn is_view(&self, path: &str) -> bool {
+        let path = path.split('?').next().unwrap_or_default();
+        self.config.views.iter().any(|view| {
+            let known = view.read.path.split('?').next().unwrap_or_default();
+            known
+                .split_once("{{")
+                .map_or(known == path, |(before, _)| path.starts_with(before))
+        })
+    }
+
     /// Secrets that stand in the request itself: their echo says nothing.
     fn echoed(&self, request: &Request) -> Vec<usize> {
         let sent = [request.path.as_bytes(), &request.body[..]];
@@ -251,11 +261,11 @@ impl Run {
         operation: &Operation,
         vars: &Vars,
     ) -> Result<Arc<Exchange>, Error> {
-        let (request, _, _) = self.fill(who, operation, vars)?;
+        let (request, _) = self.fill(who, operation, vars)?;
         self.send(rule, who, request).await
     }
 
-    /// Fills an operation and returns the canaries that were minted, with their values.
+    /// Fills an operation and returns the canaries that were minted.
     ///
     /// # Errors
     /// When a variable is missing.
@@ -264,12 +274,12 @@ impl Run {
         who: Option<Who>,
         operation: &Operation,
         vars: &Vars,
-    ) -> Result<(Request, Vec<String>, Vec<String>), Error> {
+    ) -> Result<(Request, Vec<String>), Error> {
         let mut all = who.map(|who| self.people[who].vars.clone()).unwrap_or_default();
         all.extend(vars.iter().map(|(name, value)| (name.clone(), value.clone())));
         let mut mint = Mint::new(&mut self.rng, self.size);
         let request = template::request(operation, &all, &mut mint)?;
-        Ok((request, mint.tokens, mint.values))
+        Ok((request, mint.tokens))
     }
 
     // ---- people ----------------------------------------------------------------------------------------------
@@ -359,7 +369,6 @@ impl Run {
             headers: given.headers.clone(),
             bearer: given.bearer.clone(),
             profile: None,
-            given: true,
         });
         self.note_identity(who);
         if given.bearer.is_none()
@@ -419,7 +428,7 @@ impl Run {
     pub async fn steps(&mut self, who: Who, steps: &[Step]) -> Result<(), Error> {
         for step in steps {
             let vars = self.people[who].vars.clone();
-            let (mut request, _, _) = self.fill(Some(who), &step.call, &vars)?;
+            let (mut request, _) = self.fill(Some(who), &step.call, &vars)?;
             let mut mint = Mint::new(&mut self.rng, Size::Short);
             if self.people[who]
                 .sign(&self.config.auth, &mut request, &mut mint)
@@ -473,7 +482,7 @@ impl Run {
         let Some(operation) = self.config.auth.profile.clone() else {
             return Ok(());
         };
-        let (request, tokens, _) = self.fill(Some(who), &operation, &Vars::new())?;
+        let (request, tokens) = self.fill(Some(who), &operation, &Vars::new())?;
         let object = self
             .ledger
             .object(who, None, Audience::Only(BTreeSet::from([who])));
@@ -517,7 +526,7 @@ impl Run {
             .create
             .as_ref()
             .ok_or_else(|| Error::Config(format!("`{}` has no `create`", kind.name)))?;
-        let (request, tokens, values) = self.fill(Some(owner), operation, parents)?;
+        let (request, tokens) = self.fill(Some(owner), operation, parents)?;
         let audience = self.audience(owner, kind.visibility);
         let id = self.ledger.object(owner, Some(resource), audience);
         for token in &tokens {
@@ -556,7 +565,6 @@ impl Run {
             owner,
             vars: parents.clone(),
             tokens,
-            values,
         };
         object.vars.insert("id".to_owned(), own);
         if kind.state.is_some() {

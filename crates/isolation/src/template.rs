@@ -34,8 +34,6 @@ pub struct Mint<'a> {
     pub size: Size,
     /// The canaries that were made.
     pub tokens: Vec<String>,
-    /// The values they stand in, in the order of the template.
-    pub values: Vec<String>,
 }
 
 impl<'a> Mint<'a> {
@@ -45,7 +43,6 @@ impl<'a> Mint<'a> {
             rng,
             size,
             tokens: Vec::new(),
-            values: Vec::new(),
         }
     }
 
@@ -65,9 +62,7 @@ impl<'a> Mint<'a> {
             }
             Size::Medium | Size::Long => format!("{} {}", self.token(), self.token()),
         };
-        let text: String = text.chars().take(most).collect();
-        self.values.push(text.clone());
-        text
+        text.chars().take(most).collect()
     }
 
     fn token(&mut self) -> String {

@@ -104,7 +104,7 @@ pub async fn delete_me(call: &Call) -> Result<Answer, Answer> {
         store.jobs.retain(|_, job| job.owner != user.id);
     }
     store.sockets.retain(|_, socket| socket.user != user.id);
-    store.notices.retain(|(to, _)| *to != user.id);
+    store.notices.retain(|(to, ..)| *to != user.id);
     Ok(Answer::json(204, &Value::Null))
 }
 
@@ -150,8 +150,8 @@ pub async fn notifications(call: &Call) -> Result<Answer, Answer> {
     let user = call.caller()?;
     let store = call.app.store.lock().await;
     let all = call.hit("notify-all");
-    let mine = store.notices.iter().filter(|(to, _)| all || *to == user.id);
-    let data: Vec<_> = mine.map(|(_, text)| json!({ "text": text })).collect();
+    let mine = store.notices.iter().filter(|(to, ..)| all || *to == user.id);
+    let data: Vec<_> = mine.map(|(.., text)| json!({ "text": text })).collect();
     Ok(Answer::json(200, &json!({ "data": data })))
 }
 

@@ -310,7 +310,7 @@ pub async fn share(call: &Call, id: &str) -> Result<Answer, Answer> {
     let with = with.ok_or_else(|| Answer::error(422, "invalid", "no such user"))?;
     note.readers.insert(with);
     let text = format!("{} shared {}", user.name, note.title);
-    store.notices.push((with, text));
+    store.notices.push((with, id.to_owned(), text));
     Ok(Answer::json(200, &json!({ "shared": true })))
 }
 
@@ -329,10 +329,7 @@ pub async fn unshare(call: &Call, id: &str, name: &str) -> Result<Answer, Answer
     if !call.hit("unshare") {
         note.readers.remove(&with);
     }
-    let title = note.title.clone();
-    store
-        .notices
-        .retain(|(to, text)| *to != with || !text.ends_with(&title));
+    store.notices.retain(|(to, note, _)| *to != with || note != id);
     if !call.hit("ws-revoked") {
         for socket in store.sockets.values_mut().filter(|socket| socket.user == with) {
             socket.notes.remove(id);

@@ -81,7 +81,8 @@ pub struct Store {
     pub projects: BTreeMap<u64, Project>,
     pub jobs: BTreeMap<u64, Job>,
     pub slots: HashMap<u64, usize>,
-    pub notices: Vec<(u64, String)>,
+    /// Recipient, note and text.
+    pub notices: Vec<(u64, String, String)>,
     pub sockets: BTreeMap<u64, Socket>,
     pub left: HashMap<String, Left>,
     pub last_subscriptions: BTreeSet<String>,

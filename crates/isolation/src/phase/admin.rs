@@ -45,7 +45,7 @@ pub async fn operation(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Err
         let answered = match who {
             Some(who) => run.call(Rule::AccessAdmin, Some(who), operation, &vars).await?,
             None => {
-                let (request, _, _) = run.fill(Some(cast.other), operation, &vars)?;
+                let (request, _) = run.fill(Some(cast.other), operation, &vars)?;
                 run.send(Rule::AccessAdmin, None, request).await?
             }
         };

@@ -26,7 +26,7 @@ pub async fn broken(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error>
     for body in bodies {
         run.create(cast.owner, at).await?;
         for operation in [Some(create), resource.update.as_ref()].into_iter().flatten() {
-            let (request, _, _) = run.fill(Some(cast.other), operation, &parents)?;
+            let (request, _) = run.fill(Some(cast.other), operation, &parents)?;
             let request = Request {
                 body: bytes::Bytes::copy_from_slice(body),
                 ..request
@@ -65,7 +65,7 @@ pub async fn public(run: &mut Run, cast: Cast) -> Result<Seen, Error> {
         }
     }
     for view in &config.views {
-        let (request, _, _) = run.fill(Some(cast.owner), &view.read, &Vars::new())?;
+        let (request, _) = run.fill(Some(cast.owner), &view.read, &Vars::new())?;
         run.send(Rule::AccessAnonymous, None, request).await?;
     }
     Ok(seen)

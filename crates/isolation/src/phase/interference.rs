@@ -179,7 +179,7 @@ async fn work(run: &mut Run, cast: Cast) -> Result<(), Error> {
                 continue;
             };
             if let Some(update) = &resource.update {
-                let (request, tokens, _) = run.fill(Some(who), update, &object.vars)?;
+                let (request, tokens) = run.fill(Some(who), update, &object.vars)?;
                 for token in tokens {
                     run.ledger
                         .register(&token, crate::ledger::Kind::Content, who, Some(object.id));

@@ -52,7 +52,7 @@ async fn look(run: &mut Run, who: Who, at: usize, object: &Object) -> Result<(),
             .await?;
     }
     if let Some(list) = &resource.list {
-        let (request, _, _) = run.fill(Some(who), list, &object.vars)?;
+        let (request, _) = run.fill(Some(who), list, &object.vars)?;
         let large = Request {
             path: with_query(&request.path, "limit", "500"),
             ..request.clone()

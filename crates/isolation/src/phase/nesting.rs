@@ -78,7 +78,7 @@ pub async fn list(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error> {
     }
     run.call(Rule::NestingList, Some(cast.other), list, &object.vars)
         .await?;
-    let (request, _, _) = run.fill(Some(cast.other), list, &object.vars)?;
+    let (request, _) = run.fill(Some(cast.other), list, &object.vars)?;
     run.send(Rule::AccessAnonymous, None, request).await?;
     run.probed(Rule::NestingList, 1);
     run.probed(Rule::AccessAnonymous, 1);
@@ -93,7 +93,7 @@ pub async fn create(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error>
         return Ok(Seen::default());
     };
     let object = run.create(cast.owner, at).await?;
-    let (request, tokens, _) = run.fill(Some(cast.other), create, &object.vars)?;
+    let (request, tokens) = run.fill(Some(cast.other), create, &object.vars)?;
     for token in &tokens {
         run.ledger.register_attack(token, cast.other);
     }

@@ -123,7 +123,7 @@ fn request(run: &mut Run, who: Who) -> Result<Option<Request>, Error> {
     let Some(operation) = lists.chain(config.views.iter().map(|view| &view.read)).next() else {
         return Ok(None);
     };
-    let (mut request, _, _) = run.fill(Some(who), operation, &Vars::new())?;
+    let (mut request, _) = run.fill(Some(who), operation, &Vars::new())?;
     let mut mint = Mint::new(&mut run.rng, Size::Short);
     run.people[who].sign(&config.auth, &mut request, &mut mint)?;
     Ok(Some(request))

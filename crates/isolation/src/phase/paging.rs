@@ -46,7 +46,7 @@ pub async fn pages(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error> 
     run.create(cast.third, at).await?;
     run.create(cast.owner, at).await?;
     let seen_own = run.sees(Rule::PagingList, cast.other, list, &mine).await?;
-    let (request, _, _) = run.fill(Some(cast.other), list, &mine.vars)?;
+    let (request, _) = run.fill(Some(cast.other), list, &mine.vars)?;
     for (name, value) in GREEDY {
         let greedy = Request {
             path: with_query(&request.path, name, value),
@@ -81,7 +81,7 @@ async fn listed_anywhere(
         ("page_size", "100"),
         ("size", "100"),
     ] {
-        let (request, _, _) = run.fill(Some(who), list, &object.vars)?;
+        let (request, _) = run.fill(Some(who), list, &object.vars)?;
         let large = Request {
             path: with_query(&request.path, name, value),
             ..request
@@ -160,7 +160,7 @@ pub async fn cursor(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error>
     for _ in 0..3 {
         run.create(cast.owner, at).await?;
     }
-    let (request, _, _) = run.fill(Some(cast.owner), list, &Vars::new())?;
+    let (request, _) = run.fill(Some(cast.owner), list, &Vars::new())?;
     let mut first = None;
     for (name, value) in [
         ("limit", "1"),

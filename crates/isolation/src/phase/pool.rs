@@ -50,7 +50,7 @@ async fn alternate(run: &mut Run, objects: &[(Who, Option<crate::run::Object>)])
                 .await?;
             identity(run, &mut seen, view, *who, &answered, Rule::PoolConnection)?;
             if change % 2 == 1 {
-                let (request, _, _) = run.fill(Some(*who), &view.read, &Vars::new())?;
+                let (request, _) = run.fill(Some(*who), &view.read, &Vars::new())?;
                 run.send(Rule::PoolConnection, None, request).await?;
             }
         }

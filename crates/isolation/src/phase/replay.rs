@@ -45,7 +45,7 @@ pub async fn read(run: &mut Run, cast: Cast, at: usize, index: usize) -> Result<
         (Rule::AccessRead, Some(cast.other)),
         (Rule::AccessAnonymous, None),
     ] {
-        let (request, _, _) = run.fill(Some(cast.other), operation, &object.vars)?;
+        let (request, _) = run.fill(Some(cast.other), operation, &object.vars)?;
         let answered = run.send(rule, who, request.clone()).await?;
         run.probed(rule, 1);
         same_content(run, &mut seen, rule, &object, operation, &own, &answered).await?;
@@ -148,7 +148,7 @@ pub async fn write(run: &mut Run, cast: Cast, at: usize, index: usize) -> Result
     // The control comes first, on an object of its own.
     let own = run.create(cast.owner, at).await?;
     let vars = with_vars(run, &own.vars, cast.third);
-    let (request, tokens, _) = run.fill(Some(cast.owner), operation, &vars)?;
+    let (request, tokens) = run.fill(Some(cast.owner), operation, &vars)?;
     for token in tokens {
         run.ledger
             .register(&token, crate::ledger::Kind::Content, cast.owner, Some(own.id));
@@ -213,7 +213,7 @@ pub async fn attack(
             read.label()
         )));
     };
-    let (request, tokens, _) = run.fill(Some(attacker), operation, vars)?;
+    let (request, tokens) = run.fill(Some(attacker), operation, vars)?;
     for token in &tokens {
         run.ledger.register_attack(token, attacker);
     }
@@ -317,7 +317,7 @@ pub async fn delete(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error>
     }
     let mut seen = Seen::default();
     for (who, name) in [(Some(cast.other), "a stranger"), (None, "nobody")] {
-        let (request, _, _) = run.fill(Some(cast.other), delete, &object.vars)?;
+        let (request, _) = run.fill(Some(cast.other), delete, &object.vars)?;
         let attempt = run.send(Rule::AccessDelete, who, request).await?;
         run.probed(Rule::AccessDelete, 1);
         let mut gone = None;
@@ -399,7 +399,7 @@ pub async fn moved(run: &mut Run, cast: Cast, target: Target) -> Result<Seen, Er
         )));
     }
     let ids = foreign_ids(run, cast.owner, &owner);
-    let (request, _, _) = run.fill(Some(cast.other), &mine.operation, &mine.vars)?;
+    let (request, _) = run.fill(Some(cast.other), &mine.operation, &mine.vars)?;
     for (name, value) in &ids {
         let named = QUERY
             .iter()
@@ -483,7 +483,7 @@ pub async fn owner_field(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, E
             continue;
         };
         let operation = with_field(create, field, &as_json(id));
-        let (request, tokens, _) = run.fill(Some(cast.other), &operation, &parents)?;
+        let (request, tokens) = run.fill(Some(cast.other), &operation, &parents)?;
         for token in &tokens {
             run.ledger.register_attack(token, cast.other);
         }
@@ -503,7 +503,7 @@ pub async fn owner_field(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, E
 
 /// The end of a list that may show the oldest first.
 async fn newest_page(run: &mut Run, who: Who, list: &Operation) -> Result<(), Error> {
-    let (request, _, _) = run.fill(Some(who), list, &Vars::new())?;
+    let (request, _) = run.fill(Some(who), list, &Vars::new())?;
     let all = crate::exchange::Request {
         path: with_query(&request.path, "limit", "500"),
         ..request
@@ -537,7 +537,7 @@ pub async fn view(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error> {
             .await?;
         run.probed(Rule::AccessRead, 1);
     }
-    let (request, _, _) = run.fill(Some(cast.owner), &view.read, &Vars::new())?;
+    let (request, _) = run.fill(Some(cast.owner), &view.read, &Vars::new())?;
     run.send(Rule::AccessAnonymous, None, request).await?;
     run.probed(Rule::AccessAnonymous, 1);
     Ok(seen)

@@ -7,7 +7,7 @@ use crate::check::{Cast, Seen};
 use crate::config::Operation;
 use crate::ledger::{Who, canary};
 use crate::rule::Rule;
-use crate::run::Run;
+use crate::run::{Object, Run};
 use crate::template::{Size, Vars};
 
 fn term(word: &str) -> Vars {
@@ -25,38 +25,44 @@ pub async fn content(run: &mut Run, cast: Cast, at: usize, index: usize) -> Resu
         run.size
     };
     let object = run.create(cast.owner, at).await?;
-    let Some(word) = object.tokens.first().cloned() else {
-        return Ok(Seen::missing(format!(
-            "`{}` holds no canary to search for",
-            config.resources[at].name
-        )));
-    };
-    let own = run
-        .call(Rule::SearchContent, Some(cast.owner), operation, &term(&word))
-        .await?;
-    let mut found = run.shows(&own, &object);
-    if !found && !run.ledger.grace.is_zero() {
-        tokio::time::sleep(run.ledger.grace).await;
-        let own = run
-            .call(Rule::SearchContent, Some(cast.owner), operation, &term(&word))
-            .await?;
-        found = run.shows(&own, &object);
-    }
-    if !found {
+    let Some(word) = working_word(run, &object, operation).await? else {
         return Ok(Seen::missing(format!(
             "{} does not find its caller's own words",
             operation.label()
         )));
-    }
+    };
     let cut: String = word.chars().take(8).collect();
     for word in [word.as_str(), cut.as_str(), "fg", "", "%", "*"] {
         run.call(Rule::SearchContent, Some(cast.other), operation, &term(word))
             .await?;
         run.probed(Rule::SearchContent, 1);
     }
-    let (request, _, _) = run.fill(Some(cast.other), operation, &term(&word))?;
+    let (request, _) = run.fill(Some(cast.other), operation, &term(&word))?;
     run.send(Rule::AccessAnonymous, None, request).await?;
     Ok(Seen::default())
+}
+
+/// A canary of the object by which its owner finds it; not every field is searched.
+async fn working_word(
+    run: &mut Run,
+    object: &Object,
+    operation: &Operation,
+) -> Result<Option<String>, Error> {
+    let begun = std::time::Instant::now();
+    loop {
+        for word in &object.tokens {
+            let own = run
+                .call(Rule::SearchContent, Some(object.owner), operation, &term(word))
+                .await?;
+            if run.shows(&own, object) {
+                return Ok(Some(word.clone()));
+            }
+        }
+        if begun.elapsed() > run.ledger.grace {
+            return Ok(None);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+    }
 }
 
 /// Three foreign words against three that nobody wrote: all three must differ, in the same way, before it counts.

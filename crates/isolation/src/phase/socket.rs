@@ -9,7 +9,7 @@ use crate::Error;
 use crate::channel::Channel;
 use crate::check::{Cast, Seen};
 use crate::config::{Operation, Role, SocketConfig};
-use crate::exchange::{Exchange, Request};
+use crate::exchange::Exchange;
 use crate::ledger::{Kind, Who};
 use crate::principal::plain;
 use crate::rule::Rule;
@@ -58,7 +58,7 @@ async fn open(
     frames: &[String],
 ) -> Result<Option<Line>, Error> {
     let operation = Operation::new("GET", &socket.path);
-    let (mut request, _, _): (Request, _, _) = run.fill(who, &operation, vars)?;
+    let (mut request, _) = run.fill(who, &operation, vars)?;
     let mut all = vars.clone();
     if let Some(who) = who {
         let mut mint = Mint::new(&mut run.rng, Size::Short);
@@ -126,7 +126,7 @@ async fn frames_for(run: &mut Run, rule: Rule, line: &mut Line, quiet: Duration)
 
 /// Changes an object as its owner and returns the canaries of the change.
 async fn change(run: &mut Run, who: Who, object: &Object, update: &Operation) -> Result<Vec<String>, Error> {
-    let (request, tokens, _) = run.fill(Some(who), update, &object.vars)?;
+    let (request, tokens) = run.fill(Some(who), update, &object.vars)?;
     for token in &tokens {
         run.ledger
             .register(token, Kind::Content, object.owner, Some(object.id));
