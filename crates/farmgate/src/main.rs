@@ -8,7 +8,12 @@ use clap::Parser;
 
 /// Traces goods from the farm gate onwards, and proves that a release may go out
 #[derive(Parser, Debug)]
-#[command(name = "farmgate", version, propagate_version = true, arg_required_else_help = true)]
+#[command(
+    name = "farmgate",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: commands::Command,

@@ -100,6 +100,8 @@ pub enum Action {
     NestedChild(usize),
     /// The children of a foreign parent.
     NestedList(usize),
+    /// Long answers to one, then short ones to another.
+    Remains(usize),
     /// A child for a foreign parent.
     NestedCreate(usize),
     /// Pages of a list, beyond one's own, too large, without a login.
@@ -160,6 +162,8 @@ pub enum Action {
     Lookalike(lookalike::Kind),
     /// Many at once.
     Storm,
+    /// Everybody's own requests after the storm.
+    Recovered,
     /// A victim beside a noisy neighbour.
     Noise,
     /// Slots after failed jobs.
@@ -316,6 +320,7 @@ impl Plan {
             );
         }
         if resource.read.is_some() {
+            self.add(Rule::BufferTail, name, Action::Remains(at));
             self.add(Rule::CacheValidator, name, Action::CacheValidator(at));
             self.target(&format!("{name} read"), Target::Read(at));
         }
@@ -378,6 +383,7 @@ impl Plan {
         }
         if config.effort.storm_requests > 0 {
             self.add(Rule::PoolAnswer, "storm", Action::Storm);
+            self.add(Rule::BaselineSlots, "after the storm", Action::Recovered);
         }
         if config.effort.noise_ms > 0 {
             self.add(Rule::NoiseLimit, "neighbour", Action::Noise);
@@ -388,7 +394,7 @@ impl Plan {
 impl Action {
     /// Says whether it takes seconds and is done once, not in every round.
     pub fn is_long(self) -> bool {
-        matches!(self, Self::Storm | Self::Noise | Self::Gauges)
+        matches!(self, Self::Storm | Self::Recovered | Self::Noise | Self::Gauges)
     }
 }
 
@@ -405,6 +411,7 @@ pub async fn perform(run: &mut Run, action: Action, cast: Cast) -> Result<Seen, 
         Action::Moved(target) => replay::moved(run, cast, target).await,
         Action::OwnerField(at) => replay::owner_field(run, cast, at).await,
         Action::RoleField(at) => admin::role_field(run, cast, at).await,
+        Action::Remains(at) => replay::remains(run, cast, at).await,
         Action::NestedChild(at) => nesting::child(run, cast, at).await,
         Action::NestedList(at) => nesting::list(run, cast, at).await,
         Action::NestedCreate(at) => nesting::create(run, cast, at).await,
@@ -437,6 +444,7 @@ pub async fn perform(run: &mut Run, action: Action, cast: Cast) -> Result<Seen, 
         Action::SocketLifetime(at) => socket::lifetime(run, cast, at).await,
         Action::Lookalike(kind) => lookalike::pair(run, cast, kind).await,
         Action::Storm => storm::storm(run, cast).await,
+        Action::Recovered => baseline::recovered(run, cast).await,
         Action::Noise => noise::neighbour(run, cast).await,
         Action::Slots(at) => baseline::slots(run, cast, at).await,
         Action::Gauges => baseline::gauges(run, cast).await,

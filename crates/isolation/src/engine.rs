@@ -14,7 +14,6 @@ use crate::ledger::Who;
 use crate::report::{Finding, Report, Verdict, evidence, power};
 use crate::rule::Rule;
 use crate::run::Run;
-use crate::template::Size;
 use crate::{Error, selftest};
 
 /// Workers that are registered when none are given.
@@ -204,7 +203,6 @@ impl Engine<'_> {
                 .enumerate()
                 .filter(|(_, check)| !check.action.is_long())
             {
-                self.run.size = [Size::Medium, Size::Long, Size::Short][round % 3];
                 let cast = self.cast(workers, round + at);
                 self.once(check, cast).await;
             }
@@ -281,16 +279,19 @@ impl Engine<'_> {
             if self.suspicions[at].confirmed > 0 {
                 continue;
             }
-            let done = per_rule.entry(rule).or_default();
-            *done += 1;
-            if *done > PER_RULE || begun.elapsed() > CONFIRMATION {
+            let tried = per_rule.entry(rule).or_default();
+            *tried += 1;
+            if *tried > PER_RULE || begun.elapsed() > CONFIRMATION {
                 continue;
             }
             progress.say(&format!("{}: seen, confirming with fresh identities", check.id));
             let tries = if check.action.is_long() { 3 } else { 12 };
             for _ in 0..tries {
                 let cast = self.fresh_cast(workers).await;
-                let seen = done_again(&mut self.run, check.action, cast).await;
+                if check.action == Action::Recovered {
+                    done(&mut self.run, Action::Storm, cast).await;
+                }
+                let seen = done(&mut self.run, check.action, cast).await;
                 self.credit(&check, &seen);
                 if self.suspicions[at].confirmed > 0 || begun.elapsed() > CONFIRMATION {
                     break;
@@ -439,6 +440,7 @@ pub(crate) async fn done(run: &mut Run, action: Action, cast: Cast) -> Seen {
     run.log.clear();
     let result = perform(run, action, cast).await;
     run.shared_lane = false;
+    run.size = None;
     let mut seen = result.unwrap_or_else(|error| Seen::missing(error.to_string()));
     let sightings = std::mem::take(&mut run.sightings);
     let mut rules = Vec::new();
@@ -449,15 +451,6 @@ pub(crate) async fn done(run: &mut Run, action: Action, cast: Cast) -> Seen {
         }
     }
     seen
-}
-
-async fn done_again(run: &mut Run, action: Action, cast: Cast) -> Seen {
-    run.size = if run.size == Size::Long {
-        Size::Medium
-    } else {
-        Size::Long
-    };
-    done(run, action, cast).await
 }
 
 /// A sighting as people read it.

@@ -71,8 +71,8 @@ pub struct Run {
     pub log: Vec<Arc<Exchange>>,
     /// What was done.
     pub counts: Counts,
-    /// Length of the next values.
-    pub size: Size,
+    /// Length of the next values; by turns if it is not set, so that long and short ones follow each other.
+    pub size: Option<Size>,
     /// Everybody shares one connection.
     pub shared_lane: bool,
 }
@@ -96,7 +96,7 @@ impl Run {
             sightings: Vec::new(),
             log: Vec::new(),
             counts: Counts::default(),
-            size: Size::Medium,
+            size: None,
             shared_lane: false,
         })
     }
@@ -277,7 +277,8 @@ impl Run {
     ) -> Result<(Request, Vec<String>), Error> {
         let mut all = who.map(|who| self.people[who].vars.clone()).unwrap_or_default();
         all.extend(vars.iter().map(|(name, value)| (name.clone(), value.clone())));
-        let mut mint = Mint::new(&mut self.rng, self.size);
+        let turn = [Size::Long, Size::Short, Size::Medium][(self.counts.objects % 3) as usize];
+        let mut mint = Mint::new(&mut self.rng, self.size.unwrap_or(turn));
         let request = template::request(operation, &all, &mut mint)?;
         Ok((request, mint.tokens))
     }

@@ -11,7 +11,7 @@ fn config(service: &Running, long: bool) -> Config {
     config.target.url = Some(service.url());
     config.effort.rounds = 1;
     config.effort.storm_requests = if long { 1_500 } else { 0 };
-    config.effort.noise_ms = if long { 200 } else { 0 };
+    config.effort.noise_ms = if long { 400 } else { 0 };
     config.effort.baseline_ms = 500;
     for socket in &mut config.sockets {
         socket.quiet_ms = 120;

@@ -91,8 +91,6 @@ pub async fn delete_me(call: &Call) -> Result<Answer, Answer> {
     if !call.hit("deleted-account") {
         store.sessions.retain(|_, owner| *owner != user.id);
         store.users.remove(&user.id);
-    } else if let Some(user) = store.users.get_mut(&user.id) {
-        user.name.push_str(" (deleted)");
     }
     if call.app.faults.on("recreated-account") {
         store.gone.insert(user.name.clone(), user.id);

@@ -320,7 +320,7 @@ pub const FAULTS: &[Fault] = &[
         "ws-lost",
         "sockets",
         &["socket.order"],
-        "a frame is lost without a word",
+        "every second frame is lost without a word",
     ),
     fault(
         "ws-logout",
@@ -471,6 +471,24 @@ pub const FAULTS: &[Fault] = &[
         "metrics",
         &["public.leak"],
         "the health page names the last e-mail that logged in",
+    ),
+    fault(
+        "read-blank",
+        "buffers",
+        &["readback.exact"],
+        "a note is read before it was written: its text is missing",
+    ),
+    fault(
+        "flood-slow",
+        "limits",
+        &["noise.latency"],
+        "one user's flood makes everybody wait",
+    ),
+    fault(
+        "torn-slot",
+        "limits",
+        &["baseline.slots"],
+        "a request that is cancelled half-way keeps its place in the queue",
     ),
     fault(
         "socket-gauge",

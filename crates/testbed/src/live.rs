@@ -43,7 +43,7 @@ pub fn publish(call: &Call, store: &mut Store, note: &Note) {
                 left.frames.pop_front();
             }
         }
-        if call.hit("ws-lost") {
+        if socket.seq.is_multiple_of(2) && call.hit("ws-lost") {
             continue;
         }
         if call.hit("ws-duplicate") {

@@ -171,7 +171,7 @@ async fn identify(call: &Call) -> Option<User> {
 async fn limit(call: &Call) -> Option<Answer> {
     let user = call.user.as_ref()?.id;
     let (key, rate) = if call.hit("limit-shared") {
-        (0, 400.0)
+        (0, 200.0)
     } else {
         (user, call.app.options.rate as f64)
     };
@@ -186,15 +186,47 @@ async fn limit(call: &Call) -> Option<Answer> {
         bucket.1 = 0.0;
     }
     drop(buckets);
-    if call.app.faults.on("flood-stall") {
-        let queued = call.app.queue.fetch_add(1, Ordering::SeqCst);
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        call.app.queue.fetch_sub(1, Ordering::SeqCst);
-        if queued >= 12 && call.hit("flood-stall") {
-            return Some(Answer::error(503, "queue_full", "try again").with("retry-after", "1"));
-        }
+    if let Some(refused) = queue(call).await {
+        return Some(refused);
     }
     empty.then(|| Answer::error(429, "rate_limited", "too many requests").with("retry-after", "1"))
+}
+
+/// A planted queue for everybody: it is full, or slow, or keeps the places of those who left half-way.
+async fn queue(call: &Call) -> Option<Answer> {
+    let faults = &call.app.faults;
+    if !["flood-stall", "flood-slow", "torn-slot"]
+        .iter()
+        .any(|fault| faults.on(fault))
+    {
+        return None;
+    }
+    let mut place = Place {
+        app: &call.app,
+        queued: call.app.queue.fetch_add(1, Ordering::SeqCst),
+        kept: faults.hit("torn-slot"),
+    };
+    let slow = place.queued >= 12 && call.hit("flood-slow");
+    tokio::time::sleep(Duration::from_millis(if slow { 700 } else { 5 })).await;
+    place.kept = false;
+    let full =
+        (place.queued >= 12 && call.hit("flood-stall")) || (place.queued >= 40 && faults.on("torn-slot"));
+    full.then(|| Answer::error(503, "queue_full", "try again").with("retry-after", "1"))
+}
+
+/// A place in the planted queue.
+struct Place<'a> {
+    app: &'a App,
+    queued: i64,
+    kept: bool,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.app.queue.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
 }
 
 async fn answer(call: &Call) -> Answer {

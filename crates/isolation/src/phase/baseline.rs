@@ -51,6 +51,44 @@ pub async fn slots(run: &mut Run, _: Cast, at: usize) -> Result<Seen, Error> {
     Ok(seen)
 }
 
+/// After the storm with its torn requests, whoever took part is served as before.
+pub async fn recovered(run: &mut Run, cast: Cast) -> Result<Seen, Error> {
+    let config = run.config.clone();
+    let lists = config
+        .resources
+        .iter()
+        .filter(|resource| resource.parent.is_none())
+        .filter_map(|resource| resource.list.as_ref());
+    let Some(operation) = lists.chain(config.views.iter().map(|view| &view.read)).next() else {
+        return Ok(Seen::missing("there is no list and no view to ask for"));
+    };
+    let patience = Duration::from_millis(config.effort.baseline_ms);
+    let mut seen = Seen::default();
+    for who in [cast.owner, cast.other, cast.third] {
+        let begun = Instant::now();
+        run.probed(Rule::BaselineSlots, 1);
+        loop {
+            let answered = run
+                .call(Rule::PagingList, Some(who), operation, &Default::default())
+                .await?;
+            if operation.succeeds(answered.answer.status) {
+                break;
+            }
+            if begun.elapsed() > patience {
+                let what = format!(
+                    "{} was still refused {} ms after the storm",
+                    operation.label(),
+                    patience.as_millis()
+                );
+                seen.broken(Rule::BaselineSlots, what, &[&answered]);
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    Ok(seen)
+}
+
 /// Sockets and requests are torn; the gauges must fall back to where they were.
 pub async fn gauges(run: &mut Run, cast: Cast) -> Result<Seen, Error> {
     let config = run.config.clone();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::replay::{seed_for_export, with_vars};
-use super::with_query;
+use super::{own_vars, with_query};
 use crate::Error;
 use crate::check::{Cast, Seen};
 use crate::config::{Operation, Role};
@@ -21,7 +21,7 @@ pub async fn deleted(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error
     let Some(delete) = &resource.delete else {
         return Ok(Seen::default());
     };
-    run.size = crate::template::Size::Medium;
+    run.size = Some(crate::template::Size::Medium);
     let object = run.create(cast.owner, at).await?;
     look(run, cast.owner, at, &object).await?;
     let answered = run
@@ -75,9 +75,17 @@ async fn look(run: &mut Run, who: Who, at: usize, object: &Object) -> Result<(),
     Ok(())
 }
 
-/// Something that only a valid credential gives: a read with content.
-async fn proof_of_login(run: &mut Run, who: Who) -> Result<Option<(Operation, Vars, Arc<Exchange>)>, Error> {
+/// A read that only a valid credential opens, as it was answered while it was valid.
+struct Proof {
+    operation: Operation,
+    vars: Vars,
+    before: Arc<Exchange>,
+}
+
+/// What only a valid credential opens: reads with content, and views that nobody gets.
+async fn proofs_of_login(run: &mut Run, who: Who) -> Result<Vec<Proof>, Error> {
     let config = run.config.clone();
+    let mut proofs = Vec::new();
     for (at, resource) in config.resources.iter().enumerate() {
         let Some(read) = resource.read.as_ref().filter(|_| resource.state.is_none()) else {
             continue;
@@ -85,20 +93,49 @@ async fn proof_of_login(run: &mut Run, who: Who) -> Result<Option<(Operation, Va
         let Ok(object) = run.create(who, at).await else {
             continue;
         };
-        let answered = run.call(Rule::PoolAnswer, Some(who), read, &object.vars).await?;
-        if run.shows(&answered, &object) {
-            return Ok(Some((read.clone(), object.vars, answered)));
+        let before = run.call(Rule::PoolAnswer, Some(who), read, &object.vars).await?;
+        if run.shows(&before, &object) {
+            proofs.push(Proof {
+                operation: read.clone(),
+                vars: object.vars,
+                before,
+            });
+            break;
         }
     }
     for view in &config.views {
-        let answered = run
+        let before = run
             .call(Rule::AccessView, Some(who), &view.read, &Vars::new())
             .await?;
-        if view.read.succeeds(answered.answer.status) && answered.answer.body.len() > 2 {
-            return Ok(Some((view.read.clone(), Vars::new(), answered)));
+        let (request, _) = run.fill(Some(who), &view.read, &Vars::new())?;
+        let nobody = run.send(Rule::AccessAnonymous, None, request).await?;
+        if view.read.succeeds(before.answer.status) && !nobody.answer.ok() && !nobody.answer.is_trouble() {
+            proofs.push(Proof {
+                operation: view.read.clone(),
+                vars: own_vars(run, who),
+                before,
+            });
         }
     }
-    Ok(None)
+    Ok(proofs)
+}
+
+/// Sends what only a valid credential opens, with one that should be valid no more. It is broken where it still opens
+/// what is closed to nobody at the same time.
+async fn retry(run: &mut Run, seen: &mut Seen, rule: Rule, who: Who, proofs: &[Proof]) -> Result<(), Error> {
+    for proof in proofs {
+        let after = run.call(rule, Some(who), &proof.operation, &proof.vars).await?;
+        run.probed(rule, 1);
+        if proof.operation.succeeds(after.answer.status) {
+            seen.broken(
+                rule,
+                format!("{} was answered as before", proof.operation.label()),
+                &[&proof.before, &after],
+            );
+            return Ok(());
+        }
+    }
+    Ok(())
 }
 
 /// Somebody who may be used up: fresh, or one given for that purpose.
@@ -120,36 +157,19 @@ pub async fn logout(run: &mut Run, _: Cast) -> Result<Seen, Error> {
             "nobody may be logged out: give a principal of role expendable, or auth.register",
         ));
     };
-    let Some((operation, vars, before)) = proof_of_login(run, who).await? else {
+    let proofs = proofs_of_login(run, who).await?;
+    if proofs.is_empty() {
         return Ok(Seen::missing(
             "nothing shows that somebody is logged in: no read and no view gives content",
         ));
-    };
+    }
     let kept = run.people[who].clone();
     run.steps(who, &config.auth.logout).await?;
     run.people[who] = kept;
     tokio::time::sleep(run.ledger.grace).await;
     let mut seen = Seen::default();
-    let after = run.call(Rule::PoolAnswer, Some(who), &operation, &vars).await?;
-    run.probed(Rule::LifetimeLogout, 1);
-    still_works(&mut seen, Rule::LifetimeLogout, &operation, &before, &after);
+    retry(run, &mut seen, Rule::LifetimeLogout, who, &proofs).await?;
     Ok(seen)
-}
-
-fn still_works(
-    seen: &mut Seen,
-    rule: Rule,
-    operation: &Operation,
-    before: &Arc<Exchange>,
-    after: &Arc<Exchange>,
-) {
-    if operation.succeeds(after.answer.status) && after.answer.body == before.answer.body {
-        seen.broken(
-            rule,
-            format!("{} gave the same content as before", operation.label()),
-            &[before, after],
-        );
-    }
 }
 
 /// A right after it was taken back; and meanwhile a third one who never had it.
@@ -160,7 +180,7 @@ pub async fn revoked(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error
     else {
         return Ok(Seen::default());
     };
-    run.size = crate::template::Size::Medium;
+    run.size = Some(crate::template::Size::Medium);
     let object = run.create(cast.owner, at).await?;
     let vars = with_vars(run, &object.vars, cast.other);
     run.grant(object.id, cast.other);
@@ -203,11 +223,12 @@ pub async fn revoked(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error
 pub async fn account(run: &mut Run, cast: Cast) -> Result<Seen, Error> {
     let config = run.config.clone();
     let who = run.enrol(Role::Expendable).await?;
-    let Some((operation, vars, before)) = proof_of_login(run, who).await? else {
+    let proofs = proofs_of_login(run, who).await?;
+    if proofs.is_empty() {
         return Ok(Seen::missing(
             "nothing shows that somebody is logged in: no read and no view gives content",
         ));
-    };
+    }
     let mut left = Vec::new();
     for at in 0..config.resources.len() {
         if config.resources[at].state.is_none() {
@@ -223,11 +244,7 @@ pub async fn account(run: &mut Run, cast: Cast) -> Result<Seen, Error> {
     }
     tokio::time::sleep(run.ledger.grace).await;
     let mut seen = Seen::default();
-    let after = run
-        .call(Rule::LifetimeAccount, Some(who), &operation, &vars)
-        .await?;
-    run.probed(Rule::LifetimeAccount, 1);
-    still_works(&mut seen, Rule::LifetimeAccount, &operation, &before, &after);
+    retry(run, &mut seen, Rule::LifetimeAccount, who, &proofs).await?;
     let mut vars = run.fresh_vars("new");
     vars.insert(
         "username".to_owned(),

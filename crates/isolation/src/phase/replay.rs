@@ -13,7 +13,7 @@ use crate::exchange::Exchange;
 use crate::ledger::Who;
 use crate::rule::Rule;
 use crate::run::{Object, Run};
-use crate::template::Vars;
+use crate::template::{Size, Vars};
 
 /// Operations that change one object by its id.
 pub fn changes(resource: &Resource) -> Vec<&Operation> {
@@ -510,6 +510,38 @@ async fn newest_page(run: &mut Run, who: Who, list: &Operation) -> Result<(), Er
     };
     run.send(Rule::AccessOwnerField, Some(who), all).await?;
     Ok(())
+}
+
+/// Long answers to one, then short ones to another, over the same path and connection: nothing of the first may remain.
+pub async fn remains(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error> {
+    let config = run.config.clone();
+    let resource = &config.resources[at];
+    let Some(read) = &resource.read else {
+        return Ok(Seen::default());
+    };
+    run.size = Some(Size::Long);
+    seed_for_export(run, cast.owner, at).await?;
+    let long = run.create(cast.owner, at).await?;
+    run.size = Some(Size::Short);
+    seed_for_export(run, cast.other, at).await?;
+    let short = run.create(cast.other, at).await?;
+    for shared in [false, true, false] {
+        run.shared_lane = shared;
+        for object in [&long, &short] {
+            let answered = run
+                .call(Rule::PoolAnswer, Some(object.owner), read, &object.vars)
+                .await?;
+            if !read.succeeds(answered.answer.status) {
+                return Ok(Seen::missing(format!(
+                    "the owner's own {} was answered {}",
+                    read.label(),
+                    answered.answer.status
+                )));
+            }
+            run.probed(Rule::BufferTail, 1);
+        }
+    }
+    Ok(Seen::default())
 }
 
 /// A view of one's own: it says who one is, shows nobody else's, and does not open for nobody or with foreign variables.

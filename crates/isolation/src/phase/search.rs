@@ -19,11 +19,7 @@ pub async fn content(run: &mut Run, cast: Cast, at: usize, index: usize) -> Resu
     let config = run.config.clone();
     let operation = &config.resources[at].search[index];
     // With one canary a value, an echo of the term could not be told from content.
-    run.size = if run.size == Size::Short {
-        Size::Medium
-    } else {
-        run.size
-    };
+    run.size = Some(Size::Medium);
     let object = run.create(cast.owner, at).await?;
     let Some(word) = working_word(run, &object, operation).await? else {
         return Ok(Seen::missing(format!(
