@@ -1,53 +1,84 @@
 //! Prints how often a run finds each fault at lower rates: `cargo run --release -p isolation --example sensitivity -- [SEEDS]`.
 
+use futures_util::{StreamExt, stream};
 use isolation::{Config, EXAMPLE, Options, Silent, isolate};
-use testbed::FAULTS;
+use testbed::{FAULTS, Fault};
+
+const RATES: [f64; 4] = [1.0, 0.1, 0.01, 0.001];
+/// Runs at once: most of their time is waiting.
+const TOGETHER: usize = 4;
+
+/// Says whether a run confirmed (2) or at least saw (1) the fault.
+async fn found(fault: &'static Fault, rate: f64, seed: u64) -> Result<u64, Box<dyn std::error::Error>> {
+    let options = testbed::Options {
+        faults: vec![(fault, rate)],
+        seed,
+        ..Default::default()
+    };
+    let service = testbed::start(options).await?;
+    let mut config = Config::parse("example.toml", EXAMPLE)?;
+    config.target.url = Some(service.url());
+    let options = Options {
+        seed,
+        self_test: false,
+        ..Options::default()
+    };
+    let report = isolate(config, &options, &mut Silent).await?;
+    let named = |rule: &&str| fault.rules.contains(rule);
+    let confirmed = report
+        .findings
+        .iter()
+        .map(|finding| finding.rule)
+        .any(|rule| named(&rule));
+    let seen = report
+        .suspicions
+        .iter()
+        .map(|finding| finding.rule)
+        .any(|rule| named(&rule));
+    Ok(if confirmed { 2 } else { u64::from(seen) })
+}
+
+async fn row(fault: &'static Fault, seeds: u64) -> Result<[(u64, u64); 4], Box<dyn std::error::Error>> {
+    let mut row = [(0, 0); 4];
+    for (at, rate) in RATES.iter().enumerate() {
+        for seed in 1..=seeds {
+            let found = found(fault, *rate, seed).await?;
+            row[at].0 += u64::from(found == 2);
+            row[at].1 += u64::from(found == 1);
+        }
+    }
+    Ok(row)
+}
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let seeds: u64 = std::env::args().nth(1).map_or(Ok(1), |text| text.parse())?;
-    let rates = [1.0, 0.1, 0.01, 0.001];
-    println!(
-        "{:<18} {:>6} {:>6} {:>6} {:>6}",
-        "fault", "1", "0.1", "0.01", "0.001"
+    println!("| fault | 1 | 0.1 | 0.01 | 0.001 |\n| --- | --- | --- | --- | --- |");
+    let rows = stream::iter(
+        FAULTS
+            .iter()
+            .map(|fault| async move { (fault, row(fault, seeds).await) }),
     );
-    let mut totals = [0; 4];
-    for fault in FAULTS {
-        let mut found = [0; 4];
-        for (at, rate) in rates.iter().enumerate() {
-            for seed in 1..=seeds {
-                let options = testbed::Options {
-                    faults: vec![(fault, *rate)],
-                    seed,
-                    ..Default::default()
-                };
-                let service = testbed::start(options).await?;
-                let mut config = Config::parse("example.toml", EXAMPLE)?;
-                config.target.url = Some(service.url());
-                let options = Options {
-                    seed,
-                    self_test: false,
-                    ..Options::default()
-                };
-                let report = isolate(config, &options, &mut Silent).await?;
-                let named = report
-                    .findings
-                    .iter()
-                    .chain(&report.suspicions)
-                    .any(|finding| fault.rules.contains(&finding.rule));
-                found[at] += u64::from(named);
-            }
-            totals[at] += found[at];
+    let mut rows = rows.buffered(TOGETHER);
+    let mut totals = [(0, 0); 4];
+    let cell = |(confirmed, seen): (u64, u64)| {
+        if seen > 0 {
+            format!("{confirmed} +{seen}")
+        } else {
+            confirmed.to_string()
         }
-        println!(
-            "{:<18} {:>6} {:>6} {:>6} {:>6}",
-            fault.name, found[0], found[1], found[2], found[3]
-        );
+    };
+    while let Some((fault, row)) = rows.next().await {
+        let row = row?;
+        for (total, one) in totals.iter_mut().zip(row) {
+            *total = (total.0 + one.0, total.1 + one.1);
+        }
+        println!("| {} | {} |", fault.name, row.map(cell).join(" | "));
     }
-    let all = FAULTS.len() as u64 * seeds;
     println!(
-        "{:<18} {:>6} {:>6} {:>6} {:>6}  of {all}",
-        "all", totals[0], totals[1], totals[2], totals[3]
+        "| all of {} | {} |",
+        FAULTS.len() as u64 * seeds,
+        totals.map(cell).join(" | ")
     );
     Ok(())
 }

@@ -324,18 +324,25 @@ impl Plan {
             self.add(Rule::CacheValidator, name, Action::CacheValidator(at));
             self.target(&format!("{name} read"), Target::Read(at));
         }
+        let in_path = |operation: &crate::config::Operation| {
+            resource
+                .parent
+                .as_ref()
+                .is_some_and(|parent| operation.path.contains(&format!("{{{{{parent}.")))
+        };
         let nested = resource.parent.is_some();
-        if resource.list.is_some() && !nested {
+        let nested_list = resource.list.as_ref().is_some_and(in_path);
+        if resource.list.is_some() && !nested_list {
             self.add(Rule::PagingList, name, Action::Pages(at));
             self.add(Rule::PagingCursor, name, Action::Cursor(at));
             self.add(Rule::AccessMovedId, name, Action::Moved(Target::List(at)));
             self.target(&format!("{name} list"), Target::List(at));
         }
         if nested {
-            if resource.read.is_some() {
+            if resource.read.as_ref().is_some_and(in_path) {
                 self.add(Rule::NestingParent, name, Action::NestedChild(at));
             }
-            if resource.list.is_some() {
+            if nested_list {
                 self.add(Rule::NestingList, name, Action::NestedList(at));
             }
             self.add(Rule::NestingCreate, name, Action::NestedCreate(at));

@@ -120,7 +120,16 @@ pub fn take(answer: &Answer, source: &str) -> Option<String> {
                     .to_owned(),
             )
         }
-        ("auto", names) => names.split(',').find_map(|name| find(&answer.json(), name, 0)),
+        ("auto", names) => {
+            let json = answer.json();
+            names.split(',').find_map(|name| {
+                if name.starts_with('/') {
+                    plain(json.pointer(name)?)
+                } else {
+                    find(&json, name, 0)
+                }
+            })
+        }
         _ => None,
     }
 }

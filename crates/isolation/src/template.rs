@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
@@ -223,6 +225,7 @@ fn lookup(name: &str, vars: &Vars, mint: &mut Mint<'_>) -> Option<String> {
         "canary" => Some(mint.value("")),
         "unique" => Some(canary(mint.rng)[..WORD].to_owned()),
         "uuid" => Some(uuid(mint.rng)),
+        "basic" => Some(STANDARD.encode(format!("{}:{}", vars.get("username")?, vars.get("password")?))),
         _ => match name.strip_prefix("canary:") {
             Some(wish) => Some(mint.value(wish)),
             None => vars.get(name).cloned(),

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use isolation::{Config, EXAMPLE, Options, Report, Silent, Verdict, isolate};
 use testbed::{FAULTS, Fault, Running};
 
-/// Faults that need many requests in flight at once, and time: they are looked for with the storm and the noise.
+/// Classes of faults that need many requests in flight at once: they are looked for with the storm and the noise.
+const LONG: [&str; 4] = ["pools", "globals", "limits", "buffers"];
+
 fn config(service: &Running, long: bool) -> Config {
     let mut config = Config::parse("example.toml", EXAMPLE).unwrap();
     config.target.url = Some(service.url());
@@ -13,6 +16,7 @@ fn config(service: &Running, long: bool) -> Config {
     config.effort.storm_requests = if long { 1_500 } else { 0 };
     config.effort.noise_ms = if long { 400 } else { 0 };
     config.effort.baseline_ms = 500;
+    config.policy.latency_objective_ms = long.then_some(400);
     for socket in &mut config.sockets {
         socket.quiet_ms = 120;
     }
@@ -52,32 +56,40 @@ fn from_environment(name: &str, default: u64) -> u64 {
         .unwrap_or(default)
 }
 
+/// Looks for one fault; what was reported instead if it was missed.
+async fn look_for(fault: &'static Fault, seed: u64) -> Option<String> {
+    let long = LONG.contains(&fault.class);
+    let report = run(&[(fault, 1.0)], seed, long).await;
+    let named: Vec<&str> = report.findings.iter().map(|finding| finding.rule).collect();
+    let found = report.verdict == Verdict::Breached && fault.rules.iter().any(|rule| named.contains(rule));
+    let word = if found { "found" } else { "MISSED" };
+    println!(
+        "seed {seed} {:<18} {word} {:.1} s {named:?}",
+        fault.name, report.seconds
+    );
+    (!found).then(|| {
+        format!(
+            "{} (seed {seed}): {:?} {named:?} {:?}",
+            fault.name, report.verdict, report.uncovered
+        )
+    })
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_planted_fault_is_found_and_named() {
     let seeds = from_environment("ISOLATION_SEEDS", 1);
-    let only = from_environment("ISOLATION_FAULT", u64::MAX);
+    let (long, short): (Vec<_>, Vec<_>) = FAULTS.iter().partition(|fault| LONG.contains(&fault.class));
     let mut missed = Vec::new();
     for seed in 1..=seeds {
-        for (at, fault) in FAULTS
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| only == u64::MAX || *at as u64 == only)
-        {
-            let long = ["pools", "globals", "limits", "buffers"].contains(&fault.class);
-            let report = run(&[(fault, 1.0)], seed, long).await;
-            let named: Vec<&str> = report.findings.iter().map(|finding| finding.rule).collect();
-            let found =
-                report.verdict == Verdict::Breached && fault.rules.iter().any(|rule| named.contains(rule));
-            println!(
-                "seed {seed} {at:>2} {:<18} {} {:.1} s {named:?} uncovered {:?}",
-                fault.name,
-                if found { "found" } else { "MISSED" },
-                report.seconds,
-                report.uncovered
+        for (faults, together) in [(&short, 6), (&long, 1)] {
+            let looking = stream::iter(faults.clone()).map(|fault| look_for(fault, seed));
+            missed.extend(
+                looking
+                    .buffer_unordered(together)
+                    .filter_map(std::future::ready)
+                    .collect::<Vec<_>>()
+                    .await,
             );
-            if !found {
-                missed.push((seed, fault.name, named.join(" ")));
-            }
         }
     }
     assert!(missed.is_empty(), "missed: {missed:#?}");

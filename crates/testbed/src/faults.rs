@@ -499,7 +499,7 @@ pub const FAULTS: &[Fault] = &[
     fault(
         "notify-all",
         "access",
-        &["paging.list", "access.view"],
+        &["access.view"],
         "notifications reach everybody",
     ),
 ];

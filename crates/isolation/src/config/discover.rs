@@ -103,14 +103,29 @@ impl Reader<'_> {
     fn read(&self, config: &mut Config) {
         let entries = self.entries();
         auth(config, &entries);
-        let found = resources(&entries);
+        self.credentials(config);
+        account(config, &entries);
+        let mut found = resources(&entries);
+        let lists: Vec<String> = found
+            .iter()
+            .filter_map(|(_, resource)| Some(shape(&resource.list.as_ref()?.path)))
+            .collect();
+        for (_, resource) in &mut found {
+            resource.views.retain(|view| !lists.contains(&shape(&view.path)));
+        }
+        references(&mut found);
         for (collection, mut resource) in found.clone() {
             let known = config.resources.iter().any(|known| {
                 let create = known.create.as_ref().map(|create| shape(&create.path));
                 create == resource.create.as_ref().map(|create| shape(&create.path))
                     || known.name == resource.name
             });
-            if known || skipped(&collection) {
+            let signs_up = config
+                .auth
+                .register
+                .iter()
+                .any(|step| shape(&step.call.path) == shape(&collection));
+            if known || signs_up || skipped(&collection) {
                 continue;
             }
             resource.parent = resource
@@ -132,6 +147,50 @@ impl Reader<'_> {
                 .is_none_or(|parent| names.contains(parent))
         });
         views(config, &entries);
+    }
+
+    /// How a credential is shown, after the security schemes; a bearer token where they say nothing.
+    fn credentials(&self, config: &mut Config) {
+        let auth = &mut config.auth;
+        let given = config
+            .principals
+            .iter()
+            .any(|given| given.bearer.is_some() || !given.headers.is_empty() || !given.cookies.is_empty());
+        if given
+            || auth.bearer.is_some()
+            || !auth.headers.is_empty()
+            || auth.register.is_empty() && auth.login.is_empty()
+        {
+            return;
+        }
+        let schemes: Vec<&Value> = self
+            .document
+            .pointer("/components/securitySchemes")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+            .map(|(_, scheme)| self.resolve(scheme))
+            .collect();
+        let is = |kind: &str, name: &str, value: &str| {
+            schemes.iter().find(|scheme| {
+                scheme["type"] == kind
+                    && (name.is_empty()
+                        || scheme[name]
+                            .as_str()
+                            .is_some_and(|known| known.eq_ignore_ascii_case(value)))
+            })
+        };
+        let key = is("apiKey", "in", "header").and_then(|scheme| scheme["name"].as_str());
+        if is("http", "scheme", "bearer").is_some() || is("oauth2", "", "").is_some() {
+            auth.bearer = Some("{{token}}".to_owned());
+        } else if let Some(name) = key {
+            auth.headers.insert(name.to_owned(), "{{token}}".to_owned());
+        } else if is("http", "scheme", "basic").is_some() {
+            auth.headers
+                .insert("authorization".to_owned(), "Basic {{basic}}".to_owned());
+        } else if is("apiKey", "in", "cookie").is_none() {
+            auth.bearer = Some("{{token}}".to_owned());
+        }
     }
 
     fn entries(&self) -> Vec<Entry<'_>> {
@@ -572,8 +631,6 @@ fn auth(config: &mut Config, entries: &[Entry<'_>]) {
         };
         entries.iter().find(fits)
     };
-    let has_auth =
-        !config.auth.login.is_empty() || config.auth.bearer.is_some() || !config.auth.headers.is_empty();
     let ids = [
         ("user_id", "auto:user_id,id"),
         (
@@ -607,7 +664,7 @@ fn auth(config: &mut Config, entries: &[Entry<'_>]) {
         "session",
         "authenticate",
     ]);
-    if let Some(entry) = login.filter(|_| config.auth.login.is_empty() && !given) {
+    if let Some(entry) = login.filter(|_| config.auth.login.is_empty() && !has_credentials(config)) {
         config.auth.login.push(Step {
             call: signing(entry),
             capture: capture(&["token"]),
@@ -621,8 +678,108 @@ fn auth(config: &mut Config, entries: &[Entry<'_>]) {
             capture: BTreeMap::new(),
         });
     }
-    if !has_auth && !config.auth.register.is_empty() {
-        config.auth.bearer = Some("{{token}}".to_owned());
+}
+
+/// Says whether the principals are given with credentials, so that nobody need log in.
+fn has_credentials(config: &Config) -> bool {
+    config.principals.iter().any(|given| {
+        given.bearer.is_some()
+            || !given.headers.is_empty()
+            || !given.cookies.is_empty()
+            || given.variables.contains_key("token")
+    })
+}
+
+/// The caller's own account: where its profile is changed and where it is deleted.
+fn account(config: &mut Config, entries: &[Entry<'_>]) {
+    let own = |entry: &&Entry<'_>| {
+        entry.params() == 0 && ["me", "profile", "account", "self"].contains(&entry.last())
+    };
+    for entry in entries.iter().filter(own) {
+        let text = entry
+            .body
+            .as_ref()
+            .is_some_and(|body| body.to_string().contains("{{canary"));
+        match entry.method.as_str() {
+            "PUT" | "PATCH" if config.auth.profile.is_none() && text => {
+                config.auth.profile = Some(signing(entry))
+            }
+            "DELETE" if config.auth.delete_account.is_empty() && !config.auth.register.is_empty() => {
+                config.auth.delete_account.push(Step {
+                    call: operation(entry, &entry.path),
+                    capture: BTreeMap::new(),
+                });
+            }
+            _ => {}
+        }
+    }
+    // What gives a user by his id, where users are no resource of their own.
+    let user =
+        |entry: &&Entry<'_>| {
+            let of_users =
+                entry.parts.iter().rev().nth(1).is_some_and(|part| {
+                    ["users", "accounts", "profiles", "members"].contains(&part.as_str())
+                });
+            entry.method == "GET"
+                && entry.params() == 1
+                && entry.last().starts_with('{')
+                && of_users
+                && !entry.path.contains("/admin")
+                && !entry.public
+        };
+    if let Some(entry) = entries.iter().find(user) {
+        let fixed = entry.parts[..entry.parts.len() - 1].join("/");
+        let by = if entry.last().contains("name") {
+            "username"
+        } else {
+            "user_id"
+        };
+        let name = format!("{} by id", path_name(&entry.parts));
+        // Only a guess: where it does not hold, nothing is missing.
+        config.policy.uncovered.push(name.clone());
+        config.views.push(View {
+            name,
+            read: Operation::new("GET", &format!("/{fixed}/{{{{{by}}}}}")),
+            ..View::default()
+        });
+    }
+}
+
+/// A create that names another resource's id in its body needs one of those first.
+fn references(found: &mut [(String, Resource)]) {
+    let names: Vec<String> = found.iter().map(|(_, resource)| resource.name.clone()).collect();
+    let meant = |field: &str, own: &str| {
+        let stem = field
+            .strip_suffix("_id")
+            .or_else(|| field.strip_suffix("Id"))?
+            .to_lowercase();
+        let last = |name: &str| name.rsplit('-').next().unwrap_or_default().to_lowercase();
+        let fits = |name: &&String| {
+            name.as_str() != own
+                && [
+                    format!("{stem}s"),
+                    format!("{stem}es"),
+                    stem.clone(),
+                    format!("{}ies", stem.trim_end_matches('y')),
+                ]
+                .contains(&last(name))
+        };
+        names.iter().find(fits).cloned()
+    };
+    for (_, resource) in found.iter_mut().filter(|(_, resource)| resource.parent.is_none()) {
+        let own = resource.name.clone();
+        let Some(Value::Object(fields)) = resource.create.as_mut().and_then(|create| create.json.as_mut())
+        else {
+            continue;
+        };
+        for (field, value) in fields.iter_mut() {
+            if let Some(parent) = meant(field, &own)
+                .filter(|parent| resource.parent.as_ref().is_none_or(|known| known == parent))
+            {
+                *value = Value::from(format!("{{{{number:{parent}.id}}}}"));
+                resource.parent = Some(parent);
+            }
+        }
     }
 }
 
