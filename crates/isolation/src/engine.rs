@@ -353,22 +353,7 @@ impl Engine<'_> {
                 suspicions.push(finding)
             }
         }
-        let mut uncovered = self.uncovered.clone();
-        uncovered.retain(|check, _| {
-            !self.covered.contains(check)
-                && !config
-                    .policy
-                    .uncovered
-                    .iter()
-                    .any(|name| check.contains(name.as_str()))
-        });
-        let empty = checks.is_empty() || counts.probes.is_empty();
-        if empty {
-            uncovered.insert(
-                "everything".to_owned(),
-                "nothing was probed: declare resources and views, or an OpenAPI document".to_owned(),
-            );
-        }
+        let uncovered = self.uncovered(checks);
         let verdict = match () {
             () if !findings.is_empty() => Verdict::Breached,
             () if !suspicions.is_empty() || !uncovered.is_empty() => Verdict::Inconclusive,
@@ -394,6 +379,20 @@ impl Engine<'_> {
             seconds: 0.0,
             self_test_seconds: 0.0,
         }
+    }
+
+    /// What never had its control, and need have.
+    fn uncovered(&self, checks: &[Check]) -> BTreeMap<String, String> {
+        let optional = &self.run.config.policy.uncovered;
+        let mut uncovered = self.uncovered.clone();
+        uncovered.retain(|check, _| {
+            !self.covered.contains(check) && !optional.iter().any(|name| check.contains(name))
+        });
+        if checks.is_empty() || self.run.counts.probes.is_empty() {
+            let reason = "nothing was probed: declare resources and views, or an OpenAPI document";
+            uncovered.insert("everything".to_owned(), reason.to_owned());
+        }
+        uncovered
     }
 
     fn finding(&self, suspicion: &Suspicion) -> Finding {

@@ -277,13 +277,12 @@ impl Net {
         outgoing: hyper::Request<Full<Bytes>>,
     ) -> Result<Answer, String> {
         let key = (index, lane);
-        if let Some(mut kept) = self.open.remove(&key).filter(|_| lane != Lane::Fresh) {
-            if kept.ready().await.is_ok() {
-                if let Ok(answer) = self.over(&mut kept, outgoing.clone()).await {
-                    self.open.insert(key, kept);
-                    return Ok(answer);
-                }
-            }
+        if let Some(mut kept) = self.open.remove(&key).filter(|_| lane != Lane::Fresh)
+            && kept.ready().await.is_ok()
+            && let Ok(answer) = self.over(&mut kept, outgoing.clone()).await
+        {
+            self.open.insert(key, kept);
+            return Ok(answer);
         }
         let stream = self
             .place

@@ -1,5 +1,7 @@
 //! The whole run against the testbed: each planted fault found and named, and no alarm where nothing is planted.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};

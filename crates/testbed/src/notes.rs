@@ -129,31 +129,45 @@ pub async fn list(call: &Call) -> Result<Answer, Answer> {
         owner = call.app.across_await(owner).await;
     }
     let store = call.app.store.lock().await;
-    if owner == user.id {
-        owner = call.owner(&store, user);
-    }
-    let limit = call
-        .query
-        .get("limit")
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(20_usize);
-    if let Some(other) = call
-        .query
-        .get("user_id")
-        .and_then(|id| id.parse().ok())
-        .filter(|_| call.hit("query-owner"))
-    {
-        owner = other;
-    }
+    let number = |name: &str| call.query.get(name).and_then(|text| text.parse().ok());
+    let limit = number("limit").unwrap_or(20);
     let cursor = call.query.get("cursor").map_or("", String::as_str);
     let (cursor_owner, after) = cursor.split_once('.').unwrap_or(("", "0"));
     let after: u64 = after
         .parse()
         .map_err(|_| Answer::error(422, "invalid", "this cursor is no cursor"))?;
-    if let Some(other) = cursor_owner.parse().ok().filter(|_| call.hit("cursor-owner")) {
+    if let Some(other) = number("user_id").filter(|_| call.hit("query-owner")) {
+        owner = other as u64;
+    } else if let Some(other) = cursor_owner.parse().ok().filter(|_| call.hit("cursor-owner")) {
         owner = other;
+    } else if owner == user.id {
+        owner = call.owner(&store, user);
     }
-    let everybody = call.hit("list-all") || (limit >= 1000 && call.hit("page-size"));
+    let after = Page {
+        owner,
+        after,
+        limit: limit.clamp(1, 1000),
+        greedy: limit >= 1000,
+    };
+    Ok(page(call, &store, &after))
+}
+
+/// What a list was asked for.
+struct Page {
+    owner: u64,
+    after: u64,
+    limit: usize,
+    greedy: bool,
+}
+
+fn page(call: &Call, store: &Store, asked: &Page) -> Answer {
+    let Page {
+        owner,
+        after,
+        limit,
+        greedy,
+    } = *asked;
+    let everybody = call.hit("list-all") || (greedy && call.hit("page-size"));
     let past = after > 0 && call.hit("page-overflow");
     let deleted = call.hit("deleted-list");
     let visible = |note: &&Note| {
@@ -165,9 +179,9 @@ pub async fn list(call: &Call) -> Result<Answer, Answer> {
         .values()
         .filter(|note| note.seq > after)
         .filter(visible)
-        .take(limit.clamp(1, 1000) + 1)
+        .take(limit + 1)
         .collect();
-    let page = &rows[..rows.len().min(limit.clamp(1, 1000))];
+    let page = &rows[..rows.len().min(limit)];
     let total = store.notes.values().filter(visible).count();
     let total = if call.hit("total-all") {
         store.notes.len()
@@ -177,10 +191,7 @@ pub async fn list(call: &Call) -> Result<Answer, Answer> {
     let last = page.last().map(|note| format!("{owner}.{}", note.seq));
     let next = last.filter(|_| rows.len() > page.len() || call.app.faults.on("page-overflow"));
     let data: Vec<_> = page.iter().map(|note| view(note)).collect();
-    Ok(Answer::json(
-        200,
-        &json!({"data": data, "total": total, "next": next}),
-    ))
+    Answer::json(200, &json!({"data": data, "total": total, "next": next}))
 }
 
 /// How many notes the caller has.

@@ -232,14 +232,15 @@ impl Drop for Place<'_> {
 async fn answer(call: &Call) -> Answer {
     let target = format!("{}?{:?}", call.path, call.query.get("cursor"));
     let get = call.method == Method::GET;
-    if get && call.hit("cache-key") {
-        if let Some((status, body)) = call.app.store.lock().await.spoiled.pages.get(&target) {
-            return Answer {
-                status: *status,
-                headers: vec![("content-type", "application/json".into())],
-                body: body.clone(),
-            };
-        }
+    if get
+        && call.hit("cache-key")
+        && let Some((status, body)) = call.app.store.lock().await.spoiled.pages.get(&target)
+    {
+        return Answer {
+            status: *status,
+            headers: vec![("content-type", "application/json".into())],
+            body: body.clone(),
+        };
     }
     if let Some(file) = call
         .app
@@ -302,7 +303,7 @@ async fn spoil(call: &Call, mut answer: Answer) -> Answer {
         ));
     }
     if call.app.faults.on("buffer-whole") {
-        let before = std::mem::replace(&mut store.spoiled.answer, Some((user.id, answer.body.clone())));
+        let before = store.spoiled.answer.replace((user.id, answer.body.clone()));
         if let Some((_, body)) = before.filter(|_| call.hit("buffer-whole")) {
             answer.body = body;
         }

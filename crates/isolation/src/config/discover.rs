@@ -373,13 +373,12 @@ fn string(schema: &Value, name: &str) -> String {
         "password" => return "{{password}}".to_owned(),
         _ => {}
     }
-    if schema.get("pattern").is_some() {
-        if let Some(example) = schema["example"]
+    if schema.get("pattern").is_some()
+        && let Some(example) = schema["example"]
             .as_str()
             .or_else(|| schema.pointer("/examples/0").and_then(Value::as_str))
-        {
-            return example.to_owned();
-        }
+    {
+        return example.to_owned();
     }
     match schema["maxLength"].as_u64() {
         Some(most) if most < 900 => format!("{{{{canary:{most}}}}}"),

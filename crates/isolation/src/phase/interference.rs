@@ -44,12 +44,10 @@ pub async fn observe(run: &mut Run, cast: Cast) -> Result<Seen, Error> {
     for at in (1..order.len()).rev() {
         order.swap(at, run.rng.random_range(0..=at));
     }
-    let mut moved: Vec<BTreeSet<String>> = Vec::new();
-    let mut alone = BTreeSet::new();
-    let mut proof: BTreeMap<String, [Arc<Exchange>; 2]> = BTreeMap::new();
+    let mut movement = Movement::default();
     let mut longest = Duration::from_millis(20);
     for busy in order {
-        let (before, first) = snapshot(run, observer, &views).await?;
+        let before = snapshot(run, observer, &views).await?;
         let begun = Instant::now();
         if busy {
             work(run, cast).await?;
@@ -57,43 +55,60 @@ pub async fn observe(run: &mut Run, cast: Cast) -> Result<Seen, Error> {
         } else {
             tokio::time::sleep(longest).await;
         }
-        let (after, second) = snapshot(run, observer, &views).await?;
-        let changed: BTreeSet<String> = before
-            .keys()
-            .chain(after.keys())
-            .filter(|place| before.get(*place) != after.get(*place))
-            .cloned()
-            .collect();
-        if busy {
-            for place in &changed {
-                let view = place.split('#').next().unwrap_or_default();
-                if let (Some(first), Some(second)) = (first.get(view), second.get(view)) {
-                    proof.insert(place.clone(), [first.clone(), second.clone()]);
-                }
-            }
-            moved.push(changed);
-        } else {
-            alone.extend(changed);
-        }
+        let after = snapshot(run, observer, &views).await?;
+        movement.add(busy, &before, &after);
     }
     run.probed(Rule::NonInterference, ROUNDS as u64);
-    let always = moved
-        .iter()
-        .skip(1)
-        .fold(moved.first().cloned().unwrap_or_default(), |all, one| &all & one);
-    let mut seen = Seen::default();
-    for place in always.difference(&alone) {
-        let pair: Vec<_> = proof
-            .get(place)
-            .map(|pair| pair.iter().collect())
-            .unwrap_or_default();
-        seen.broken(
-            Rule::NonInterference,
-            format!("{place} moved in each of {ROUNDS} rounds of others' work, and in none without"),
-            &pair,
-        );
+    Ok(movement.verdict())
+}
+
+/// Where the observer's views moved.
+#[derive(Default)]
+struct Movement {
+    /// In each round with work.
+    busy: Vec<BTreeSet<String>>,
+    /// In any round without.
+    idle: BTreeSet<String>,
+    proof: BTreeMap<String, [Arc<Exchange>; 2]>,
+}
+
+impl Movement {
+    fn add(&mut self, busy: bool, before: &Look, after: &Look) {
+        let places = before.places.keys().chain(after.places.keys());
+        let changed = places.filter(|place| before.places.get(*place) != after.places.get(*place));
+        let changed: BTreeSet<String> = changed.cloned().collect();
+        if !busy {
+            self.idle.extend(changed);
+            return;
+        }
+        for place in &changed {
+            let view = place.split('#').next().unwrap_or_default();
+            if let (Some(first), Some(second)) = (before.exchanges.get(view), after.exchanges.get(view)) {
+                self.proof.insert(place.clone(), [first.clone(), second.clone()]);
+            }
+        }
+        self.busy.push(changed);
     }
-    Ok(seen)
+
+    fn verdict(&self) -> Seen {
+        let first = self.busy.first().cloned().unwrap_or_default();
+        let always = self.busy.iter().skip(1).fold(first, |all, one| &all & one);
+        let mut seen = Seen::default();
+        for place in always.difference(&self.idle) {
+            let proof: Vec<_> = self.proof.get(place).into_iter().flatten().collect();
+            let what =
+                format!("{place} moved in each of {ROUNDS} rounds of others' work, and in none without");
+            seen.broken(Rule::NonInterference, what, &proof);
+        }
+        seen
+    }
+}
+
+/// What the observer saw at one time, place by place, and the exchanges it came from.
+#[derive(Default)]
+struct Look {
+    places: Snapshot,
+    exchanges: BTreeMap<String, Arc<Exchange>>,
 }
 
 /// What the observer looks at: lists, searches for what is not there, and views that are not shared by right.
@@ -124,34 +139,29 @@ fn views(run: &Run) -> Vec<(Operation, Vec<String>)> {
         .collect()
 }
 
-async fn snapshot(
-    run: &mut Run,
-    observer: Who,
-    views: &[(Operation, Vec<String>)],
-) -> Result<(Snapshot, BTreeMap<String, Arc<Exchange>>), Error> {
+async fn snapshot(run: &mut Run, observer: Who, views: &[(Operation, Vec<String>)]) -> Result<Look, Error> {
     let policy = run.config.policy.clone();
-    let (mut snapshot, mut exchanges) = (Snapshot::new(), BTreeMap::new());
+    let mut look = Look::default();
     let vars = Vars::from([("term".to_owned(), "fg".to_owned())]);
     for (operation, volatile) in views {
         let answered = run
             .call(Rule::AccessView, Some(observer), operation, &vars)
             .await?;
-        let label = operation.label();
         if answered.answer.is_trouble() {
             continue;
         }
+        let label = operation.label();
         let mut places = Snapshot::new();
         flatten("", &settled(&policy, &answered), &mut places);
         places.insert(String::new(), Value::from(answered.answer.status));
         places.retain(|place, _| !volatile.iter().any(|known| place.starts_with(known.as_str())));
-        snapshot.extend(
-            places
-                .into_iter()
-                .map(|(place, value)| (format!("{label}#{place}"), value)),
-        );
-        exchanges.insert(label, answered);
+        let named = places
+            .into_iter()
+            .map(|(place, value)| (format!("{label}#{place}"), value));
+        look.places.extend(named);
+        look.exchanges.insert(label, answered);
     }
-    Ok((snapshot, exchanges))
+    Ok(look)
 }
 
 fn flatten(place: &str, json: &Value, into: &mut Snapshot) {

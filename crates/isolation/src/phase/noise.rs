@@ -1,6 +1,7 @@
 //! A noisy neighbour: a victim's requests, due at a fixed pace, beside a flood and beside nothing, by turns in random order.
 //! What decides is that they fail; latency decides only against a stated objective.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand::RngExt;
@@ -63,53 +64,70 @@ pub async fn neighbour(run: &mut Run, cast: Cast) -> Result<Seen, Error> {
             victim.path, control.answer.status
         )));
     }
-    let objective = run.config.policy.latency_objective_ms.map(Duration::from_millis);
-    let (mut failing, mut slow, mut worst) = (0, 0, Duration::ZERO);
-    let mut proof = None;
+    let mut tally = Tally {
+        objective: run.config.policy.latency_objective_ms.map(Duration::from_millis),
+        ..Tally::default()
+    };
     for _ in 0..ROUNDS {
         let sham_first: bool = run.rng.random();
         let mut arms = [Arm::default(), Arm::default()];
         for loud in [!sham_first, sham_first] {
-            arms[usize::from(loud)] =
-                arm(run, cast.owner, &victim, loud.then_some((cast.other, &flood))).await;
+            let flood = loud.then_some((cast.other, &flood));
+            arms[usize::from(loud)] = arm(run, cast.owner, &victim, flood).await;
             tokio::time::sleep(Duration::from_millis(120)).await;
         }
         let [sham, real] = arms;
         run.probed(Rule::NoiseLimit, real.probes as u64);
+        tally.count(&sham, real);
+    }
+    Ok(tally.verdict())
+}
+
+/// Rounds in which the flood was felt.
+#[derive(Default)]
+struct Tally {
+    objective: Option<Duration>,
+    failing: usize,
+    slow: usize,
+    worst: Duration,
+    proof: Option<Arc<Exchange>>,
+}
+
+impl Tally {
+    fn count(&mut self, sham: &Arm, real: Arm) {
         let fails = real.failures >= 3 && real.rate() > 2.0 * sham.rate() + 0.05;
-        failing += usize::from(fails);
-        proof = proof.or(real.last.clone().filter(|_| fails));
-        slow +=
-            usize::from(objective.is_some_and(|objective| real.p95() > objective && sham.p95() <= objective));
-        worst = worst.max(real.p95());
+        let slow = self
+            .objective
+            .is_some_and(|objective| real.p95() > objective && sham.p95() <= objective);
+        self.failing += usize::from(fails);
+        self.slow += usize::from(slow);
+        self.worst = self.worst.max(real.p95());
+        self.proof = self.proof.take().or(real.last.map(Arc::new));
     }
-    let mut seen = Seen::default();
-    seen.notes.push(format!(
-        "the victim's worst 95th percentile beside the flood was {} ms",
-        worst.as_millis()
-    ));
-    for (rule, times) in [(Rule::NoiseLimit, failing), (Rule::NoiseLatency, slow)] {
-        match times {
-            4.. => {
-                let proof: Vec<_> = proof
-                    .iter()
-                    .map(|exchange| std::sync::Arc::new(exchange.clone()))
-                    .collect();
-                seen.broken(
-                    rule,
-                    format!("in {times} of {ROUNDS} rounds; each beside a quiet arm without it"),
-                    &proof.iter().collect::<Vec<_>>(),
-                );
+
+    fn verdict(self) -> Seen {
+        let mut seen = Seen::default();
+        let worst = self.worst.as_millis();
+        seen.notes.push(format!(
+            "the victim's worst 95th percentile beside the flood was {worst} ms"
+        ));
+        for (rule, times) in [(Rule::NoiseLimit, self.failing), (Rule::NoiseLatency, self.slow)] {
+            let rounds = format!("{times} of {ROUNDS} rounds");
+            match times {
+                4.. => {
+                    let proof: Vec<_> = self.proof.iter().collect();
+                    seen.broken(
+                        rule,
+                        format!("in {rounds}, each beside a quiet arm without it"),
+                        &proof,
+                    );
+                }
+                2 | 3 => seen.missing = Some(format!("{rule}: {rounds}, which is neither clean nor proved")),
+                _ => {}
             }
-            2 | 3 => {
-                seen.missing = Some(format!(
-                    "{rule}: {times} of {ROUNDS} rounds, which is neither clean nor proved"
-                ))
-            }
-            _ => {}
         }
+        seen
     }
-    Ok(seen)
 }
 
 /// A signed read of somebody's.

@@ -107,6 +107,36 @@ async fn open(
     }))
 }
 
+/// Opens a channel and subscribes to an object.
+async fn join(
+    run: &mut Run,
+    rule: Rule,
+    who: Option<Who>,
+    setup: &Setup,
+    object: &Object,
+) -> Result<Option<Line>, Error> {
+    open(
+        run,
+        rule,
+        who,
+        &setup.socket,
+        &object.vars,
+        &setup.socket.subscribe,
+    )
+    .await
+}
+
+fn closed(setup: &Setup) -> Seen {
+    Seen::missing(format!("the owner cannot open `{}`", setup.socket.name))
+}
+
+fn silent(setup: &Setup) -> Seen {
+    Seen::missing(format!(
+        "the owner hears nothing of his own change on `{}`",
+        setup.socket.name
+    ))
+}
+
 /// Takes all frames until it is quiet; each is judged.
 async fn frames(run: &mut Run, rule: Rule, line: &mut Line) -> Vec<String> {
     frames_for(run, rule, line, line.quiet).await
@@ -151,15 +181,7 @@ fn any_of(frames: &[String], tokens: &[String]) -> bool {
 pub async fn open_own(run: &mut Run, who: Who, at: usize) -> Result<Option<Line>, Error> {
     let setup = setup(run, at)?;
     let object = run.create(who, setup.resource).await?;
-    let mut line = open(
-        run,
-        Rule::SocketBroadcast,
-        Some(who),
-        &setup.socket,
-        &object.vars,
-        &setup.socket.subscribe,
-    )
-    .await?;
+    let mut line = join(run, Rule::SocketBroadcast, Some(who), &setup, &object).await?;
     if let Some(line) = &mut line {
         frames_for(run, Rule::SocketBroadcast, line, Duration::from_millis(30)).await;
     }
@@ -171,50 +193,14 @@ pub async fn foreign(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error
     let setup = setup(run, at)?;
     let object = run.create(cast.owner, setup.resource).await?;
     let mine = run.create(cast.third, setup.resource).await?;
-    let subscribe = setup.socket.subscribe.clone();
-    let Some(mut own) = open(
-        run,
-        Rule::SocketBroadcast,
-        Some(cast.owner),
-        &setup.socket,
-        &object.vars,
-        &subscribe,
-    )
-    .await?
-    else {
-        return Ok(Seen::missing(format!(
-            "the owner cannot open `{}`",
-            setup.socket.name
-        )));
+    let Some(mut own) = join(run, Rule::SocketBroadcast, Some(cast.owner), &setup, &object).await? else {
+        return Ok(closed(&setup));
     };
-    let mut stranger = open(
-        run,
-        Rule::SocketForeign,
-        Some(cast.other),
-        &setup.socket,
-        &object.vars,
-        &subscribe,
-    )
-    .await?;
-    let mut nobody = open(
-        run,
-        Rule::SocketForeign,
-        None,
-        &setup.socket,
-        &object.vars,
-        &subscribe,
-    )
-    .await
-    .unwrap_or(None);
-    let mut bystander = open(
-        run,
-        Rule::SocketBroadcast,
-        Some(cast.third),
-        &setup.socket,
-        &mine.vars,
-        &subscribe,
-    )
-    .await?;
+    let mut stranger = join(run, Rule::SocketForeign, Some(cast.other), &setup, &object).await?;
+    let mut nobody = join(run, Rule::SocketForeign, None, &setup, &object)
+        .await
+        .unwrap_or(None);
+    let mut bystander = join(run, Rule::SocketBroadcast, Some(cast.third), &setup, &mine).await?;
     settle(
         run,
         &mut [
@@ -225,32 +211,25 @@ pub async fn foreign(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error
         ],
     )
     .await;
-    let mut heard = false;
+    let mut others = [
+        (Rule::SocketForeign, stranger),
+        (Rule::SocketForeign, nobody),
+        (Rule::SocketBroadcast, bystander),
+    ];
     for _ in 0..3 {
         let tokens = change(run, cast.owner, &object, &setup.update).await?;
-        heard |= any_of(&frames(run, Rule::SocketBroadcast, &mut own).await, &tokens);
-        for (rule, line) in [
-            (Rule::SocketForeign, &mut stranger),
-            (Rule::SocketForeign, &mut nobody),
-            (Rule::SocketBroadcast, &mut bystander),
-        ] {
+        let heard = frames(run, Rule::SocketBroadcast, &mut own).await;
+        for (rule, line) in &mut others {
             if let Some(line) = line {
-                frames_for(run, rule, line, Duration::from_millis(20)).await;
+                frames_for(run, *rule, line, Duration::from_millis(20)).await;
             }
-            run.probed(rule, 1);
+            run.probed(*rule, 1);
         }
-        if heard {
-            break;
+        if any_of(&heard, &tokens) {
+            return Ok(Seen::default());
         }
     }
-    if heard {
-        Ok(Seen::default())
-    } else {
-        Ok(Seen::missing(format!(
-            "the owner hears nothing of his own change on `{}`",
-            setup.socket.name
-        )))
-    }
+    Ok(silent(&setup))
 }
 
 /// Takes the greetings, so that what comes later is about what is done later.
@@ -263,24 +242,11 @@ async fn settle(run: &mut Run, lines: &mut [Option<&mut Line>]) {
 /// Somebody leaves, another one comes at once; then the first one's object changes.
 pub async fn slot(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error> {
     let setup = setup(run, at)?;
-    let subscribe = setup.socket.subscribe.clone();
     let object = run.create(cast.owner, setup.resource).await?;
     let mine = run.create(cast.other, setup.resource).await?;
     for torn in [false, true, false] {
-        let Some(mut own) = open(
-            run,
-            Rule::SocketBroadcast,
-            Some(cast.owner),
-            &setup.socket,
-            &object.vars,
-            &subscribe,
-        )
-        .await?
-        else {
-            return Ok(Seen::missing(format!(
-                "the owner cannot open `{}`",
-                setup.socket.name
-            )));
+        let Some(mut own) = join(run, Rule::SocketBroadcast, Some(cast.owner), &setup, &object).await? else {
+            return Ok(closed(&setup));
         };
         settle(run, &mut [Some(&mut own)]).await;
         if torn {
@@ -289,16 +255,7 @@ pub async fn slot(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error> {
             own.channel.close().await
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
-        let Some(mut next) = open(
-            run,
-            Rule::SocketSlot,
-            Some(cast.other),
-            &setup.socket,
-            &mine.vars,
-            &subscribe,
-        )
-        .await?
-        else {
+        let Some(mut next) = join(run, Rule::SocketSlot, Some(cast.other), &setup, &mine).await? else {
             continue;
         };
         settle(run, &mut [Some(&mut next)]).await;
@@ -317,34 +274,21 @@ pub async fn resume(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error>
         return Ok(Seen::default());
     };
     let object = run.create(cast.owner, setup.resource).await?;
-    let subscribe = setup.socket.subscribe.clone();
-    let Some(mut own) = open(
-        run,
-        Rule::SocketBroadcast,
-        Some(cast.owner),
-        &setup.socket,
-        &object.vars,
-        &subscribe,
-    )
-    .await?
-    else {
-        return Ok(Seen::missing(format!(
-            "the owner cannot open `{}`",
-            setup.socket.name
-        )));
+    let Some(mut own) = join(run, Rule::SocketBroadcast, Some(cast.owner), &setup, &object).await? else {
+        return Ok(closed(&setup));
     };
     let mut heard = frames(run, Rule::SocketBroadcast, &mut own).await;
     change(run, cast.owner, &object, &setup.update).await?;
     heard.extend(frames(run, Rule::SocketBroadcast, &mut own).await);
     own.channel.close().await;
-    let tokens = heard.iter().filter_map(|frame| {
+    let mut tokens = heard.iter().filter_map(|frame| {
         plain(
             serde_json::from_str::<serde_json::Value>(frame)
                 .ok()?
                 .pointer(&pointer)?,
         )
     });
-    let Some(token) = tokens.last() else {
+    let Some(token) = tokens.next_back() else {
         return Ok(Seen::missing(format!(
             "no frame of `{}` has a resume token at {pointer}",
             setup.socket.name
@@ -380,21 +324,8 @@ pub async fn resume(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error>
 pub async fn order(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error> {
     let setup = setup(run, at)?;
     let object = run.create(cast.owner, setup.resource).await?;
-    let subscribe = setup.socket.subscribe.clone();
-    let Some(mut line) = open(
-        run,
-        Rule::SocketBroadcast,
-        Some(cast.owner),
-        &setup.socket,
-        &object.vars,
-        &subscribe,
-    )
-    .await?
-    else {
-        return Ok(Seen::missing(format!(
-            "the owner cannot open `{}`",
-            setup.socket.name
-        )));
+    let Some(mut line) = join(run, Rule::SocketBroadcast, Some(cast.owner), &setup, &object).await? else {
+        return Ok(closed(&setup));
     };
     settle(run, &mut [Some(&mut line)]).await;
     let mut written = Vec::new();
@@ -412,29 +343,31 @@ pub async fn order(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error> 
     run.probed(Rule::SocketOrder, CHANGES as u64);
     let places: Vec<Vec<usize>> = written.iter().map(|token| positions(&heard, token)).collect();
     if places.iter().all(Vec::is_empty) {
-        return Ok(Seen::missing(format!(
-            "the owner hears nothing of his own changes on `{}`",
-            setup.socket.name
-        )));
+        return Ok(silent(&setup));
     }
     let mut seen = Seen::default();
-    let opening = line.opening.clone();
+    if let Some(what) = disorder(&places) {
+        seen.broken(Rule::SocketOrder, what, &[&line.opening]);
+    }
+    Ok(seen)
+}
+
+/// What is wrong with the places at which each change was heard, if anything is.
+fn disorder(places: &[Vec<usize>]) -> Option<String> {
     let lost = places.iter().filter(|places| places.is_empty()).count();
     let doubled = places.iter().filter(|places| places.len() > 1).count();
     let firsts: Vec<usize> = places
         .iter()
         .filter_map(|places| places.first().copied())
         .collect();
-    let disordered = !firsts.is_sorted();
-    if lost + doubled > 0 || disordered {
-        let what = format!(
-            "of {} changes, {lost} were lost and {doubled} heard twice{}",
-            written.len(),
-            if disordered { ", out of order" } else { "" }
-        );
-        seen.broken(Rule::SocketOrder, what, &[&opening]);
-    }
-    Ok(seen)
+    let order = if firsts.is_sorted() { "" } else { ", out of order" };
+    let wrong = lost + doubled > 0 || !order.is_empty();
+    wrong.then(|| {
+        format!(
+            "of {} changes, {lost} were lost and {doubled} heard twice{order}",
+            places.len()
+        )
+    })
 }
 
 fn positions(frames: &[String], token: &str) -> Vec<usize> {
@@ -471,15 +404,7 @@ async fn after_revocation(
     let vars = with_vars(run, &object.vars, cast.other);
     run.grant(object.id, cast.other);
     run.call(Rule::PoolAnswer, Some(cast.owner), share, &vars).await?;
-    let line = open(
-        run,
-        Rule::SocketForeign,
-        Some(cast.other),
-        &setup.socket,
-        &object.vars,
-        &setup.socket.subscribe,
-    )
-    .await?;
+    let line = join(run, Rule::SocketForeign, Some(cast.other), setup, &object).await?;
     let Some(mut line) = line else {
         return Ok(Some(format!(
             "who shares an object cannot open `{}`",
@@ -510,15 +435,7 @@ async fn after_logout(run: &mut Run, setup: &Setup, seen: &mut Seen) -> Result<(
     let config = run.config.clone();
     let who = run.enrol(Role::Expendable).await?;
     let object = run.create(who, setup.resource).await?;
-    let line = open(
-        run,
-        Rule::SocketBroadcast,
-        Some(who),
-        &setup.socket,
-        &object.vars,
-        &setup.socket.subscribe,
-    )
-    .await?;
+    let line = join(run, Rule::SocketBroadcast, Some(who), setup, &object).await?;
     let Some(mut line) = line else { return Ok(()) };
     settle(run, &mut [Some(&mut line)]).await;
     let tokens = change(run, who, &object, &setup.update).await?;
