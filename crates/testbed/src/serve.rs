@@ -171,7 +171,7 @@ async fn identify(call: &Call) -> Option<User> {
 async fn limit(call: &Call) -> Option<Answer> {
     let user = call.user.as_ref()?.id;
     let (key, rate) = if call.hit("limit-shared") {
-        (0, 200.0)
+        (0, 100.0)
     } else {
         (user, call.app.options.rate as f64)
     };

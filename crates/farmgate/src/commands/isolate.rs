@@ -11,9 +11,9 @@ use isolation::{Config, Options, Progress};
 /// Exit 0: isolated; 1: breached; 2: inconclusive; 3: the run could not be done, or its self-test failed.
 #[derive(clap::Args, Debug)]
 pub struct Isolate {
-    /// Files that describe the service: an isolation file (.toml), or a gate.toml with a table `[isolation]`
+    /// Files that describe the service: an isolation file (.toml), or a gate.toml with a table `[isolation]`, and scenarios (.hurl)
     #[arg(value_name = "FILE")]
-    file: Option<PathBuf>,
+    files: Vec<PathBuf>,
     /// Base URL of the service under test; wins over the file's
     #[arg(long)]
     url: Option<String>,
@@ -81,11 +81,23 @@ impl Isolate {
     }
 
     fn config(&self) -> anyhow::Result<Config> {
-        let mut config = match &self.file {
-            Some(file) => Config::load(file)?,
-            None if self.openapi.is_some() => Config::default(),
-            None => anyhow::bail!("give an isolation file, or --openapi; --print-example shows one"),
+        let (scenarios, described): (Vec<_>, Vec<_>) = self
+            .files
+            .iter()
+            .cloned()
+            .partition(|file| file.extension().is_some_and(|end| end == "hurl"));
+        let mut config = match described.as_slice() {
+            [file] => Config::load(file)?,
+            [_, more, ..] => anyhow::bail!(
+                "{}: one isolation file is enough; the others must be .hurl",
+                more.display()
+            ),
+            [] if self.openapi.is_some() || !scenarios.is_empty() => Config::default(),
+            [] => {
+                anyhow::bail!("give an isolation file, a scenario, or --openapi; --print-example shows one")
+            }
         };
+        config.target.scenarios.extend(scenarios);
         config.target.url = self.url.clone().or(config.target.url);
         config.target.openapi = self.openapi.clone().or(config.target.openapi);
         config.effort.rounds = self.rounds.unwrap_or(config.effort.rounds);
@@ -95,7 +107,7 @@ impl Isolate {
     /// The command that does this run again, up to what is replayed.
     fn command(&self) -> String {
         let mut words = vec!["farmgate isolate".to_owned()];
-        words.extend(self.file.as_ref().map(|file| file.display().to_string()));
+        words.extend(self.files.iter().map(|file| file.display().to_string()));
         words.extend(self.url.as_ref().map(|url| format!("--url {url}")));
         words.extend(
             self.openapi

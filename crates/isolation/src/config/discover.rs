@@ -1,4 +1,4 @@
-//! What an OpenAPI document tells: resources, their children, views, what is for administrators, how to register and log in.
+//! What an OpenAPI document, or a scenario that was run once, tells: resources, their children, views, what is for administrators, how to register and log in.
 //!
 //! Only what the configuration does not describe already is added. A document is JSON, OpenAPI 3.0 or 3.1.
 
@@ -19,6 +19,10 @@ const DEPTH: usize = 6;
 /// # Errors
 /// When the document cannot be had or is no OpenAPI document.
 pub async fn complete(config: &mut Config) -> Result<(), Error> {
+    for file in config.target.scenarios.clone() {
+        let document = super::learn::document(config, &file).await?;
+        Reader { document: &document }.read(config);
+    }
     let Some(place) = config.target.openapi.clone() else {
         return Ok(());
     };

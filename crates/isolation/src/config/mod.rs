@@ -4,6 +4,7 @@
 //! Discovery from an OpenAPI document ([`discover`]) fills the same structs.
 
 pub mod discover;
+mod learn;
 mod operation;
 
 use std::collections::BTreeMap;
@@ -55,6 +56,8 @@ pub struct Target {
     pub url: Option<String>,
     /// OpenAPI document (JSON): a file, a URL, or a path on the service. What it describes and this file does not is added.
     pub openapi: Option<String>,
+    /// Hurl files: each is run once, and the operations it shows are added to what this file describes.
+    pub scenarios: Vec<std::path::PathBuf>,
     /// Milliseconds one exchange may take. Default: 10000.
     pub timeout_ms: u64,
     /// Largest answer that is read, in bytes. Default: 64 MiB.
@@ -70,6 +73,7 @@ impl Default for Target {
         Self {
             url: None,
             openapi: None,
+            scenarios: Vec::new(),
             timeout_ms: 10_000,
             max_body: 64 << 20,
             insecure: false,

@@ -1,0 +1,139 @@
+//! One connection: opened once, used for one exchange after another.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use super::connect::Connect;
+use super::error::{Error, Reason};
+use super::h1::Http1;
+use super::h2::Http2;
+use super::request::Request;
+use super::response::Response;
+use super::target::Target;
+
+/// Bounds of one exchange.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Largest head of an answer, in bytes. Default: 256 KiB.
+    pub max_head: usize,
+    /// Largest body of an answer as it comes over the wire, and again after decompression, in bytes.
+    /// Default: 64 MiB.
+    pub max_body: usize,
+    /// Longest time from the first byte sent to the last byte received. Default: 300 s.
+    pub timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            max_head: 256 * 1024,
+            max_body: 64 * 1024 * 1024,
+            timeout: Duration::from_secs(300),
+        }
+    }
+}
+
+enum Protocol {
+    Http1(Http1),
+    Http2(Http2),
+}
+
+/// An open connection to one target.
+///
+/// Dropping it closes the socket. After an error it must not be used again; [`Connection::is_reusable`]
+/// tells.
+pub struct Connection {
+    protocol: Protocol,
+    target: Target,
+    peer: IpAddr,
+    certificate: Option<Vec<u8>>,
+    /// Time that opening took, reported with the first exchange only.
+    opened: Option<(Instant, Duration)>,
+    reusable: bool,
+    used: bool,
+}
+
+impl Connection {
+    /// Opens a connection; speaks HTTP/2 if that was negotiated or demanded.
+    ///
+    /// # Errors
+    /// [`Reason::Connect`], [`Reason::Tls`] or [`Reason::Timeout`].
+    pub async fn open(target: &Target, how: &Connect) -> Result<Connection, Error> {
+        let start = Instant::now();
+        let (stream, peer, http2) = how.open(target).await?;
+        let certificate = stream.certificate();
+        let protocol = if http2 {
+            Protocol::Http2(Http2::handshake(stream, how.timeout).await?)
+        } else {
+            Protocol::Http1(Http1::new(stream))
+        };
+        Ok(Connection {
+            protocol,
+            target: target.clone(),
+            peer,
+            certificate,
+            opened: Some((start, start.elapsed())),
+            reusable: true,
+            used: false,
+        })
+    }
+
+    /// Sends a request and reads the whole answer.
+    ///
+    /// # Errors
+    /// Any [`Reason`] but `Connect` and `Tls`. The connection is then closed.
+    pub async fn send(&mut self, request: &Request, limits: &Limits) -> Result<Response, Error> {
+        let opened = self.opened.take();
+        let start = opened.map_or_else(Instant::now, |(start, _)| start);
+        self.used = true;
+        // Stays so if this future is dropped half-way: the rest of the answer would be taken for the next.
+        self.reusable = false;
+        let exchange = async {
+            match &mut self.protocol {
+                Protocol::Http1(http1) => http1.exchange(request, limits, start).await,
+                Protocol::Http2(http2) => http2.exchange(request, limits, start).await,
+            }
+        };
+        let answered = match tokio::time::timeout(limits.timeout, exchange).await {
+            Ok(answered) => answered,
+            Err(_) => {
+                let message = format!("no complete answer within {:?}", limits.timeout);
+                Err(Error::new(Reason::Timeout, message))
+            }
+        };
+        let (mut response, keep) = answered?;
+        self.reusable = keep;
+        response.timings.connect = opened.map(|(_, took)| took);
+        Ok(response)
+    }
+
+    /// Whether another request may be sent: the last answer was complete, and neither side closed.
+    pub fn is_reusable(&self) -> bool {
+        self.reusable
+    }
+
+    /// Whether at least one request was sent. A server may close such a connection at any moment.
+    pub fn is_used(&self) -> bool {
+        self.used
+    }
+
+    /// Where it leads.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The address at the other end.
+    pub fn peer(&self) -> IpAddr {
+        self.peer
+    }
+
+    /// The server's certificate as DER, over TLS.
+    pub fn certificate(&self) -> Option<&[u8]> {
+        self.certificate.as_deref()
+    }
+
+    /// Whether HTTP/2 is spoken.
+    pub fn is_http2(&self) -> bool {
+        matches!(self.protocol, Protocol::Http2(_))
+    }
+}

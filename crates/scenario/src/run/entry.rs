@@ -1,0 +1,177 @@
+//! One entry: its options, its tries, its checks.
+
+use std::sync::Arc;
+
+use super::User;
+use super::answer::Answer;
+use super::captures::capture;
+use super::exchange::Place;
+use super::failure::{Failure, Run};
+use super::options::Options;
+use super::query::Looking;
+use super::request::draft;
+use super::template::Scope;
+use crate::outcome::{EntryOutcome, Observer};
+use crate::scenario::Scenario;
+use crate::settings::Count;
+use crate::syntax;
+
+pub(super) struct Entry<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) index: usize,
+}
+
+impl<'a> Entry<'a> {
+    fn tree(&self) -> &'a syntax::Entry {
+        self.scenario.entry(self.index)
+    }
+
+    fn row(&self) -> EntryOutcome {
+        EntryOutcome {
+            index: self.index,
+            line: self.tree().request.pos.line,
+            ..EntryOutcome::default()
+        }
+    }
+
+    /// Repetitions, and the tries of each.
+    pub(super) async fn run(&self, user: &mut User, seen: &mut dyn Observer) -> Vec<EntryOutcome> {
+        let mut rows = Vec::new();
+        let mut repeated = 0;
+        loop {
+            let options = match self.options(user).await {
+                Ok(options) => options,
+                Err(failure) => {
+                    rows.push(EntryOutcome {
+                        error: Some(failure.redacted(&user.variables)),
+                        ..self.row()
+                    });
+                    return rows;
+                }
+            };
+            if options.skip || options.repeat == Some(Count::Finite(0)) {
+                rows.push(EntryOutcome {
+                    skipped: true,
+                    ..self.row()
+                });
+                return rows;
+            }
+            if !options.delay.is_zero() {
+                tokio::time::sleep(options.delay).await;
+            }
+            self.tries(user, &options, seen, &mut rows).await;
+            repeated += 1;
+            let done = match options.repeat {
+                None => true,
+                Some(Count::Finite(times)) => repeated >= times,
+                Some(Count::Infinite) => false,
+            };
+            let failed = rows.last().is_some_and(|row| !row.ok());
+            if done || (failed && !user.settings.continue_on_error) {
+                return rows;
+            }
+        }
+    }
+
+    async fn options(&self, user: &mut User) -> Run<Arc<Options>> {
+        if self.scenario.clears_cookies(self.index) {
+            user.jar.clear();
+        }
+        let section = &self.tree().request.options;
+        if section.is_empty() {
+            return Ok(user.base.clone());
+        }
+        let options = user
+            .base
+            .with_section(section, &user.settings, &mut user.variables)
+            .await?;
+        Ok(Arc::new(options))
+    }
+
+    async fn tries(
+        &self,
+        user: &mut User,
+        options: &Options,
+        seen: &mut dyn Observer,
+        rows: &mut Vec<EntryOutcome>,
+    ) {
+        let mut attempt = 0;
+        loop {
+            let mut row = EntryOutcome {
+                attempt,
+                ..self.row()
+            };
+            if let Err(failure) = self.try_once(user, options, seen, &mut row).await {
+                row.error = Some(failure.redacted(&user.variables));
+            }
+            let ok = row.ok();
+            rows.push(row);
+            let again = match options.retry {
+                None => false,
+                Some(Count::Finite(times)) => u64::from(attempt) < times,
+                Some(Count::Infinite) => true,
+            };
+            if ok || !again {
+                return;
+            }
+            attempt += 1;
+            tokio::time::sleep(options.retry_interval).await;
+        }
+    }
+
+    async fn try_once(
+        &self,
+        user: &mut User,
+        options: &Options,
+        seen: &mut dyn Observer,
+        row: &mut EntryOutcome,
+    ) -> Run<()> {
+        let entry = self.tree();
+        let settings = user.settings.clone();
+        let scope = Scope {
+            variables: &user.variables,
+            settings: &settings,
+        };
+        let draft = draft(scope, &entry.request, options).await?;
+        let place = Place {
+            request: &entry.request,
+            entry: self.index,
+            attempt: row.attempt,
+        };
+        let chain = user
+            .exchanges(draft, options, place, seen, &mut row.calls)
+            .await?;
+        let Some(spec) = &entry.response else {
+            return Ok(());
+        };
+        let answer = Answer::new(&chain, settings.limits.max_body);
+        let coerce = options.jsonpath_coercion;
+        let scope = Scope {
+            variables: &user.variables,
+            settings: &settings,
+        };
+        row.asserts = Looking {
+            answer: &answer,
+            scope,
+            coerce,
+        }
+        .version_and_status(spec);
+        if row.asserts.iter().any(|assert| !assert.ok) {
+            return Ok(());
+        }
+        row.captures = capture(&spec.captures, &answer, &settings, &mut user.variables, coerce)?;
+        let scope = Scope {
+            variables: &user.variables,
+            settings: &settings,
+        };
+        let more = Looking {
+            answer: &answer,
+            scope,
+            coerce,
+        }
+        .asserts(spec)
+        .await;
+        row.asserts.extend(more);
+        Ok::<(), Failure>(())
+    }
+}

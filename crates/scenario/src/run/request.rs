@@ -1,0 +1,279 @@
+//! From an entry to a request: everything that a redirection may have to change is kept apart.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use url::Url;
+
+use super::body;
+use super::failure::{Failure, Run};
+use super::options::Options;
+use super::template::Scope;
+use crate::http::{self, Parts, Version};
+use crate::outcome::ErrorKind;
+use crate::settings::HttpVersion;
+use crate::syntax::{KeyValue, MultipartParam, Request};
+
+/// What a value of a form or query keeps as it is (RFC 3986, section 2.3).
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// A request before it is bound to a URL.
+#[derive(Clone, Debug)]
+pub(super) struct Draft {
+    pub(super) method: String,
+    pub(super) url: Url,
+    /// Path and query as written.
+    raw_path: Option<String>,
+    /// Headers of the file, of the options, and those that follow from the body.
+    pub(super) headers: Vec<(String, String)>,
+    /// Cookies of the file.
+    pub(super) cookies: String,
+    /// `name:password` for Basic authentication.
+    pub(super) user: Option<String>,
+    pub(super) body: Bytes,
+    pub(super) content_type: Option<String>,
+}
+
+pub(super) async fn draft(scope: Scope<'_>, request: &Request, options: &Options) -> Run<Draft> {
+    let text = url_text(scope, request)?;
+    let url = parse_url(&text).map_err(|reason| {
+        Failure::new(
+            request.url.pos,
+            ErrorKind::Template,
+            format!("invalid URL <{text}> ({reason})"),
+        )
+    })?;
+    let mut headers = pairs(scope, &request.headers)?;
+    if let Some(credentials) = &request.basic_auth {
+        let (name, value) = pair(scope, credentials)?;
+        let value = format!("Basic {}", STANDARD.encode(format!("{name}:{value}")));
+        headers.push(("Authorization".to_string(), value));
+    }
+    headers.extend(options.headers.iter().cloned());
+    let (body, content_type) = content(scope, request).await?;
+    let cookies = pairs(scope, &request.cookies)?;
+    let cookies = cookies
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect::<Vec<_>>()
+        .join("; ");
+    Ok(Draft {
+        method: request.method.clone(),
+        raw_path: raw_path(&text, options.path_as_is),
+        url,
+        headers,
+        cookies,
+        user: options.user.clone(),
+        body,
+        content_type,
+    })
+}
+
+fn url_text(scope: Scope<'_>, request: &Request) -> Run<String> {
+    let mut text = scope.text(&request.url)?.into_owned();
+    for (from, to) in &scope.settings.rebase {
+        if let Some(rest) = text.strip_prefix(from.as_str()) {
+            text = format!("{to}{rest}");
+            break;
+        }
+    }
+    if !request.query.is_empty() {
+        if !text.contains('?') {
+            text.push('?');
+        } else if !text.ends_with('?') {
+            text.push('&');
+        }
+        text.push_str(&encoded(&pairs(scope, &request.query)?));
+    }
+    Ok(text)
+}
+
+pub(super) fn parse_url(text: &str) -> Result<Url, String> {
+    if !text.starts_with("http://") && !text.starts_with("https://") {
+        return Err("only http:// and https:// are supported".to_string());
+    }
+    Url::parse(text).map_err(|e| e.to_string())
+}
+
+/// Path and query as written, if they can be sent so: the URL reader would escape more than is needed.
+fn raw_path(text: &str, as_is: bool) -> Option<String> {
+    let after_scheme = text.split_once("://")?.1;
+    let path = &after_scheme[after_scheme.find(['/', '?'])?..];
+    let path = path.split('#').next()?;
+    let sendable = path.bytes().all(|b| b > b' ' && b < 0x7f && b != b'\\');
+    let dots =
+        ["/./", "/../"].iter().any(|d| path.contains(d)) || path.ends_with("/.") || path.ends_with("/..");
+    let usable = sendable && path.starts_with('/') && (as_is || !dots);
+    usable.then(|| path.to_string())
+}
+
+fn pair(scope: Scope<'_>, item: &KeyValue) -> Run<(String, String)> {
+    Ok((
+        scope.text(&item.key)?.into_owned(),
+        scope.text(&item.value)?.into_owned(),
+    ))
+}
+
+fn pairs(scope: Scope<'_>, items: &[KeyValue]) -> Run<Vec<(String, String)>> {
+    items.iter().map(|item| pair(scope, item)).collect()
+}
+
+/// Names are sent as written, as the published tool does.
+fn encoded(pairs: &[(String, String)]) -> String {
+    let encode =
+        |(name, value): &(String, String)| format!("{name}={}", utf8_percent_encode(value, UNRESERVED));
+    pairs.iter().map(encode).collect::<Vec<_>>().join("&")
+}
+
+async fn content(scope: Scope<'_>, request: &Request) -> Run<(Bytes, Option<String>)> {
+    if !request.multipart.is_empty() {
+        return multipart(scope, &request.multipart).await;
+    }
+    if let Some(spec) = &request.body {
+        let bytes = match body::value(scope, &spec.kind).await? {
+            crate::Value::Bytes(bytes) => bytes,
+            other => other.to_string().into(),
+        };
+        let implicit = body::implicit_content_type(&spec.kind);
+        let form = (!request.form.is_empty()).then_some("application/x-www-form-urlencoded");
+        return Ok((bytes, form.or(implicit).map(str::to_string)));
+    }
+    if request.form.is_empty() {
+        return Ok((Bytes::new(), None));
+    }
+    let form = encoded(&pairs(scope, &request.form)?);
+    Ok((form.into(), Some("application/x-www-form-urlencoded".to_string())))
+}
+
+async fn multipart(scope: Scope<'_>, params: &[MultipartParam]) -> Run<(Bytes, Option<String>)> {
+    let boundary = format!("------------------------{}", (scope.settings.uuids)().simple());
+    let mut out = Vec::new();
+    for param in params {
+        out.extend_from_slice(format!("--{boundary}\r\nContent-Disposition: form-data; ").as_bytes());
+        match param {
+            MultipartParam::Text(item) => {
+                let (name, value) = pair(scope, item)?;
+                out.extend_from_slice(format!("name=\"{}\"\r\n\r\n{value}", quoted(&name)).as_bytes());
+            }
+            MultipartParam::File {
+                key,
+                filename,
+                content_type,
+            } => {
+                let name = scope.text(key)?;
+                let file = scope.text(filename)?;
+                let data = body::file(scope, filename).await?;
+                let content_type = match content_type {
+                    Some(template) => scope.text(template)?.into_owned(),
+                    None => type_by_extension(&file).to_string(),
+                };
+                let head = format!(
+                    "name=\"{}\"; filename=\"{}\"\r\nContent-Type: {content_type}\r\n\r\n",
+                    quoted(&name),
+                    quoted(&file)
+                );
+                out.extend_from_slice(head.as_bytes());
+                out.extend_from_slice(&data);
+            }
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+    Ok((
+        out.into(),
+        Some(format!("multipart/form-data; boundary={boundary}")),
+    ))
+}
+
+/// A name inside quotes, as browsers escape it.
+fn quoted(name: &str) -> String {
+    name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+fn type_by_extension(file: &str) -> &'static str {
+    match std::path::Path::new(file)
+        .extension()
+        .and_then(std::ffi::OsStr::to_str)
+    {
+        Some("gif") => "image/gif",
+        Some("jpg" | "jpeg") => "image/jpeg",
+        Some("png") => "image/png",
+        Some("svg") => "image/svg+xml",
+        Some("txt") => "text/plain",
+        Some("htm" | "html") => "text/html",
+        Some("pdf") => "application/pdf",
+        Some("xml") => "application/xml",
+        _ => "application/octet-stream",
+    }
+}
+
+impl Draft {
+    /// Points the draft to another URL, as a redirection does.
+    pub(super) fn redirect(&mut self, url: Url) {
+        self.raw_path = None;
+        self.url = url;
+    }
+
+    /// Everything that goes over the wire. `jar` are the cookies of the user for this URL.
+    pub(super) fn build(
+        &self,
+        options: &Options,
+        user_agent: &str,
+        jar: &str,
+    ) -> Result<http::Request, http::Error> {
+        let mut headers = self.headers.clone();
+        let mut default = |name: &str, value: Option<String>| {
+            let absent = !headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
+            if let Some(value) = value.filter(|_| absent) {
+                headers.push((name.to_string(), value));
+            }
+        };
+        default("Accept", Some("*/*".to_string()));
+        default(
+            "User-Agent",
+            Some(user_agent.to_string()).filter(|agent| !agent.is_empty()),
+        );
+        default("Content-Type", self.content_type.clone());
+        let basic = self
+            .user
+            .as_ref()
+            .map(|user| format!("Basic {}", STANDARD.encode(user)));
+        default("Authorization", basic);
+        default(
+            "Accept-Encoding",
+            options.compressed.then(|| "gzip, deflate, br".to_string()),
+        );
+        let cookies = [jar, self.cookies.as_str()]
+            .iter()
+            .filter(|c| !c.is_empty())
+            .copied()
+            .collect::<Vec<_>>();
+        if !cookies.is_empty() {
+            headers.push(("Cookie".to_string(), cookies.join("; ")));
+        }
+        headers.retain(|(name, _)| {
+            !options
+                .dropped_headers
+                .iter()
+                .any(|d| d.eq_ignore_ascii_case(name))
+        });
+        let version = if options.http_version == HttpVersion::Http10 {
+            Version::Http10
+        } else {
+            Version::Http11
+        };
+        http::Request::from_parts(Parts {
+            method: self.method.clone(),
+            url: self.url.clone(),
+            headers,
+            body: self.body.clone(),
+            version,
+            raw_path: self.raw_path.clone(),
+        })
+    }
+}

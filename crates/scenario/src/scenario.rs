@@ -1,0 +1,120 @@
+//! A parsed scenario: what all virtual users share.
+
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::{support, syntax};
+
+/// Reads a Hurl file and checks that everything in it is supported. `name` is used in messages.
+///
+/// # Errors
+/// Every finding, with line, column and hint: the first syntax error, or all uses of what is not supported.
+pub fn parse(name: &str, text: &str) -> Result<Scenario, Diagnostics> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let file = syntax::parse_file(text)
+        .map_err(|e| Diagnostics::new(Diagnostic::new(name, text, e.pos, e.message, e.hint)))?;
+    let refused = support::check(&file).into_iter();
+    let diagnostics = refused.map(|r| Diagnostic::new(name, text, r.pos, r.message, Some(r.hint)));
+    Diagnostics::from_vec(diagnostics.collect())?;
+    let directives = directives(&file);
+    let info = |entry: &syntax::Entry| EntryInfo {
+        method: entry.request.method.clone(),
+        url: entry.request.url_source.clone(),
+        line: entry.request.pos.line,
+    };
+    let info = file.entries.iter().map(info).collect();
+    Ok(Scenario {
+        inner: Arc::new(Inner {
+            name: name.to_string(),
+            info,
+            directives,
+            entries: file.entries,
+        }),
+    })
+}
+
+/// A scenario, parsed and checked. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    name: String,
+    info: Vec<EntryInfo>,
+    directives: Vec<Directive>,
+    entries: Vec<syntax::Entry>,
+}
+
+/// What can be said of an entry without running it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryInfo {
+    /// The method.
+    pub method: String,
+    /// The URL as written, with its placeholders.
+    pub url: String,
+    /// Line of the method.
+    pub line: u32,
+}
+
+/// A comment `# @key value`: a fact that Hurl has no place for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directive {
+    /// Line of the comment.
+    pub line: u32,
+    /// The word after the `@`.
+    pub key: String,
+    /// The rest of the line, trimmed; may be empty.
+    pub value: String,
+    /// Index of the entry that follows the comment, from 0; the number of entries if none does.
+    pub entry: usize,
+}
+
+impl Scenario {
+    /// The name given to [`parse`].
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// The entries in the order of the file.
+    pub fn entries(&self) -> &[EntryInfo] {
+        &self.inner.info
+    }
+
+    /// The `# @key value` comments in the order of the file.
+    pub fn directives(&self) -> &[Directive] {
+        &self.inner.directives
+    }
+
+    pub(crate) fn entry(&self, index: usize) -> &syntax::Entry {
+        &self.inner.entries[index]
+    }
+
+    /// Hurl's own directive to empty the cookie jar before an entry.
+    pub(crate) fn clears_cookies(&self, entry: usize) -> bool {
+        self.inner
+            .directives
+            .iter()
+            .any(|d| d.entry == entry && d.key == "cookie_storage_clear")
+    }
+}
+
+fn directives(file: &syntax::File) -> Vec<Directive> {
+    let directive = |(pos, text): &(syntax::Pos, String)| {
+        let (key, value) = text
+            .trim()
+            .strip_prefix('@')?
+            .split_once(char::is_whitespace)
+            .unwrap_or_else(|| (text.trim().trim_start_matches('@'), ""));
+        let entry = file.entries.iter().take_while(|e| e.request.pos < *pos).count();
+        let key = key.trim_end_matches(':').to_string();
+        (!key.is_empty()).then(|| Directive {
+            line: pos.line,
+            key,
+            value: value.trim().to_string(),
+            entry,
+        })
+    };
+    file.comments.iter().filter_map(directive).collect()
+}
