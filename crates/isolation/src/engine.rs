@@ -460,6 +460,7 @@ fn violation(run: &Run, sighting: &Sighting) -> Violation {
         .and_then(|entry| entry.resource)
         .map_or("profile", |at| run.config.resources[at].name.as_str());
     let kind = match secret.kind {
+        crate::ledger::Kind::Content if secret.attack => "text",
         crate::ledger::Kind::Content => kind,
         crate::ledger::Kind::Credential => "credential",
         crate::ledger::Kind::Name => "secret name",

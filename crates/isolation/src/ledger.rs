@@ -163,6 +163,14 @@ impl Ledger {
         }
     }
 
+    /// Notes that an attacker's text was seen in a victim's object: it stays there, and need not alarm again.
+    pub fn stained(&mut self, secret: usize, viewer: Option<Who>) {
+        let secret = &mut self.secrets[secret];
+        if let Some(viewer) = viewer.filter(|_| secret.attack) {
+            secret.known_to.insert(viewer);
+        }
+    }
+
     /// Every secret in a text, with its form.
     pub fn scan(&self, text: &[u8]) -> Vec<(usize, Form)> {
         self.scanner.scan(text)

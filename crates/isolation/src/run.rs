@@ -226,6 +226,7 @@ impl Run {
                     place: place.clone(),
                 };
                 self.sightings.push(sighting);
+                self.ledger.stained(*secret, exchange.who);
             }
         }
     }

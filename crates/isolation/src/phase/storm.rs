@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -108,9 +108,20 @@ pub async fn storm(run: &mut Run, cast: Cast) -> Result<Seen, Error> {
     }
     drop(events);
     let restart = restart(&config);
+    let before = run.counts.clone();
     let (seen, restarted) = tokio::join!(listen(run, inbox), restart);
     while workers.join_next().await.is_some() {}
     let mut seen = seen;
+    let (trouble, requests) = (
+        run.counts.trouble - before.trouble,
+        run.counts.requests - before.requests,
+    );
+    if trouble * 2 > requests {
+        let what = format!(
+            "{trouble} of {requests} requests of the storm met 5xx, 429 or nothing: raise the service's limits for the test, or lower effort.storm_workers"
+        );
+        seen.missing = Some(what);
+    }
     if let Some(failed) = restarted {
         seen.missing = Some(failed);
     }
@@ -466,7 +477,6 @@ impl Worker {
         let Some(exchange) = self.send(who, &request).await else {
             return Ok(());
         };
-        let _when = Instant::now();
         self.answer(&exchange, Rule::AccessRead, None).await
     }
 }
