@@ -7,8 +7,8 @@ use crate::config::Config;
 use crate::exchange::Exchange;
 use crate::ledger::Who;
 use crate::phase::{
-    admin, baseline, cache, errors, interference, lifetime, lookalike, nesting, noise, oracle, paging, pool,
-    replay, search, socket, storm,
+    admin, baseline, cache, errors, interference, lifetime, lookalike, moved, nesting, noise, oracle, own,
+    paging, pool, replay, search, socket, storm,
 };
 use crate::rule::Rule;
 use crate::run::Run;
@@ -415,10 +415,10 @@ pub async fn perform(run: &mut Run, action: Action, cast: Cast) -> Result<Seen, 
         Action::Write(at, index) => replay::write(run, cast, at, index).await,
         Action::BodyId(at) => replay::body_id(run, cast, at).await,
         Action::Delete(at) => replay::delete(run, cast, at).await,
-        Action::Moved(target) => replay::moved(run, cast, target).await,
-        Action::OwnerField(at) => replay::owner_field(run, cast, at).await,
+        Action::Moved(target) => moved::moved(run, cast, target).await,
+        Action::OwnerField(at) => moved::owner_field(run, cast, at).await,
         Action::RoleField(at) => admin::role_field(run, cast, at).await,
-        Action::Remains(at) => replay::remains(run, cast, at).await,
+        Action::Remains(at) => own::remains(run, cast, at).await,
         Action::NestedChild(at) => nesting::child(run, cast, at).await,
         Action::NestedList(at) => nesting::list(run, cast, at).await,
         Action::NestedCreate(at) => nesting::create(run, cast, at).await,
@@ -426,7 +426,7 @@ pub async fn perform(run: &mut Run, action: Action, cast: Cast) -> Result<Seen, 
         Action::Cursor(at) => paging::cursor(run, cast, at).await,
         Action::Search(at, index) => search::content(run, cast, at, index).await,
         Action::SearchOracle(at, index) => search::oracle(run, cast, at, index).await,
-        Action::View(at) => replay::view(run, cast, at).await,
+        Action::View(at) => own::view(run, cast, at).await,
         Action::Admin(at) => admin::operation(run, cast, at).await,
         Action::Exists(at, index) => oracle::exists(run, cast, at, index).await,
         Action::Conflict(at) => oracle::conflict(run, cast, at).await,

@@ -130,7 +130,7 @@ fn identities(
 ) -> Result<(), Error> {
     if let Target::View(at) = target {
         let view = run.config.views[at].clone();
-        super::replay::identity(run, seen, &view, cast.other, second, Rule::CacheSecond)?;
+        super::own::identity(run, seen, &view, cast.other, second, Rule::CacheSecond)?;
     }
     Ok(())
 }

@@ -109,7 +109,7 @@ async fn identities(run: &mut Run, seen: &mut Seen, rule: Rule, people: &[Who]) 
         .flat_map(|who| config.views.iter().map(|view| (*who, view)))
     {
         let answered = run.call(rule, Some(who), &view.read, &Vars::new()).await?;
-        super::replay::identity(run, seen, view, who, &answered, rule)?;
+        super::own::identity(run, seen, view, who, &answered, rule)?;
     }
     Ok(())
 }

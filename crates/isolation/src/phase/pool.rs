@@ -1,6 +1,6 @@
 //! Connections and sessions: identity comes from the request, never from what carried the one before.
 
-use super::replay::identity;
+use super::own::identity;
 use crate::Error;
 use crate::check::{Cast, Seen};
 use crate::ledger::Who;
