@@ -1,4 +1,6 @@
-//! Prints how often a run finds each fault at lower rates: `cargo run --release -p isolation --example sensitivity -- [SEEDS]`.
+//! Prints how often a run finds each fault at lower rates: `cargo run --release -p isolation --example sensitivity -- [SEEDS [FAULT...]]`.
+//!
+//! `1` is a run that confirmed the fault, `+1` one that saw it and could not confirm it.
 
 use futures_util::{StreamExt, stream};
 use isolation::{Config, EXAMPLE, Options, Silent, isolate};
@@ -53,11 +55,14 @@ async fn row(fault: &'static Fault, seeds: u64) -> Result<[(u64, u64); 4], Box<d
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let seeds: u64 = std::env::args().nth(1).map_or(Ok(1), |text| text.parse())?;
+    let named: Vec<String> = std::env::args().skip(2).collect();
+    let chosen = |fault: &&Fault| named.is_empty() || named.iter().any(|name| name == fault.name);
+    let faults: Vec<&Fault> = FAULTS.iter().filter(chosen).collect();
     println!("| fault | 1 | 0.1 | 0.01 | 0.001 |\n| --- | --- | --- | --- | --- |");
     let rows = stream::iter(
         FAULTS
             .iter()
-            .map(|fault| async move { (fault, row(fault, seeds).await) }),
+            .map(|fault| async move { (*fault, row(fault, seeds).await) }),
     );
     let mut rows = rows.buffered(TOGETHER);
     let mut totals = [(0, 0); 4];
@@ -77,7 +82,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     println!(
         "| all of {} | {} |",
-        FAULTS.len() as u64 * seeds,
+        faults.len() as u64 * seeds,
         totals.map(cell).join(" | ")
     );
     Ok(())

@@ -15,14 +15,16 @@ use crate::Error;
 use crate::config::{Config, Operation};
 use crate::exchange::{Answer, Exchange, Request};
 use crate::judge::{Place, Sighting, classify};
-use crate::ledger::{Ledger, ObjectId, Who};
+use crate::ledger::{Kind, Ledger, ObjectId, Who};
 use crate::net::{self, Lane, Net};
-use crate::principal::Principal;
+use crate::principal::{Principal, set_cookies};
 use crate::rule::Rule;
 use crate::template::{self, Mint, Size, Vars};
 
-/// Tries of a request that meets trouble (5xx, 429, no answer).
+/// Tries of a request that meets trouble (5xx, 429).
 const TRIES: u32 = 5;
+/// Tries of a request that gets no answer: each may take the whole time-out.
+const SILENT_TRIES: u32 = 3;
 /// Longest wait because of `Retry-After`.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -129,7 +131,26 @@ impl Run {
         } else {
             Lane::Own(who)
         };
-        self.send_signed(rule, lane, who, request).await
+        let exchange = self.send_signed(rule, lane, who, request).await?;
+        if let Some(who) = who {
+            self.roll_cookies(who, &exchange.answer);
+        }
+        Ok(exchange)
+    }
+
+    /// Follows a service that changes a session's cookie as it goes. A cookie that is known to be another one's is not taken.
+    fn roll_cookies(&mut self, who: Who, answer: &Answer) {
+        for (name, value) in set_cookies(answer) {
+            let changed = self.people[who]
+                .cookies
+                .get(&name)
+                .is_some_and(|old| *old != value);
+            let known = self.ledger.secrets.iter().any(|secret| secret.text == value);
+            if self.config.auth.cookies && changed && !known && !value.is_empty() {
+                self.ledger.register(&value, Kind::Credential, who, None);
+                self.people[who].cookies.insert(name, value);
+            }
+        }
     }
 
     /// Sends a request whose headers say already who asks.
@@ -152,7 +173,8 @@ impl Run {
         loop {
             tried += 1;
             let answered = self.net.send(lane, who, &request).await;
-            if tried < TRIES
+            let most = if answered.is_ok() { TRIES } else { SILENT_TRIES };
+            if tried < most
                 && answered
                     .as_ref()
                     .map_or(true, |exchange| exchange.answer.is_trouble())
