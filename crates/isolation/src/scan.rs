@@ -225,10 +225,8 @@ mod tests {
         assert_eq!(forms(&escaped), [(7, Form::Escaped)]);
         let escaped: String = TOKEN.bytes().map(|byte| format!("&#{byte};")).collect();
         assert_eq!(forms(&escaped), [(7, Form::Escaped)]);
-        assert_eq!(
-            forms(&format!("{}\r\n {}", &TOKEN[..7], &TOKEN[7..])),
-            [(7, Form::Split)]
-        );
+        let split = format!("{}\r\n {}-{}", &TOKEN[..7], &TOKEN[7..14], &TOKEN[14..]);
+        assert_eq!(forms(&split), [(7, Form::Split)]);
     }
 
     #[test]

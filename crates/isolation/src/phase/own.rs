@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::own_vars;
-use super::replay::seed_for_export;
+use super::replay::{seed_for_export, with_vars};
 use crate::Error;
 use crate::check::{Cast, Seen};
 use crate::exchange::Exchange;
@@ -44,11 +44,33 @@ pub async fn remains(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error
     Ok(Seen::default())
 }
 
+/// Something happens that concerns others: things are made, and shared with a third one, who may be told of it.
+async fn stir(run: &mut Run, cast: Cast) -> Result<(), Error> {
+    let config = run.config.clone();
+    for (at, resource) in config
+        .resources
+        .iter()
+        .enumerate()
+        .filter(|(_, resource)| resource.parent.is_none())
+    {
+        let Ok(object) = run.create(cast.owner, at).await else {
+            continue;
+        };
+        if let Some(share) = &resource.share {
+            run.grant(object.id, cast.third);
+            let vars = with_vars(run, &object.vars, cast.third);
+            run.call(Rule::PoolAnswer, Some(cast.owner), share, &vars).await?;
+        }
+    }
+    Ok(())
+}
+
 /// A view of one's own: it says who one is, shows nobody else's, and does not open for nobody or with foreign variables.
 pub async fn view(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error> {
     let config = run.config.clone();
     let view = &config.views[at];
     let mut seen = Seen::default();
+    stir(run, cast).await?;
     for who in [cast.owner, cast.other] {
         let answered = run
             .call(Rule::AccessView, Some(who), &view.read, &Vars::new())
