@@ -284,11 +284,10 @@ impl Net {
             self.open.insert(key, kept);
             return Ok(answer);
         }
-        let stream = self
-            .place
-            .connect(index)
-            .await
-            .map_err(|error| error.to_string())?;
+        let stream = self.place.connect(index).await.map_err(|error| match error {
+            Error::Network { reason, .. } => reason,
+            other => other.to_string(),
+        })?;
         let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = handshake.map_err(|error| error.to_string())?;
         tokio::spawn(connection);
