@@ -1,0 +1,119 @@
+//! `farmgate isolate`: does anyone ever get what is somebody else's?
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use isolation::{Config, Options, Progress};
+
+/// Tests whether anyone ever gets what is somebody else's
+///
+/// Exit 0: isolated; 1: breached; 2: inconclusive; 3: the run could not be done, or its self-test failed.
+#[derive(clap::Args, Debug)]
+pub struct Isolate {
+    /// Files that describe the service: an isolation file (.toml), or a gate.toml with a table `[isolation]`, and scenarios (.hurl)
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Base URL of the service under test; wins over the file's
+    #[arg(long)]
+    url: Option<String>,
+    /// OpenAPI document (a file, a URL, or a path on the service) that tells what the file does not
+    #[arg(long)]
+    openapi: Option<String>,
+    /// Seed of all randomness
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Do only this finding again
+    #[arg(long, value_name = "FINDING-ID")]
+    replay: Option<String>,
+    /// Times each check is done; more finds rarer leaks
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Leave the self-test out; the report says so
+    #[arg(long)]
+    no_self_test: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+    /// Write the report as JSON to this file
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Print a commented example of an isolation file, and end
+    #[arg(long)]
+    print_example: bool,
+}
+
+/// Progress goes to stderr, results to stdout.
+struct Stderr;
+
+impl Progress for Stderr {
+    fn say(&mut self, line: &str) {
+        // A closed stderr is no reason to stop.
+        let _closed = writeln!(std::io::stderr(), "{line}");
+    }
+}
+
+impl Isolate {
+    /// Does the run and returns its exit code.
+    ///
+    /// # Errors
+    /// When there is no verdict: exit 3.
+    pub async fn run(self, out: &mut impl Write) -> anyhow::Result<u8> {
+        if self.print_example {
+            out.write_all(isolation::EXAMPLE.as_bytes())?;
+            return Ok(0);
+        }
+        let config = self.config()?;
+        let options = Options {
+            seed: self.seed,
+            replay: self.replay.clone(),
+            self_test: !self.no_self_test,
+            command: self.command(),
+        };
+        let report = isolation::isolate(config, &options, &mut Stderr).await?;
+        let json = serde_json::to_string_pretty(&report)?;
+        if let Some(path) = &self.report {
+            std::fs::write(path, &json).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        let text = if self.json { json } else { report.text() };
+        writeln!(out, "{}", text.trim_end())?;
+        Ok(report.verdict.exit_code())
+    }
+
+    fn config(&self) -> anyhow::Result<Config> {
+        let (scenarios, described): (Vec<_>, Vec<_>) = self
+            .files
+            .iter()
+            .cloned()
+            .partition(|file| file.extension().is_some_and(|end| end == "hurl"));
+        let mut config = match described.as_slice() {
+            [file] => Config::load(file)?,
+            [_, more, ..] => anyhow::bail!(
+                "{}: one isolation file is enough; the others must be .hurl",
+                more.display()
+            ),
+            [] if self.openapi.is_some() || !scenarios.is_empty() => Config::default(),
+            [] => {
+                anyhow::bail!("give an isolation file, a scenario, or --openapi; --print-example shows one")
+            }
+        };
+        config.target.scenarios.extend(scenarios);
+        config.target.url = self.url.clone().or(config.target.url);
+        config.target.openapi = self.openapi.clone().or(config.target.openapi);
+        config.effort.rounds = self.rounds.unwrap_or(config.effort.rounds);
+        Ok(config)
+    }
+
+    /// The command that does this run again, up to what is replayed.
+    fn command(&self) -> String {
+        let mut words = vec!["farmgate isolate".to_owned()];
+        words.extend(self.files.iter().map(|file| file.display().to_string()));
+        words.extend(self.url.as_ref().map(|url| format!("--url {url}")));
+        words.extend(
+            self.openapi
+                .as_ref()
+                .map(|openapi| format!("--openapi {openapi}")),
+        );
+        words.join(" ")
+    }
+}

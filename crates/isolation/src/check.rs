@@ -1,0 +1,459 @@
+//! What can be checked, the plan made from a configuration, and one check done once.
+
+use std::sync::Arc;
+
+use crate::Error;
+use crate::config::Config;
+use crate::exchange::Exchange;
+use crate::ledger::Who;
+use crate::phase::{
+    admin, baseline, cache, errors, interference, lifetime, lookalike, moved, nesting, noise, oracle, own,
+    paging, pool, replay, search, socket, storm,
+};
+use crate::rule::Rule;
+use crate::run::Run;
+
+/// Who plays which part in a check.
+#[derive(Clone, Copy, Debug)]
+pub struct Cast {
+    /// Owns what is attacked.
+    pub owner: Who,
+    /// Attacks.
+    pub other: Who,
+    /// Looks on, shares, takes part in the noise.
+    pub third: Who,
+    /// Does nothing.
+    pub observer: Option<Who>,
+    /// Administers.
+    pub admin: Option<Who>,
+}
+
+/// A rule that was seen broken, with what proves it.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    /// The rule.
+    pub rule: Rule,
+    /// What was seen, for people.
+    pub what: String,
+    /// The two or three requests that prove it.
+    pub proof: Vec<Arc<Exchange>>,
+    /// The bytes that should not have been there.
+    pub bytes: String,
+}
+
+/// What a check came to.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// Rules that were seen broken.
+    pub violations: Vec<Violation>,
+    /// Why the positive control did not hold; then nothing was proved.
+    pub missing: Option<String>,
+    /// What is worth knowing and no finding.
+    pub notes: Vec<String>,
+}
+
+impl Seen {
+    /// The positive control did not hold.
+    pub fn missing(reason: impl Into<String>) -> Self {
+        Self {
+            missing: Some(reason.into()),
+            ..Self::default()
+        }
+    }
+
+    /// Adds a violation.
+    pub fn broken(&mut self, rule: Rule, what: impl Into<String>, proof: &[&Arc<Exchange>]) {
+        let proof: Vec<_> = proof.iter().map(|exchange| (*exchange).clone()).collect();
+        let bytes = proof.last().map(|last| {
+            String::from_utf8_lossy(&last.answer.body)
+                .chars()
+                .take(200)
+                .collect()
+        });
+        self.violations.push(Violation {
+            rule,
+            what: what.into(),
+            proof,
+            bytes: bytes.unwrap_or_default(),
+        });
+    }
+}
+
+/// What a check does. Numbers are places in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// A stranger, and nobody, read by a foreign id (read, or one of the views).
+    Read(usize, usize),
+    /// A stranger changes by a foreign id (update, publish, share or one of the actions).
+    Write(usize, usize),
+    /// A stranger changes his own and names the foreign id in the body.
+    BodyId(usize),
+    /// A stranger deletes.
+    Delete(usize),
+    /// Foreign ids in query and headers of a list or view.
+    Moved(Target),
+    /// A foreign owner in the body of a create.
+    OwnerField(usize),
+    /// An administrator's role in the body of registration and profile.
+    RoleField(usize),
+    /// A foreign child through one's own parent.
+    NestedChild(usize),
+    /// The children of a foreign parent.
+    NestedList(usize),
+    /// Long answers to one, then short ones to another.
+    Remains(usize),
+    /// A child for a foreign parent.
+    NestedCreate(usize),
+    /// Pages of a list, beyond one's own, too large, without a login.
+    Pages(usize),
+    /// Somebody else's cursor.
+    Cursor(usize),
+    /// Foreign words in a search.
+    Search(usize, usize),
+    /// Foreign words against words that nobody wrote.
+    SearchOracle(usize, usize),
+    /// A view of one's own, as oneself and with somebody else's variables.
+    View(usize),
+    /// An administrator's operation as somebody else.
+    Admin(usize),
+    /// Foreign against absent ids.
+    Exists(usize, usize),
+    /// A name that somebody else has used.
+    Conflict(usize),
+    /// Read, list, search, export after deletion.
+    Deleted(usize),
+    /// A credential after its logout.
+    Logout,
+    /// A right after it was taken back.
+    Revoked(usize),
+    /// A credential after its account was deleted, and the account made anew.
+    Account,
+    /// Logins in a row.
+    Sessions,
+    /// Cache headers of private answers.
+    CacheHeaders(Target),
+    /// The same request by a second identity.
+    CacheSecond(Target),
+    /// Somebody else's validator.
+    CacheValidator(usize),
+    /// File suffixes behind private paths.
+    CacheSuffix(Target),
+    /// One connection with changing users.
+    Connection,
+    /// Broken requests after somebody else's good ones.
+    Errors(usize),
+    /// An export of one's own.
+    Export(usize),
+    /// Public pages.
+    Public,
+    /// An observer's views while others work.
+    Interference,
+    /// A subscription to a foreign object, and one's own for comparison.
+    SocketForeign(usize),
+    /// A slot that somebody else has left.
+    SocketSlot(usize),
+    /// Somebody else's resume token.
+    SocketResume(usize),
+    /// Order and completeness of one's own frames.
+    SocketOrder(usize),
+    /// A socket after logout and after a right was taken back.
+    SocketLifetime(usize),
+    /// A look-alike pair.
+    Lookalike(lookalike::Kind),
+    /// Many at once.
+    Storm,
+    /// Everybody's own requests after the storm.
+    Recovered,
+    /// A victim beside a noisy neighbour.
+    Noise,
+    /// Slots after failed jobs.
+    Slots(usize),
+    /// Gauges after torn connections.
+    Gauges,
+}
+
+/// Something that answers a GET for the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A resource's list.
+    List(usize),
+    /// A view of one's own.
+    View(usize),
+    /// A read by id.
+    Read(usize),
+}
+
+/// One check of the plan.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// Stable within a configuration; it is what `--replay` takes.
+    pub id: String,
+    /// The rule it is there for; it may break others.
+    pub rule: Rule,
+    /// What it does.
+    pub action: Action,
+}
+
+/// Makes the plan: every check that the configuration has the operations for.
+pub fn plan(config: &Config) -> Vec<Check> {
+    let mut plan = Plan { checks: Vec::new() };
+    for (at, resource) in config.resources.iter().enumerate() {
+        plan.resource(at, resource, config);
+    }
+    for (at, view) in config.views.iter().enumerate() {
+        plan.add(Rule::AccessView, &view.name, Action::View(at));
+        plan.add(Rule::AccessMovedId, &view.name, Action::Moved(Target::View(at)));
+        plan.target(&view.name, Target::View(at));
+    }
+    for (at, operation) in config.admin.iter().enumerate() {
+        plan.add(Rule::AccessAdmin, &operation.name, Action::Admin(at));
+        if at == 0 {
+            plan.add(Rule::AccessOwnerField, "role", Action::RoleField(at));
+        }
+    }
+    for (at, socket) in config.sockets.iter().enumerate() {
+        plan.socket(at, socket, config);
+    }
+    plan.whole(config);
+    plan.checks
+        .retain(|check| !config.policy.waived.contains_key(check.rule.id()));
+    plan.checks
+}
+
+struct Plan {
+    checks: Vec<Check>,
+}
+
+impl Plan {
+    fn add(&mut self, rule: Rule, name: &str, action: Action) {
+        self.checks.push(Check {
+            id: format!("{rule}:{name}"),
+            rule,
+            action,
+        });
+    }
+
+    fn target(&mut self, name: &str, target: Target) {
+        self.add(Rule::CacheHeaders, name, Action::CacheHeaders(target));
+        self.add(Rule::CacheSecond, name, Action::CacheSecond(target));
+        self.add(Rule::CacheSuffix, name, Action::CacheSuffix(target));
+    }
+
+    fn resource(&mut self, at: usize, resource: &crate::config::Resource, config: &Config) {
+        let name = resource.name.as_str();
+        let private = resource.visibility == crate::config::Visibility::Private;
+        if private || resource.visibility == crate::config::Visibility::Group {
+            self.reads(at, resource, config);
+        }
+        let changes = replay::changes(resource);
+        for (index, operation) in changes.iter().enumerate() {
+            self.add(
+                Rule::AccessWrite,
+                &format!("{name} {}", operation.label()),
+                Action::Write(at, index),
+            );
+        }
+        if resource
+            .update
+            .as_ref()
+            .is_some_and(|update| update.json.is_some())
+        {
+            self.add(
+                Rule::AccessWrite,
+                &format!("{name} id in the body"),
+                Action::BodyId(at),
+            );
+        }
+        if resource
+            .create
+            .as_ref()
+            .is_some_and(|create| create.json.is_some())
+            && resource.exports.is_empty()
+        {
+            self.add(Rule::AccessOwnerField, name, Action::OwnerField(at));
+            self.add(Rule::ErrorLeak, name, Action::Errors(at));
+            if !resource.unique_names {
+                self.add(Rule::OracleConflict, name, Action::Conflict(at));
+            }
+        }
+        if resource.delete.is_some() {
+            self.add(Rule::AccessDelete, name, Action::Delete(at));
+            self.add(Rule::LifetimeDeleted, name, Action::Deleted(at));
+        }
+        if resource.share.is_some() && resource.unshare.is_some() {
+            self.add(Rule::LifetimeRevoked, name, Action::Revoked(at));
+        }
+        if !resource.exports.is_empty() {
+            self.add(Rule::ExportContent, name, Action::Export(at));
+        }
+        if resource.create_failing.is_some() {
+            self.add(Rule::BaselineSlots, name, Action::Slots(at));
+        }
+    }
+
+    fn reads(&mut self, at: usize, resource: &crate::config::Resource, config: &Config) {
+        let name = resource.name.as_str();
+        for (index, operation) in resource.reads().enumerate() {
+            self.add(
+                Rule::AccessRead,
+                &format!("{name} {}", operation.label()),
+                Action::Read(at, index),
+            );
+            if !config.policy.existence_may_show {
+                self.add(
+                    Rule::OracleExists,
+                    &format!("{name} {}", operation.label()),
+                    Action::Exists(at, index),
+                );
+            }
+        }
+        for (index, operation) in resource.search.iter().enumerate() {
+            self.add(
+                Rule::SearchContent,
+                &format!("{name} {}", operation.label()),
+                Action::Search(at, index),
+            );
+            self.add(
+                Rule::SearchOracle,
+                &format!("{name} {}", operation.label()),
+                Action::SearchOracle(at, index),
+            );
+        }
+        if resource.read.is_some() {
+            self.add(Rule::BufferTail, name, Action::Remains(at));
+            self.add(Rule::CacheValidator, name, Action::CacheValidator(at));
+            self.target(&format!("{name} read"), Target::Read(at));
+        }
+        let in_path = |operation: &crate::config::Operation| {
+            resource
+                .parent
+                .as_ref()
+                .is_some_and(|parent| operation.path.contains(&format!("{{{{{parent}.")))
+        };
+        let nested = resource.parent.is_some();
+        let nested_list = resource.list.as_ref().is_some_and(in_path);
+        if resource.list.is_some() && !nested_list {
+            self.add(Rule::PagingList, name, Action::Pages(at));
+            self.add(Rule::PagingCursor, name, Action::Cursor(at));
+            self.add(Rule::AccessMovedId, name, Action::Moved(Target::List(at)));
+            self.target(&format!("{name} list"), Target::List(at));
+        }
+        if nested {
+            if resource.read.as_ref().is_some_and(in_path) {
+                self.add(Rule::NestingParent, name, Action::NestedChild(at));
+            }
+            if nested_list {
+                self.add(Rule::NestingList, name, Action::NestedList(at));
+            }
+            self.add(Rule::NestingCreate, name, Action::NestedCreate(at));
+        }
+    }
+
+    fn socket(&mut self, at: usize, socket: &crate::config::SocketConfig, config: &Config) {
+        let name = socket.name.as_str();
+        self.add(Rule::SocketForeign, name, Action::SocketForeign(at));
+        self.add(Rule::SocketSlot, name, Action::SocketSlot(at));
+        self.add(Rule::SocketOrder, name, Action::SocketOrder(at));
+        if socket.resume_token.is_some() && !socket.resume.is_empty() {
+            self.add(Rule::SocketResume, name, Action::SocketResume(at));
+        }
+        let resource = config.resource(&socket.resource).map(|at| &config.resources[at]);
+        let shared = resource.is_some_and(|resource| resource.share.is_some() && resource.unshare.is_some());
+        if shared || !config.auth.logout.is_empty() {
+            self.add(Rule::SocketLifetime, name, Action::SocketLifetime(at));
+        }
+    }
+
+    /// Checks of the service as a whole.
+    fn whole(&mut self, config: &Config) {
+        if !config.auth.logout.is_empty() {
+            self.add(Rule::LifetimeLogout, "session", Action::Logout);
+        }
+        if !config.auth.delete_account.is_empty() && !config.auth.register.is_empty() {
+            self.add(Rule::LifetimeAccount, "account", Action::Account);
+        }
+        if !config.auth.login.is_empty() {
+            self.add(Rule::PoolSession, "login", Action::Sessions);
+        }
+        self.add(Rule::PoolConnection, "connection", Action::Connection);
+        if !config.policy.public.is_empty() {
+            self.add(Rule::PublicLeak, "pages", Action::Public);
+        }
+        if !config.auth.register.is_empty() {
+            for kind in lookalike::Kind::ALL {
+                self.add(kind.rule(), "names", Action::Lookalike(kind));
+            }
+        }
+        self.add(Rule::NonInterference, "observer", Action::Interference);
+        if config.effort.metrics.is_some() && !config.effort.gauges.is_empty() {
+            self.add(Rule::BaselineGauge, "gauges", Action::Gauges);
+        }
+        if config.effort.storm_requests > 0 {
+            self.add(Rule::PoolAnswer, "storm", Action::Storm);
+            self.add(Rule::BaselineSlots, "after the storm", Action::Recovered);
+        }
+        if config.effort.noise_ms > 0 {
+            self.add(Rule::NoiseLimit, "neighbour", Action::Noise);
+        }
+    }
+}
+
+impl Action {
+    /// Says whether it takes seconds and is done once, not in every round.
+    pub fn is_long(self) -> bool {
+        matches!(self, Self::Storm | Self::Recovered | Self::Noise | Self::Gauges)
+    }
+}
+
+/// Does a check once.
+///
+/// # Errors
+/// When the service does not answer, or a template cannot be filled. The caller takes this for a missing control.
+pub async fn perform(run: &mut Run, action: Action, cast: Cast) -> Result<Seen, Error> {
+    match action {
+        Action::Read(at, index) => replay::read(run, cast, at, index).await,
+        Action::Write(at, index) => replay::write(run, cast, at, index).await,
+        Action::BodyId(at) => replay::body_id(run, cast, at).await,
+        Action::Delete(at) => replay::delete(run, cast, at).await,
+        Action::Moved(target) => moved::moved(run, cast, target).await,
+        Action::OwnerField(at) => moved::owner_field(run, cast, at).await,
+        Action::RoleField(at) => admin::role_field(run, cast, at).await,
+        Action::Remains(at) => own::remains(run, cast, at).await,
+        Action::NestedChild(at) => nesting::child(run, cast, at).await,
+        Action::NestedList(at) => nesting::list(run, cast, at).await,
+        Action::NestedCreate(at) => nesting::create(run, cast, at).await,
+        Action::Pages(at) => paging::pages(run, cast, at).await,
+        Action::Cursor(at) => paging::cursor(run, cast, at).await,
+        Action::Search(at, index) => search::content(run, cast, at, index).await,
+        Action::SearchOracle(at, index) => search::oracle(run, cast, at, index).await,
+        Action::View(at) => own::view(run, cast, at).await,
+        Action::Admin(at) => admin::operation(run, cast, at).await,
+        Action::Exists(at, index) => oracle::exists(run, cast, at, index).await,
+        Action::Conflict(at) => oracle::conflict(run, cast, at).await,
+        Action::Deleted(at) => lifetime::deleted(run, cast, at).await,
+        Action::Logout => lifetime::logout(run, cast).await,
+        Action::Revoked(at) => lifetime::revoked(run, cast, at).await,
+        Action::Account => lifetime::account(run, cast).await,
+        Action::Sessions => pool::sessions(run, cast).await,
+        Action::CacheHeaders(target) => cache::headers(run, cast, target).await,
+        Action::CacheSecond(target) => cache::second(run, cast, target).await,
+        Action::CacheValidator(at) => cache::validator(run, cast, at).await,
+        Action::CacheSuffix(target) => cache::suffix(run, cast, target).await,
+        Action::Connection => pool::connection(run, cast).await,
+        Action::Errors(at) => errors::broken(run, cast, at).await,
+        Action::Export(at) => lifetime::export(run, cast, at).await,
+        Action::Public => errors::public(run, cast).await,
+        Action::Interference => interference::observe(run, cast).await,
+        Action::SocketForeign(at) => socket::foreign(run, cast, at).await,
+        Action::SocketSlot(at) => socket::slot(run, cast, at).await,
+        Action::SocketResume(at) => socket::resume(run, cast, at).await,
+        Action::SocketOrder(at) => socket::order(run, cast, at).await,
+        Action::SocketLifetime(at) => socket::lifetime(run, cast, at).await,
+        Action::Lookalike(kind) => lookalike::pair(run, cast, kind).await,
+        Action::Storm => storm::storm(run, cast).await,
+        Action::Recovered => baseline::recovered(run, cast).await,
+        Action::Noise => noise::neighbour(run, cast).await,
+        Action::Slots(at) => baseline::slots(run, cast, at).await,
+        Action::Gauges => baseline::gauges(run, cast).await,
+    }
+}

@@ -1,0 +1,335 @@
+//! The client: HTTP/1.1 over connections that the caller chooses, with time and size limits everywhere.
+//!
+//! Which request goes over which connection matters to this test: a [`Lane`] names a connection. Redirects are not
+//! followed and nothing is decompressed, because what the service says is what is judged.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::client::conn::http1::SendRequest;
+use hyper_util::rt::TokioIo;
+use rustls_pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use url::Url;
+
+use crate::Error;
+use crate::config::Target;
+use crate::exchange::{Answer, Exchange, Request};
+use crate::ledger::Who;
+
+/// A connection, by who uses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// One for each principal; `None` is nobody's.
+    Own(Option<Who>),
+    /// One for everybody: identity must come from the request alone.
+    Shared,
+    /// A new one each time.
+    Fresh,
+}
+
+/// Anything that bytes can be sent over.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// Where the service is and how it is reached. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Place {
+    addresses: Arc<Vec<Url>>,
+    tls: Arc<rustls::ClientConfig>,
+    timeout: Duration,
+    max_body: usize,
+}
+
+impl Place {
+    /// Reads the addresses of the configuration.
+    ///
+    /// # Errors
+    /// When an address is no `http` or `https` URL.
+    pub fn new(target: &Target) -> Result<Self, Error> {
+        let main = target
+            .url
+            .as_deref()
+            .ok_or_else(|| Error::Config("no base URL: give --url or [target] url".into()))?;
+        let addresses = [main]
+            .into_iter()
+            .chain(target.also.iter().map(String::as_str))
+            .map(address);
+        Ok(Self {
+            addresses: Arc::new(addresses.collect::<Result<_, _>>()?),
+            tls: Arc::new(tls(target.insecure)?),
+            timeout: Duration::from_millis(target.timeout_ms),
+            max_body: target.max_body,
+        })
+    }
+
+    /// Number of addresses.
+    pub fn len(&self) -> usize {
+        self.addresses.len()
+    }
+
+    /// The base URL.
+    pub fn base(&self) -> &Url {
+        &self.addresses[0]
+    }
+
+    /// The URL of a path on one of the addresses.
+    pub fn url(&self, index: usize, path: &str) -> String {
+        let base = &self.addresses[index.min(self.addresses.len() - 1)];
+        format!("{}{path}", base.as_str().trim_end_matches('/'))
+    }
+
+    /// The path as the service sees it: behind the base URL's own.
+    fn path(&self, index: usize, path: &str) -> String {
+        format!("{}{path}", self.addresses[index].path().trim_end_matches('/'))
+    }
+
+    /// Opens a connection.
+    ///
+    /// # Errors
+    /// When there is nobody, or TLS fails.
+    pub async fn connect(&self, index: usize) -> Result<Box<dyn Stream>, Error> {
+        let base = &self.addresses[index];
+        let host = base.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let port = base.port_or_known_default().unwrap_or(80);
+        let failed = |reason: String| Error::Network {
+            url: base.to_string(),
+            reason,
+        };
+        let connecting = tokio::time::timeout(self.timeout, TcpStream::connect((host, port))).await;
+        let stream = connecting
+            .map_err(|_| failed("no connection in time".into()))?
+            .map_err(|error| failed(error.to_string()))?;
+        stream
+            .set_nodelay(true)
+            .map_err(|error| failed(error.to_string()))?;
+        if base.scheme() == "http" {
+            return Ok(Box::new(stream));
+        }
+        let name = ServerName::try_from(host.to_owned()).map_err(|error| failed(error.to_string()))?;
+        let shaking = tokio_rustls::TlsConnector::from(self.tls.clone()).connect(name, stream);
+        let shaken = tokio::time::timeout(self.timeout, shaking).await;
+        let stream = shaken
+            .map_err(|_| failed("no TLS handshake in time".into()))?
+            .map_err(|error| failed(error.to_string()))?;
+        Ok(Box::new(stream))
+    }
+
+    /// Host and port as a header says them.
+    pub fn host(&self, index: usize) -> String {
+        let base = &self.addresses[index];
+        let host = base.host_str().unwrap_or_default();
+        base.port()
+            .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+}
+
+fn address(text: &str) -> Result<Url, Error> {
+    let url = Url::parse(text).map_err(|error| Error::Config(format!("`{text}` is no URL: {error}")))?;
+    if !["http", "https"].contains(&url.scheme()) || url.host_str().is_none() {
+        return Err(Error::Config(format!(
+            "`{text}`: http:// or https:// and a host are needed"
+        )));
+    }
+    Ok(url)
+}
+
+fn tls(insecure: bool) -> Result<rustls::ClientConfig, Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider.clone());
+    let builder = builder
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::Config(error.to_string()))?;
+    if insecure {
+        let any = Arc::new(AnyCertificate(provider));
+        return Ok(builder
+            .dangerous()
+            .with_custom_certificate_verifier(any)
+            .with_no_client_auth());
+    }
+    let roots = rustls::RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Accepts every certificate; only with `insecure = true`.
+#[derive(Debug)]
+struct AnyCertificate(Arc<rustls::crypto::CryptoProvider>);
+
+impl rustls::client::danger::ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &rustls_pki_types::CertificateDer<'_>,
+        _: &[rustls_pki_types::CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: rustls_pki_types::UnixTime,
+    ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
+        Ok(rustls::client::danger::ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &rustls_pki_types::CertificateDer<'_>,
+        _: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &rustls_pki_types::CertificateDer<'_>,
+        _: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// A set of open connections.
+#[derive(Debug)]
+pub struct Net {
+    place: Place,
+    open: HashMap<(usize, Lane), SendRequest<Full<Bytes>>>,
+}
+
+impl Net {
+    /// A client without any connection yet.
+    pub fn new(place: Place) -> Self {
+        Self {
+            place,
+            open: HashMap::new(),
+        }
+    }
+
+    /// Where the service is.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Closes a connection.
+    pub fn close(&mut self, lane: Lane) {
+        self.open.retain(|(_, known), _| *known != lane);
+    }
+
+    /// Sends a request and reads the whole answer. A kept connection that the service has closed meanwhile is opened anew once.
+    ///
+    /// # Errors
+    /// When no answer came: connection, time-out, too large, or no HTTP.
+    pub async fn send(&mut self, lane: Lane, who: Option<Who>, request: &Request) -> Result<Exchange, Error> {
+        let sent = Instant::now();
+        let failed = |reason: String| Error::Network {
+            url: self.place.url(request.address, &request.path),
+            reason,
+        };
+        let outgoing = self.prepare(request).map_err(|error| failed(error.to_string()))?;
+        let timeout = self.place.timeout;
+        let answer = tokio::time::timeout(timeout, self.exchange(lane, request.address, outgoing)).await;
+        let answer = answer.unwrap_or_else(|_| Err(format!("no answer within {} ms", timeout.as_millis())));
+        if answer.is_err() {
+            self.close(lane);
+        }
+        let failed = |reason: String| Error::Network {
+            url: self.place.url(request.address, &request.path),
+            reason,
+        };
+        let answer = answer.map_err(failed)?;
+        Ok(Exchange {
+            who,
+            request: request.clone(),
+            answer,
+            sent,
+        })
+    }
+
+    fn prepare(&self, request: &Request) -> Result<hyper::Request<Full<Bytes>>, hyper::http::Error> {
+        let mut outgoing = hyper::Request::builder()
+            .method(request.method.as_str())
+            .uri(self.place.path(request.address, &request.path))
+            .header("host", self.place.host(request.address))
+            .header(
+                "user-agent",
+                concat!("farmgate-isolate/", env!("CARGO_PKG_VERSION")),
+            );
+        for (name, value) in &request.headers {
+            outgoing = outgoing.header(
+                name.as_str(),
+                hyper::header::HeaderValue::from_bytes(value.as_bytes())?,
+            );
+        }
+        outgoing.body(Full::new(request.body.clone()))
+    }
+
+    async fn exchange(
+        &mut self,
+        lane: Lane,
+        index: usize,
+        outgoing: hyper::Request<Full<Bytes>>,
+    ) -> Result<Answer, String> {
+        let key = (index, lane);
+        if let Some(mut kept) = self.open.remove(&key).filter(|_| lane != Lane::Fresh)
+            && kept.ready().await.is_ok()
+            && let Ok(answer) = self.over(&mut kept, outgoing.clone()).await
+        {
+            self.open.insert(key, kept);
+            return Ok(answer);
+        }
+        let stream = self.place.connect(index).await.map_err(|error| match error {
+            Error::Network { reason, .. } => reason,
+            other => other.to_string(),
+        })?;
+        let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = handshake.map_err(|error| error.to_string())?;
+        tokio::spawn(connection);
+        let answer = self.over(&mut sender, outgoing).await?;
+        if lane != Lane::Fresh {
+            self.open.insert(key, sender);
+        }
+        Ok(answer)
+    }
+
+    async fn over(
+        &self,
+        sender: &mut SendRequest<Full<Bytes>>,
+        outgoing: hyper::Request<Full<Bytes>>,
+    ) -> Result<Answer, String> {
+        let answer = sender
+            .send_request(outgoing)
+            .await
+            .map_err(|error| error.to_string())?;
+        let (head, body) = answer.into_parts();
+        let text =
+            |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers = head
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), text(value)))
+            .collect();
+        let body = Limited::new(body, self.place.max_body)
+            .collect()
+            .await
+            .map_err(|error| {
+                let limit = error.downcast_ref::<LengthLimitError>().is_some();
+                if limit {
+                    format!("the answer is over {} bytes", self.place.max_body)
+                } else {
+                    error.to_string()
+                }
+            })?;
+        Ok(Answer {
+            status: head.status.as_u16(),
+            headers,
+            body: body.to_bytes(),
+        })
+    }
+}

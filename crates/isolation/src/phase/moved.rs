@@ -1,0 +1,181 @@
+//! A captured id where it does not belong: in a query, in a header, as an owner in a body.
+
+use std::collections::BTreeMap;
+
+use super::replay::{as_json, with_field};
+use super::{Get, own_rule, own_vars, prepare, with_query};
+use crate::Error;
+use crate::check::{Cast, Seen, Target};
+use crate::config::Operation;
+use crate::ledger::Who;
+use crate::rule::Rule;
+use crate::run::Run;
+use crate::template::Vars;
+
+/// Names under which services take a user's or object's id from a query.
+const QUERY: [&str; 18] = [
+    "user_id",
+    "userId",
+    "user",
+    "owner_id",
+    "owner",
+    "ownerId",
+    "account_id",
+    "account",
+    "author",
+    "tenant_id",
+    "tenant",
+    "workspace_id",
+    "customer_id",
+    "username",
+    "id",
+    "ids",
+    "as",
+    "on_behalf_of",
+];
+
+/// Headers by which services behind a gateway are told who asks.
+const HEADERS: [&str; 14] = [
+    "x-user-id",
+    "x-user",
+    "x-username",
+    "x-forwarded-user",
+    "x-remote-user",
+    "x-authenticated-user",
+    "x-auth-user",
+    "x-account-id",
+    "x-tenant-id",
+    "x-tenant",
+    "x-workspace-id",
+    "x-customer-id",
+    "x-impersonate",
+    "x-original-user",
+];
+
+/// Foreign ids in query and headers of what gives the caller's own.
+pub async fn moved(run: &mut Run, cast: Cast, target: Target) -> Result<Seen, Error> {
+    let owner = prepare(run, cast.owner, target).await?;
+    let mine = prepare(run, cast.other, target).await?;
+    let control = run
+        .call(own_rule(target), Some(cast.other), &mine.operation, &mine.vars)
+        .await?;
+    if !mine.operation.succeeds(control.answer.status) {
+        return Ok(Seen::missing(format!(
+            "{} was answered {}",
+            mine.operation.label(),
+            control.answer.status
+        )));
+    }
+    let ids = foreign_ids(run, cast.owner, &owner);
+    let (request, _) = run.fill(Some(cast.other), &mine.operation, &mine.vars)?;
+    for (name, value) in &ids {
+        let named = QUERY
+            .iter()
+            .copied()
+            .filter(|known| fits(known, name))
+            .chain([name.as_str()]);
+        for query in named {
+            let moved = crate::exchange::Request {
+                path: with_query(&request.path, query, value),
+                ..request.clone()
+            };
+            run.send(Rule::AccessMovedId, Some(cast.other), moved).await?;
+            run.probed(Rule::AccessMovedId, 1);
+        }
+        for header in HEADERS {
+            let Ok(value) = hyper::header::HeaderValue::from_str(value) else {
+                continue;
+            };
+            let mut moved = request.clone();
+            moved.headers.push((
+                header.to_owned(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            ));
+            run.send(Rule::AccessMovedId, Some(cast.other), moved).await?;
+            run.probed(Rule::AccessMovedId, 1);
+        }
+    }
+    Ok(Seen::default())
+}
+
+/// Ids and names that say whose it is, each once.
+fn foreign_ids(run: &Run, owner: Who, get: &Get) -> BTreeMap<String, String> {
+    let mut ids = BTreeMap::new();
+    for (name, value) in own_vars(run, owner) {
+        if name != "email" && !ids.values().any(|known| *known == value) {
+            ids.insert(name, value);
+        }
+    }
+    if let Some(id) = get.object.as_ref().and_then(|object| object.vars.get("id")) {
+        ids.insert("id".to_owned(), id.clone());
+    }
+    ids
+}
+
+/// An object's id goes into `id` and `ids` only; whoever is somebody goes everywhere.
+fn fits(query: &str, name: &str) -> bool {
+    (name == "id") == ["id", "ids"].contains(&query) || name != "id"
+}
+
+/// Names under which services take an owner from a body.
+const OWNERS: [&str; 10] = [
+    "owner_id",
+    "owner",
+    "ownerId",
+    "user_id",
+    "userId",
+    "user",
+    "author_id",
+    "created_by",
+    "account_id",
+    "tenant_id",
+];
+
+/// A foreign owner in the body of a create: does it turn up with him?
+pub async fn owner_field(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error> {
+    let config = run.config.clone();
+    let resource = &config.resources[at];
+    let Some(create) = &resource.create else {
+        return Ok(Seen::default());
+    };
+    let ids = own_vars(run, cast.owner);
+    let parents = run.create(cast.other, at).await?.vars;
+    for field in OWNERS {
+        let by_name = ["owner", "user", "created_by"].contains(&field);
+        let keys: &[&str] = if by_name {
+            &["username", "user_id"]
+        } else {
+            &["user_id", "id"]
+        };
+        let Some(id) = keys.iter().find_map(|key| ids.get(*key)) else {
+            continue;
+        };
+        let operation = with_field(create, field, &as_json(id));
+        let (request, tokens) = run.fill(Some(cast.other), &operation, &parents)?;
+        for token in &tokens {
+            run.ledger.register_attack(token, cast.other);
+        }
+        let attempt = run
+            .send(Rule::AccessOwnerField, Some(cast.other), request)
+            .await?;
+        run.probed(Rule::AccessOwnerField, 1);
+        let Some(list) = &resource.list else { continue };
+        if attempt.answer.ok() && resource.parent.is_none() {
+            run.call(Rule::AccessOwnerField, Some(cast.owner), list, &Vars::new())
+                .await?;
+            newest_page(run, cast.owner, list).await?;
+        }
+    }
+    Ok(Seen::default())
+}
+
+/// The end of a list that may show the oldest first.
+async fn newest_page(run: &mut Run, who: Who, list: &Operation) -> Result<(), Error> {
+    let (request, _) = run.fill(Some(who), list, &Vars::new())?;
+    let all = crate::exchange::Request {
+        path: with_query(&request.path, "limit", "500"),
+        ..request
+    };
+    run.send(Rule::AccessOwnerField, Some(who), all).await?;
+    Ok(())
+}

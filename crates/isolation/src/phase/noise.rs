@@ -1,0 +1,191 @@
+//! A noisy neighbour: a victim's requests, due at a fixed pace, beside a flood and beside nothing, by turns in random order.
+//! What decides is that they fail; latency decides only against a stated objective.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rand::RngExt;
+
+use crate::Error;
+use crate::check::{Cast, Seen};
+use crate::exchange::{Exchange, Request};
+use crate::ledger::Who;
+use crate::net::{Lane, Net};
+use crate::rule::Rule;
+use crate::run::Run;
+use crate::template::{Mint, Size, Vars};
+
+const ROUNDS: usize = 5;
+/// Pace of the victim.
+const PACE: Duration = Duration::from_millis(16);
+
+#[derive(Debug, Default)]
+struct Arm {
+    probes: usize,
+    failures: usize,
+    last: Option<Exchange>,
+    latencies: Vec<Duration>,
+}
+
+impl Arm {
+    fn rate(&self) -> f64 {
+        self.failures as f64 / self.probes.max(1) as f64
+    }
+
+    fn p95(&self) -> Duration {
+        let mut sorted = self.latencies.clone();
+        sorted.sort_unstable();
+        let at = (sorted.len() * 95).div_ceil(100).saturating_sub(1);
+        sorted.get(at).copied().unwrap_or_default()
+    }
+}
+
+/// Five rounds of a sham and a real arm; four must agree, two or three are inconclusive.
+pub async fn neighbour(run: &mut Run, cast: Cast) -> Result<Seen, Error> {
+    let Some(victim) = request(run, cast.owner)? else {
+        return Ok(Seen::missing(
+            "there is no list and no view a victim could ask for",
+        ));
+    };
+    let Some(flood) = request(run, cast.other)? else {
+        return Ok(Seen::default());
+    };
+    let control = run
+        .send_signed(
+            Rule::PoolAnswer,
+            Lane::Own(Some(cast.owner)),
+            Some(cast.owner),
+            victim.clone(),
+        )
+        .await?;
+    if !control.answer.ok() {
+        return Ok(Seen::missing(format!(
+            "the victim's {} was answered {}",
+            victim.path, control.answer.status
+        )));
+    }
+    let mut tally = Tally {
+        objective: run.config.policy.latency_objective_ms.map(Duration::from_millis),
+        ..Tally::default()
+    };
+    for _ in 0..ROUNDS {
+        let sham_first: bool = run.rng.random();
+        let mut arms = [Arm::default(), Arm::default()];
+        for loud in [!sham_first, sham_first] {
+            let flood = loud.then_some((cast.other, &flood));
+            arms[usize::from(loud)] = arm(run, cast.owner, &victim, flood).await;
+            tokio::time::sleep(Duration::from_millis(120)).await;
+        }
+        let [sham, real] = arms;
+        run.probed(Rule::NoiseLimit, real.probes as u64);
+        tally.count(&sham, real);
+    }
+    Ok(tally.verdict())
+}
+
+/// Rounds in which the flood was felt.
+#[derive(Default)]
+struct Tally {
+    objective: Option<Duration>,
+    failing: usize,
+    slow: usize,
+    worst: Duration,
+    proof: Option<Arc<Exchange>>,
+}
+
+impl Tally {
+    fn count(&mut self, sham: &Arm, real: Arm) {
+        let fails = real.failures >= 3 && real.rate() > 2.0 * sham.rate() + 0.05;
+        let slow = self
+            .objective
+            .is_some_and(|objective| real.p95() > objective && sham.p95() <= objective);
+        self.failing += usize::from(fails);
+        self.slow += usize::from(slow);
+        self.worst = self.worst.max(real.p95());
+        self.proof = self.proof.take().or(real.last.map(Arc::new));
+    }
+
+    fn verdict(self) -> Seen {
+        let mut seen = Seen::default();
+        let worst = self.worst.as_millis();
+        seen.notes.push(format!(
+            "the victim's worst 95th percentile beside the flood was {worst} ms"
+        ));
+        for (rule, times) in [(Rule::NoiseLimit, self.failing), (Rule::NoiseLatency, self.slow)] {
+            let rounds = format!("{times} of {ROUNDS} rounds");
+            match times {
+                4.. => {
+                    let proof: Vec<_> = self.proof.iter().collect();
+                    seen.broken(
+                        rule,
+                        format!("in {rounds}, each beside a quiet arm without it"),
+                        &proof,
+                    );
+                }
+                2 | 3 => seen.missing = Some(format!("{rule}: {rounds}, which is neither clean nor proved")),
+                _ => {}
+            }
+        }
+        seen
+    }
+}
+
+/// A signed read of somebody's.
+fn request(run: &mut Run, who: Who) -> Result<Option<Request>, Error> {
+    let config = run.config.clone();
+    let lists = config
+        .resources
+        .iter()
+        .filter(|resource| resource.parent.is_none())
+        .filter_map(|resource| resource.list.as_ref());
+    let Some(operation) = lists.chain(config.views.iter().map(|view| &view.read)).next() else {
+        return Ok(None);
+    };
+    let (mut request, _) = run.fill(Some(who), operation, &Vars::new())?;
+    let mut mint = Mint::new(&mut run.rng, Size::Short);
+    run.people[who].sign(&config.auth, &mut request, &mut mint)?;
+    Ok(Some(request))
+}
+
+async fn arm(run: &mut Run, who: Who, victim: &Request, flood: Option<(Who, &Request)>) -> Arm {
+    let length = Duration::from_millis(run.config.effort.noise_ms);
+    let place = run.net.place().clone();
+    let until = Instant::now() + length;
+    let mut flooding = tokio::task::JoinSet::new();
+    if let Some((attacker, request)) = flood {
+        for _ in 0..run.config.effort.noise_requests {
+            let (request, mut net) = (request.clone(), Net::new(place.clone()));
+            flooding.spawn(async move {
+                while Instant::now() < until {
+                    let _counted_elsewhere = net.send(Lane::Shared, Some(attacker), &request).await;
+                }
+            });
+        }
+    }
+    let mut probes = tokio::task::JoinSet::new();
+    let begun = Instant::now();
+    let mut due = begun + PACE * 4;
+    while due < until {
+        tokio::time::sleep_until(due.into()).await;
+        let (request, mut net) = (victim.clone(), Net::new(place.clone()));
+        probes.spawn(async move {
+            let answered = net.send(Lane::Fresh, Some(who), &request).await;
+            (due.elapsed(), answered)
+        });
+        due += PACE;
+    }
+    let mut arm = Arm::default();
+    while let Some(Ok((latency, answered))) = probes.join_next().await {
+        arm.probes += 1;
+        arm.latencies.push(latency);
+        let failed = answered
+            .as_ref()
+            .map_or(true, |exchange| exchange.answer.is_trouble());
+        arm.failures += usize::from(failed);
+        if let Some(exchange) = answered.ok().filter(|_| failed) {
+            arm.last = Some(exchange);
+        }
+    }
+    while flooding.join_next().await.is_some() {}
+    arm
+}

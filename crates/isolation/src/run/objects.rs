@@ -1,0 +1,208 @@
+//! Objects: made with their parents, waited for, read back, and who may see them.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use super::{Object, Run};
+use crate::Error;
+use crate::config::{Operation, Resource, Visibility};
+use crate::exchange::{Answer, Exchange};
+use crate::ledger::{Audience, Kind, ObjectId, Who};
+use crate::principal::{take, take_id};
+use crate::rule::Rule;
+use crate::template::Vars;
+
+impl Run {
+    /// Makes an object, with its parents.
+    ///
+    /// # Errors
+    /// When the service will not make it, or its id is not found in the answer.
+    pub async fn create(&mut self, owner: Who, resource: usize) -> Result<Object, Error> {
+        let config = self.config.clone();
+        let mut chain = config.ancestors(resource).unwrap_or_default();
+        chain.reverse();
+        let mut vars = Vars::new();
+        for at in chain {
+            let parent = self.create_in(owner, at, &vars).await?;
+            vars = parent_vars(&config.resources[at], &parent.vars);
+        }
+        self.create_in(owner, resource, &vars).await
+    }
+
+    /// Makes an object with the given variables of its parents.
+    ///
+    /// # Errors
+    /// As [`Run::create`].
+    pub async fn create_in(&mut self, owner: Who, resource: usize, parents: &Vars) -> Result<Object, Error> {
+        let config = self.config.clone();
+        let kind = &config.resources[resource];
+        let operation = kind
+            .create
+            .as_ref()
+            .ok_or_else(|| Error::Config(format!("`{}` has no `create`", kind.name)))?;
+        let (request, tokens) = self.fill(Some(owner), operation, parents)?;
+        let audience = self.audience(owner, kind.visibility);
+        let id = self.ledger.object(owner, Some(resource), audience);
+        for token in &tokens {
+            self.ledger.register(token, Kind::Content, owner, Some(id));
+        }
+        let exchange = self.send(Rule::PoolAnswer, Some(owner), request).await?;
+        self.counts.objects += 1;
+        let failed = |reason: String| Error::Network {
+            url: operation.label(),
+            reason,
+        };
+        if !operation.succeeds(exchange.answer.status) {
+            let body: String = String::from_utf8_lossy(&exchange.answer.body)
+                .chars()
+                .take(160)
+                .collect();
+            return Err(failed(format!(
+                "`{}` could not be made: {} {body}",
+                kind.name, exchange.answer.status
+            )));
+        }
+        let found = kind.id.as_ref().map_or_else(
+            || take_id(&exchange.answer),
+            |source| take(&exchange.answer, source),
+        );
+        let own = found.ok_or_else(|| {
+            failed(format!(
+                "the answer has no id for `{}`: set `id` of the resource",
+                kind.name
+            ))
+        })?;
+        self.ledger.objects[id].made = Some(exchange.clone());
+        let mut object = Object {
+            id,
+            resource,
+            owner,
+            vars: parents.clone(),
+            tokens,
+        };
+        object.vars.insert("id".to_owned(), own);
+        if kind.state.is_some() {
+            self.wait_ready(&mut object, kind).await?;
+        } else {
+            self.capture(&mut object, kind, &exchange.answer)?;
+        }
+        Ok(object)
+    }
+
+    fn capture(&mut self, object: &mut Object, kind: &Resource, answer: &Answer) -> Result<(), Error> {
+        for (name, source) in &kind.capture {
+            let value = take(answer, source).ok_or_else(|| Error::Network {
+                url: kind.name.clone(),
+                reason: format!("the answer has no `{source}` for `{name}`"),
+            })?;
+            if value.len() >= 16 {
+                self.ledger
+                    .register(&value, Kind::Name, object.owner, Some(object.id));
+            }
+            object.vars.insert(name.clone(), value);
+        }
+        Ok(())
+    }
+
+    /// Waits until a job or export is done, at most ten seconds.
+    async fn wait_ready(&mut self, object: &mut Object, kind: &Resource) -> Result<(), Error> {
+        let (Some(read), Some(state)) = (&kind.read, &kind.state) else {
+            return Ok(());
+        };
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(10) {
+            let exchange = self
+                .call(Rule::PoolAnswer, Some(object.owner), read, &object.vars)
+                .await?;
+            let now = take(&exchange.answer, state).unwrap_or_default();
+            if kind.is_ready(&now) {
+                return self.capture(object, kind, &exchange.answer);
+            }
+            if ["failed", "error", "cancelled", "canceled"].contains(&now.to_lowercase().as_str()) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Err(Error::Network {
+            url: read.label(),
+            reason: format!("a `{}` did not become ready", kind.name),
+        })
+    }
+
+    /// Who sees a thing of somebody's.
+    pub fn audience(&self, owner: Who, visibility: Visibility) -> Audience {
+        match visibility {
+            Visibility::Public => Audience::Everybody,
+            Visibility::Users => Audience::Users,
+            Visibility::Private => Audience::Only(BTreeSet::from([owner])),
+            Visibility::Group => {
+                let group = &self.people[owner].group;
+                let members = self
+                    .people
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, other)| group.is_some() && other.group == *group);
+                Audience::Only(members.map(|(who, _)| who).chain([owner]).collect())
+            }
+        }
+    }
+
+    /// Gives somebody the right to see an object.
+    pub fn grant(&mut self, object: ObjectId, to: Who) {
+        if let Audience::Only(members) = &mut self.ledger.objects[object].audience {
+            members.insert(to);
+        }
+        self.ledger.objects[object].revoked.remove(&to);
+    }
+
+    /// Reads an object as its owner, waiting out the grace time; says whether its canaries came back.
+    ///
+    /// # Errors
+    /// As [`Run::send`].
+    pub async fn reads_back(&mut self, object: &Object, operation: &Operation) -> Result<bool, Error> {
+        self.sees(Rule::PoolAnswer, object.owner, operation, object).await
+    }
+
+    /// Says whether somebody's read gives an object's canaries, at the latest after the grace time.
+    ///
+    /// # Errors
+    /// As [`Run::send`].
+    pub async fn sees(
+        &mut self,
+        rule: Rule,
+        who: Who,
+        operation: &Operation,
+        object: &Object,
+    ) -> Result<bool, Error> {
+        let begun = Instant::now();
+        loop {
+            let exchange = self.call(rule, Some(who), operation, &object.vars).await?;
+            if self.shows(&exchange, object) {
+                return Ok(true);
+            }
+            if begun.elapsed() > self.ledger.grace {
+                return Ok(false);
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    }
+
+    /// Says whether an answer holds an object's canaries.
+    pub fn shows(&self, exchange: &Exchange, object: &Object) -> bool {
+        self.ledger
+            .has_object(&self.ledger.scan(&exchange.answer.body), object.id)
+    }
+}
+
+/// An object's variables as its children name them: `id` becomes `name.id`.
+pub fn parent_vars(kind: &Resource, vars: &Vars) -> Vars {
+    let named = |(name, value): (&String, &String)| {
+        let name = if name.contains('.') {
+            name.clone()
+        } else {
+            format!("{}.{name}", kind.name)
+        };
+        (name, value.clone())
+    };
+    vars.iter().map(named).collect()
+}

@@ -1,0 +1,123 @@
+//! Projects and their tasks: a resource within a resource, with numbered ids.
+
+use serde_json::{Value, json};
+
+use crate::call::{Answer, Call};
+use crate::store::{Project, Store};
+
+/// Creates a project of the caller's.
+pub async fn create(call: &Call) -> Result<Answer, Answer> {
+    let user = call.caller()?;
+    let mut store = call.app.store.lock().await;
+    let id = store.number();
+    let project = Project {
+        id,
+        owner: user.id,
+        name: call.field("name"),
+        tasks: Default::default(),
+    };
+    let answer = Answer::json(201, &view(&project));
+    store.projects.insert(id, project);
+    Ok(answer)
+}
+
+/// The caller's projects.
+pub async fn list(call: &Call) -> Result<Answer, Answer> {
+    let user = call.caller()?;
+    let store = call.app.store.lock().await;
+    let data: Vec<_> = store
+        .projects
+        .values()
+        .filter(|project| project.owner == user.id)
+        .map(view)
+        .collect();
+    Ok(Answer::json(200, &json!({ "data": data })))
+}
+
+/// One project.
+pub async fn read(call: &Call, id: &str) -> Result<Answer, Answer> {
+    let store = call.app.store.lock().await;
+    Ok(Answer::json(200, &view(own(call, &store, id, "")?)))
+}
+
+/// Deletes a project with its tasks.
+pub async fn delete(call: &Call, id: &str) -> Result<Answer, Answer> {
+    let mut store = call.app.store.lock().await;
+    let id = own(call, &store, id, "")?.id;
+    store.projects.remove(&id);
+    Ok(Answer::json(204, &Value::Null))
+}
+
+/// Adds a task to the caller's project.
+pub async fn create_task(call: &Call, project: &str) -> Result<Answer, Answer> {
+    let mut store = call.app.store.lock().await;
+    let project = own(call, &store, project, "nested-create")?.id;
+    let (task, title) = (store.number(), call.field("title"));
+    let project = store.projects.get_mut(&project).ok_or_else(Answer::not_found)?;
+    project.tasks.insert(task, title.clone());
+    Ok(Answer::json(201, &json!({"id": task, "title": title})))
+}
+
+/// The tasks of the caller's project.
+pub async fn tasks(call: &Call, project: &str) -> Result<Answer, Answer> {
+    let store = call.app.store.lock().await;
+    let project = own(call, &store, project, "nested-list")?;
+    let data: Vec<_> = project
+        .tasks
+        .iter()
+        .map(|(id, title)| json!({"id": id, "title": title}))
+        .collect();
+    Ok(Answer::json(200, &json!({ "data": data })))
+}
+
+/// One task of the caller's project.
+pub async fn task(call: &Call, project: &str, task: &str) -> Result<Answer, Answer> {
+    let store = call.app.store.lock().await;
+    let project = own(call, &store, project, "")?;
+    let id: u64 = task.parse().map_err(|_| Answer::not_found())?;
+    let mut title = project.tasks.get(&id);
+    if title.is_none() && call.hit("nested-child") {
+        title = store.projects.values().find_map(|project| project.tasks.get(&id));
+    }
+    let title = title.ok_or_else(Answer::not_found)?;
+    Ok(Answer::json(200, &json!({"id": id, "title": title})))
+}
+
+/// Changes one task.
+pub async fn update_task(call: &Call, project: &str, task: &str) -> Result<Answer, Answer> {
+    let mut store = call.app.store.lock().await;
+    let project = own(call, &store, project, "")?.id;
+    let id: u64 = task.parse().map_err(|_| Answer::not_found())?;
+    let project = store.projects.get_mut(&project).ok_or_else(Answer::not_found)?;
+    let title = project.tasks.get_mut(&id).ok_or_else(Answer::not_found)?;
+    *title = call.field("title");
+    Ok(Answer::json(200, &json!({"id": id, "title": title})))
+}
+
+/// Deletes one task.
+pub async fn delete_task(call: &Call, project: &str, task: &str) -> Result<Answer, Answer> {
+    let mut store = call.app.store.lock().await;
+    let project = own(call, &store, project, "")?.id;
+    let id: u64 = task.parse().map_err(|_| Answer::not_found())?;
+    let project = store.projects.get_mut(&project).ok_or_else(Answer::not_found)?;
+    project.tasks.remove(&id).ok_or_else(Answer::not_found)?;
+    Ok(Answer::json(204, &Value::Null))
+}
+
+/// The project if it is the caller's, or if the named fault happens.
+fn own<'a>(call: &Call, store: &'a Store, id: &str, fault: &str) -> Result<&'a Project, Answer> {
+    let user = call.caller()?;
+    let project = id
+        .parse()
+        .ok()
+        .and_then(|id: u64| store.projects.get(&id))
+        .ok_or_else(Answer::not_found)?;
+    if project.owner != user.id && (fault.is_empty() || !call.hit(fault)) {
+        return Err(Answer::not_found());
+    }
+    Ok(project)
+}
+
+fn view(project: &Project) -> Value {
+    json!({"id": project.id, "name": project.name, "tasks": project.tasks.len()})
+}

@@ -1,0 +1,469 @@
+//! From socket to route and back: identification, limits, misfortunes, and the faults that sit around all routes.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State, WebSocketUpgrade};
+use axum::http::Method;
+use axum::response::Response;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+use crate::call::{Answer, Call};
+use crate::store::{Store, User};
+use crate::{App, accounts, jobs, live, notes, openapi, projects};
+
+/// Longest body that is read.
+const BODY_LIMIT: usize = 1 << 20;
+
+/// Serves until the service is told to stop.
+pub async fn run(listener: TcpListener, app: Arc<App>) {
+    let stop = app.stop.clone();
+    let router = axum::Router::new().fallback(handle).with_state(app);
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::select! {
+        _ended = axum::serve(listener, service).into_future() => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+async fn handle(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response {
+    if let Some(misfortune) = misfortune(&app).await {
+        return respond(misfortune);
+    }
+    let upgrade = request.headers().contains_key("upgrade");
+    let (mut parts, body) = request.into_parts();
+    let Ok(bytes) = axum::body::to_bytes(body, BODY_LIMIT).await else {
+        return respond(Answer::error(413, "too_large", "the body is over 1 MiB"));
+    };
+    let query = parts.uri.query().unwrap_or_default();
+    let mut call = Call {
+        method: parts.method.clone(),
+        path: parts.uri.path().to_owned(),
+        query: read_query(query),
+        headers: parts.headers.clone(),
+        body: Value::Null,
+        peer: peer.port(),
+        session: session_of(&parts.headers),
+        user: None,
+        app: app.clone(),
+    };
+    call.user = identify(&call).await;
+    if let Some(refused) = limit(&call).await {
+        return respond(refused);
+    }
+    if upgrade && call.path == "/ws" {
+        let Ok(user) = call.caller().cloned() else {
+            return respond(Answer::error(401, "unauthenticated", "log in first"));
+        };
+        let session = call.session.clone().unwrap_or_default();
+        return match WebSocketUpgrade::from_request_parts(&mut parts, &app).await {
+            Ok(upgrade) => upgrade.on_upgrade(move |socket| live::serve(app, user, session, socket)),
+            Err(_) => respond(Answer::error(400, "invalid", "this is no WebSocket handshake")),
+        };
+    }
+    if let Some(id) = call
+        .path
+        .strip_prefix("/notes/")
+        .and_then(|rest| rest.strip_suffix("/stream"))
+    {
+        return live::stream(&call, id).await.unwrap_or_else(respond);
+    }
+    match read_body(&app, &bytes).await {
+        Ok(body) => call.body = body,
+        Err(answer) => return respond(answer),
+    }
+    respond(answer(&call).await)
+}
+
+/// Jitter, stalls and errors as every real service has them.
+async fn misfortune(app: &App) -> Option<Answer> {
+    let options = &app.options;
+    if !options.jitter.is_zero() {
+        tokio::time::sleep(options.jitter.mul_f64(app.faults.unit())).await;
+    }
+    if app.faults.chance(options.stalls) {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+    if !app.faults.chance(options.errors) {
+        return None;
+    }
+    let status = [500, 503, 429][(app.faults.unit() * 3.0) as usize];
+    Some(Answer::error(status, "try_again", "something went wrong"))
+}
+
+/// Parses the body. A planted fault quotes the body before this one.
+async fn read_body(app: &App, bytes: &[u8]) -> Result<Value, Answer> {
+    if bytes.is_empty() {
+        return Ok(Value::Null);
+    }
+    let mut store = app.store.lock().await;
+    let parsed = serde_json::from_slice(bytes);
+    if parsed.is_err() {
+        let quoted = if app.faults.hit("error-echo") {
+            store.spoiled.parsed.as_str()
+        } else {
+            ""
+        };
+        return Err(Answer::error(
+            400,
+            "invalid",
+            &format!("the body is no JSON {quoted}"),
+        ));
+    }
+    store.spoiled.parsed = String::from_utf8_lossy(bytes).into_owned();
+    parsed.map_err(|_| Answer::error(400, "invalid", "the body is no JSON"))
+}
+
+/// The session of the bearer token, or else of the cookie.
+fn session_of(headers: &axum::http::HeaderMap) -> Option<String> {
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &axum::http::HeaderValue| value.to_str().ok())
+    };
+    let bearer = text("authorization").and_then(|value| value.strip_prefix("Bearer "));
+    let cookie = || {
+        text("cookie")?
+            .split("; ")
+            .find_map(|pair| pair.strip_prefix("session="))
+    };
+    bearer.or_else(cookie).map(str::to_owned)
+}
+
+async fn identify(call: &Call) -> Option<User> {
+    let mut store = call.app.store.lock().await;
+    let mut id = call
+        .session
+        .as_ref()
+        .and_then(|session| store.sessions.get(session))
+        .copied();
+    if call.app.faults.on("pool-connection") {
+        let kept = store.spoiled.connections.get(&call.peer).copied();
+        id = id.map(|id| kept.filter(|_| call.hit("pool-connection")).unwrap_or(id));
+        if let Some(id) = id {
+            store.spoiled.connections.entry(call.peer).or_insert(id);
+        }
+    }
+    if let Some(claimed) = call
+        .header("x-user-id")
+        .and_then(|text| text.parse().ok())
+        .filter(|_| call.hit("trusted-header"))
+    {
+        id = Some(claimed);
+    }
+    drop(store);
+    if let Some(mine) = id.filter(|_| call.hit("global-user")) {
+        id = Some(call.app.across_await(mine).await);
+    }
+    call.app.store.lock().await.users.get(&id?).cloned()
+}
+
+/// A token bucket for each user; planted faults share one, or stall everybody behind a flood.
+async fn limit(call: &Call) -> Option<Answer> {
+    let user = call.user.as_ref()?.id;
+    let (key, rate) = if call.hit("limit-shared") {
+        (0, 100.0)
+    } else {
+        (user, call.app.options.rate as f64)
+    };
+    let mut buckets = call.app.buckets.lock().await;
+    let now = Instant::now();
+    let bucket = buckets.entry(key).or_insert((now, rate));
+    bucket.1 = (bucket.1 + now.duration_since(bucket.0).as_secs_f64() * rate).min(rate);
+    bucket.0 = now;
+    bucket.1 -= 1.0;
+    let empty = bucket.1 < 0.0;
+    if empty {
+        bucket.1 = 0.0;
+    }
+    drop(buckets);
+    if let Some(refused) = queue(call).await {
+        return Some(refused);
+    }
+    empty.then(|| Answer::error(429, "rate_limited", "too many requests").with("retry-after", "1"))
+}
+
+/// A planted queue for everybody: it is full, or slow, or keeps the places of those who left half-way.
+async fn queue(call: &Call) -> Option<Answer> {
+    let faults = &call.app.faults;
+    if !["flood-stall", "flood-slow", "torn-slot"]
+        .iter()
+        .any(|fault| faults.on(fault))
+    {
+        return None;
+    }
+    let mut place = Place {
+        app: &call.app,
+        queued: call.app.queue.fetch_add(1, Ordering::SeqCst),
+        kept: faults.hit("torn-slot"),
+    };
+    let slow = place.queued >= 12 && call.hit("flood-slow");
+    tokio::time::sleep(Duration::from_millis(if slow { 700 } else { 5 })).await;
+    place.kept = false;
+    let full =
+        (place.queued >= 12 && call.hit("flood-stall")) || (place.queued >= 40 && faults.on("torn-slot"));
+    full.then(|| Answer::error(503, "queue_full", "try again").with("retry-after", "1"))
+}
+
+/// A place in the planted queue.
+struct Place<'a> {
+    app: &'a App,
+    queued: i64,
+    kept: bool,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.app.queue.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
+
+async fn answer(call: &Call) -> Answer {
+    let target = format!("{}?{:?}", call.path, call.query.get("cursor"));
+    let get = call.method == Method::GET;
+    if get
+        && call.hit("cache-key")
+        && let Some((status, body)) = call.app.store.lock().await.spoiled.pages.get(&target)
+    {
+        return Answer {
+            status: *status,
+            headers: vec![("content-type", "application/json".into())],
+            body: body.clone(),
+        };
+    }
+    if let Some(file) = call
+        .app
+        .store
+        .lock()
+        .await
+        .spoiled
+        .static_files
+        .get(&call.path)
+        .filter(|_| call.hit("cache-suffix"))
+    {
+        return Answer::text(200, file.clone());
+    }
+    let mut answer = route(call).await.unwrap_or_else(|refusal| refusal);
+    if get && answer.status == 200 {
+        if call.app.faults.on("cache-key") {
+            let mut store = call.app.store.lock().await;
+            store
+                .spoiled
+                .pages
+                .insert(target, (answer.status, answer.body.clone()));
+        }
+        let public = [
+            "/public/notes",
+            "/openapi.json",
+            "/health",
+            "/metrics",
+            "/version",
+        ]
+        .contains(&call.path.as_str());
+        if !public {
+            let policy = if call.hit("cache-public") {
+                "public, max-age=60"
+            } else {
+                "private, no-store"
+            };
+            answer = answer.with("cache-control", policy);
+        }
+    }
+    spoil(call, answer).await
+}
+
+/// Faults that change an answer on its way out.
+async fn spoil(call: &Call, mut answer: Answer) -> Answer {
+    let Some(user) = &call.user else { return answer };
+    if call.method != Method::GET || answer.status != 200 {
+        return answer;
+    }
+    if call.app.faults.on("pool-swap") && call.hit("pool-swap") {
+        answer.body = swap(call, user.id, answer.body).await;
+    }
+    let mut store = call.app.store.lock().await;
+    if call.hit("header-leak") && store.spoiled.title.is_ascii() {
+        answer.headers.push(("x-debug-last", store.spoiled.title.clone()));
+    }
+    if call.hit("cookie-leak") {
+        answer.headers.push((
+            "set-cookie",
+            format!("session={}; HttpOnly", store.spoiled.cookie),
+        ));
+    }
+    if call.app.faults.on("buffer-whole") {
+        let before = store.spoiled.answer.replace((user.id, answer.body.clone()));
+        if let Some((_, body)) = before.filter(|_| call.hit("buffer-whole")) {
+            answer.body = body;
+        }
+    }
+    answer
+}
+
+/// Leaves one's answer and takes the one that lies there, if another request was in flight meanwhile.
+async fn swap(call: &Call, user: u64, body: String) -> String {
+    call.app.store.lock().await.spoiled.answer = Some((user, body.clone()));
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    call.app
+        .store
+        .lock()
+        .await
+        .spoiled
+        .answer
+        .take()
+        .map_or(body, |(_, other)| other)
+}
+
+async fn route(call: &Call) -> Result<Answer, Answer> {
+    let path = call.path.trim_matches('/').to_owned();
+    let parts: Vec<&str> = path.split('/').collect();
+    match (call.method.as_str(), parts.as_slice()) {
+        ("POST", ["register"]) => accounts::register(call).await,
+        ("POST", ["login"]) => accounts::login(call).await,
+        ("POST", ["logout"]) => accounts::logout(call).await,
+        ("GET", ["me"]) => accounts::me(call).await,
+        ("GET", ["me", file]) if call.app.faults.on("cache-suffix") => suffix(call, file).await,
+        ("PATCH", ["me"]) => accounts::update_me(call).await,
+        ("DELETE", ["me"]) => accounts::delete_me(call).await,
+        ("GET", ["users", id]) => accounts::user(call, id).await,
+        ("GET", ["notifications"]) => accounts::notifications(call).await,
+        ("GET", ["admin", "users"]) => accounts::admin_users(call).await,
+        ("PATCH", ["admin", "users", id]) => accounts::admin_role(call, id).await,
+        ("GET", ["public", "notes"]) => notes::public(call).await,
+        (_, ["notes", ..]) => route_notes(call, &parts[1..]).await,
+        (_, ["projects", ..]) => route_projects(call, &parts[1..]).await,
+        ("POST", ["exports"]) => jobs::export(call).await,
+        ("GET", ["exports", id]) => jobs::read(call, id, true).await,
+        ("GET", ["files", name]) => jobs::file(call, name).await,
+        ("POST", ["jobs"]) => jobs::start(call).await,
+        ("GET", ["jobs", id]) => jobs::read(call, id, false).await,
+        ("GET", ["health"]) => Ok(health(call, &*call.app.store.lock().await)),
+        ("GET", ["metrics"]) => Ok(metrics(call, &*call.app.store.lock().await)),
+        ("GET", ["version"]) => Ok(Answer::text(200, env!("CARGO_PKG_VERSION").into())),
+        ("GET", ["openapi.json"]) => Ok(Answer::json(200, &openapi::document())),
+        _ => Err(Answer::not_found()),
+    }
+}
+
+async fn route_notes(call: &Call, parts: &[&str]) -> Result<Answer, Answer> {
+    match (call.method.as_str(), parts) {
+        ("POST", []) => notes::create(call).await,
+        ("GET", []) => notes::list(call).await,
+        ("GET", ["count"]) => notes::count(call).await,
+        ("GET", ["search"]) => notes::search(call).await,
+        ("GET", ["suggest"]) => notes::suggest(call).await,
+        ("GET" | "HEAD", [id]) => notes::read(call, id).await,
+        ("PUT" | "PATCH", [id]) => notes::update(call, id).await,
+        ("DELETE", [id]) => notes::delete(call, id).await,
+        ("POST", [id, "shares"]) => notes::share(call, id).await,
+        ("DELETE", [id, "shares", name]) => notes::unshare(call, id, name).await,
+        ("POST", [id, "publish"]) => notes::publish(call, id).await,
+        _ => Err(Answer::not_found()),
+    }
+}
+
+async fn route_projects(call: &Call, parts: &[&str]) -> Result<Answer, Answer> {
+    match (call.method.as_str(), parts) {
+        ("POST", []) => projects::create(call).await,
+        ("GET", []) => projects::list(call).await,
+        ("GET", [id]) => projects::read(call, id).await,
+        ("DELETE", [id]) => projects::delete(call, id).await,
+        ("POST", [id, "tasks"]) => projects::create_task(call, id).await,
+        ("GET", [id, "tasks"]) => projects::tasks(call, id).await,
+        ("GET", [id, "tasks", task]) => projects::task(call, id, task).await,
+        ("PUT", [id, "tasks", task]) => projects::update_task(call, id, task).await,
+        ("DELETE", [id, "tasks", task]) => projects::delete_task(call, id, task).await,
+        _ => Err(Answer::not_found()),
+    }
+}
+
+/// A planted static-file cache: what ends like a file is kept for everybody.
+async fn suffix(call: &Call, file: &str) -> Result<Answer, Answer> {
+    if !file.contains('.') {
+        return Err(Answer::not_found());
+    }
+    let answer = accounts::me(call).await?;
+    call.app
+        .store
+        .lock()
+        .await
+        .spoiled
+        .static_files
+        .insert(call.path.clone(), answer.body.clone());
+    Ok(answer)
+}
+
+fn health(call: &Call, store: &Store) -> Answer {
+    let last = if call.hit("health-user") {
+        store.spoiled.email.as_str()
+    } else {
+        ""
+    };
+    Answer::text(200, format!("ok {last}"))
+}
+
+fn metrics(call: &Call, store: &Store) -> Answer {
+    let open = store
+        .sockets
+        .values()
+        .filter(|socket| !socket.frames.is_closed())
+        .count();
+    let leaked = call.app.leaked.load(Ordering::Relaxed);
+    let mut text = format!(
+        "app_sockets_open {}\napp_notes_total {}\n",
+        open as i64 + leaked,
+        store.notes.len()
+    );
+    if call.hit("metrics-title") {
+        text.push_str(&format!("app_last_note{{title=\"{}\"}} 1\n", store.spoiled.title));
+    }
+    Answer::text(200, text)
+}
+
+fn read_query(query: &str) -> std::collections::HashMap<String, String> {
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs
+        .map(|(name, value)| (name.to_owned(), unescape(value)))
+        .collect()
+}
+
+/// Undoes percent-encoding; what is no encoding stays as it is.
+fn unescape(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut plain = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let code = text
+            .get(at + 1..at + 3)
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match (bytes[at], code) {
+            (b'%', Some(code)) => {
+                plain.push(code);
+                at += 2;
+            }
+            (b'+', _) => plain.push(b' '),
+            (byte, _) => plain.push(byte),
+        }
+        at += 1;
+    }
+    String::from_utf8_lossy(&plain).into_owned()
+}
+
+fn respond(answer: Answer) -> Response {
+    let mut response = Response::builder().status(answer.status);
+    for (name, value) in &answer.headers {
+        response = response.header(*name, value.as_str());
+    }
+    response.body(Body::from(answer.body)).unwrap_or_default()
+}
