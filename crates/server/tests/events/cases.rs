@@ -90,6 +90,7 @@ pub async fn every_statement_is_understood(engine: Engine) {
             .unwrap_or(0);
         let tx = service.db.begin(&Scope::system()).await.unwrap();
         let outcome = tx.all(sql, vec![Bound::Null; arguments]).await;
+        tx.rollback().await;
         // Nulls break constraints, and may; a statement that is not understood is another error.
         if let Err(error @ (DbError::Other { .. } | DbError::Denied { .. })) = outcome {
             let source = std::error::Error::source(&error).map(ToString::to_string);
@@ -99,7 +100,6 @@ pub async fn every_statement_is_understood(engine: Engine) {
             }
             panic!("{}: {error}: {source:?}", sql.name);
         }
-        tx.rollback().await;
     }
 }
 
