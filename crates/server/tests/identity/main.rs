@@ -4,6 +4,7 @@
 #![allow(clippy::too_many_lines, reason = "a case tells one story from beginning to end")]
 
 mod cases;
+#[allow(dead_code, reason = "shared with the suite of events, which uses the rest")]
 mod fixture;
 
 macro_rules! suite {
