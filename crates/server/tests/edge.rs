@@ -269,11 +269,14 @@ async fn pages_paths_and_methods_are_checked() {
 
 #[tokio::test]
 async fn a_used_up_quota_is_429() {
-    let mut config = EdgeConfig::default();
-    config.quotas = Some(Quotas {
+    let quotas = Quotas {
         anonymous: Quota::per_minute(2),
         ..Quotas::default()
-    });
+    };
+    let config = EdgeConfig {
+        quotas: Some(quotas),
+        ..EdgeConfig::default()
+    };
     let edge = edge(config);
     let mut statuses = Vec::new();
     for _ in 0..3 {
