@@ -5,14 +5,24 @@ use crate::{
     value::{Environment, LogLevel},
 };
 
+type Risk = (bool, &'static str);
+
 /// One sentence for each risk.
 #[must_use]
 pub fn advice(settings: &Settings) -> Vec<String> {
-    let s = settings;
-    let exposed = !s.host.is_loopback();
+    let risks = credentials(settings).into_iter().chain(exposure(settings));
+    risks
+        .filter(|(present, _)| *present)
+        .map(|(_, text)| text.to_owned())
+        .collect()
+}
+
+/// What puts passwords, cookies or keys at risk.
+fn credentials(s: &Settings) -> Vec<Risk> {
     let tls = s.tls_certificate.is_some() && s.tls_key.is_some();
+    let exposed = !s.host.is_loopback();
     let serious = s.environment != Environment::Development;
-    let risks = [
+    vec![
         (
             s.tls_certificate.is_some() != s.tls_key.is_some(),
             "only one of `http.tls_certificate` and `http.tls_key` is set: TLS stays off",
@@ -37,6 +47,13 @@ pub fn advice(settings: &Settings) -> Vec<String> {
             serious && !s.rate_limits,
             "`rate_limits.enabled` is off: nothing slows down who guesses passwords",
         ),
+    ]
+}
+
+/// What shows or admits more than it should, or hides what operators need.
+fn exposure(s: &Settings) -> Vec<Risk> {
+    let exposed = !s.host.is_loopback();
+    vec![
         (
             s.environment == Environment::Production && s.debug,
             "`server.debug` is on in production: the log shows more than operators need",
@@ -67,10 +84,5 @@ pub fn advice(settings: &Settings) -> Vec<String> {
             s.database_idle_connections > s.database_max_connections,
             "`database.idle_connections` exceeds `database.max_connections`",
         ),
-    ];
-    risks
-        .iter()
-        .filter(|(present, _)| *present)
-        .map(|(_, text)| (*text).to_owned())
-        .collect()
+    ]
 }
