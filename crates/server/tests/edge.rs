@@ -314,3 +314,41 @@ async fn a_listener_answers_and_leaves_in_good_order() {
     stop.cancel();
     served.await.unwrap();
 }
+
+#[tokio::test]
+async fn a_full_server_refuses_at_once() {
+    let fair = server::fair::FairLimits {
+        per_caller: 1,
+        total: 1,
+        waiting: 0,
+        ..Default::default()
+    };
+    let edge = edge(EdgeConfig {
+        fair,
+        ..EdgeConfig::default()
+    });
+    let hang = || send(&edge, "GET", "/hangs", &[], Body::empty());
+    let (first, second) = tokio::join!(hang(), hang());
+    assert_eq!((first.0, &first.1["code"]), (503, &"deadline_exceeded".into()));
+    assert_eq!((second.0, &second.1["code"]), (503, &"unavailable".into()));
+    let third = send(&edge, "GET", "/list", &[], Body::empty()).await;
+    assert_eq!(third.0, 200, "the slot came back");
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_gives_its_context_back() {
+    let edge = edge(EdgeConfig::default());
+    let open = || {
+        edge.metrics()
+            .open_contexts
+            .load(std::sync::atomic::Ordering::Relaxed)
+    };
+    {
+        let mut leaving = Box::pin(send(&edge, "GET", "/hangs", &[], Body::empty()));
+        assert!(futures_util::FutureExt::now_or_never(&mut leaving).is_none());
+        assert_eq!(open(), 1);
+    }
+    assert_eq!(open(), 0);
+    let left = &edge.metrics().clients_left;
+    assert_eq!(left.load(std::sync::atomic::Ordering::Relaxed), 1);
+}
