@@ -93,11 +93,13 @@ impl FairQueue {
     /// # Errors
     /// [`Saturated`] if the queue is full, or no slot became free within the wait.
     pub async fn enter(self: &Arc<Self>, caller: Uuid) -> Result<Slot, Saturated> {
-        let own = self
-            .callers
-            .entry(caller)
-            .or_insert_with(|| Arc::new(Semaphore::new(self.limits.per_caller)));
-        let own = Arc::clone(&own);
+        // One statement: the map's shard must be free again before anything waits or forgets.
+        let own = Arc::clone(
+            &*self
+                .callers
+                .entry(caller)
+                .or_insert_with(|| Arc::new(Semaphore::new(self.limits.per_caller))),
+        );
         let quick = Arc::clone(&own).try_acquire_owned().ok();
         let quick = quick.and_then(|own| Some((own, Arc::clone(&self.total).try_acquire_owned().ok()?)));
         let taken = match quick {

@@ -269,11 +269,14 @@ async fn pages_paths_and_methods_are_checked() {
 
 #[tokio::test]
 async fn a_used_up_quota_is_429() {
-    let mut config = EdgeConfig::default();
-    config.quotas = Some(Quotas {
+    let quotas = Quotas {
         anonymous: Quota::per_minute(2),
         ..Quotas::default()
-    });
+    };
+    let config = EdgeConfig {
+        quotas: Some(quotas),
+        ..EdgeConfig::default()
+    };
     let edge = edge(config);
     let mut statuses = Vec::new();
     for _ in 0..3 {
@@ -310,4 +313,42 @@ async fn a_listener_answers_and_leaves_in_good_order() {
     assert_eq!(&head, b"HTTP/1.1 200 OK");
     stop.cancel();
     served.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_server_refuses_at_once() {
+    let fair = server::fair::FairLimits {
+        per_caller: 1,
+        total: 1,
+        waiting: 0,
+        ..Default::default()
+    };
+    let edge = edge(EdgeConfig {
+        fair,
+        ..EdgeConfig::default()
+    });
+    let hang = || send(&edge, "GET", "/hangs", &[], Body::empty());
+    let (first, second) = tokio::join!(hang(), hang());
+    assert_eq!((first.0, &first.1["code"]), (503, &"deadline_exceeded".into()));
+    assert_eq!((second.0, &second.1["code"]), (503, &"unavailable".into()));
+    let third = send(&edge, "GET", "/list", &[], Body::empty()).await;
+    assert_eq!(third.0, 200, "the slot came back");
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_gives_its_context_back() {
+    let edge = edge(EdgeConfig::default());
+    let open = || {
+        edge.metrics()
+            .open_contexts
+            .load(std::sync::atomic::Ordering::Relaxed)
+    };
+    {
+        let mut leaving = Box::pin(send(&edge, "GET", "/hangs", &[], Body::empty()));
+        assert!(futures_util::FutureExt::now_or_never(&mut leaving).is_none());
+        assert_eq!(open(), 1);
+    }
+    assert_eq!(open(), 0);
+    let left = &edge.metrics().clients_left;
+    assert_eq!(left.load(std::sync::atomic::Ordering::Relaxed), 1);
 }

@@ -51,21 +51,25 @@ pub fn routes() -> Routes<Platform> {
             Operation::new(TAG, "Says who the caller is").returns::<MeView>(200),
             me,
         )
+        .merge(change_password_route())
         .merge(password_routes())
+}
+
+fn change_password_route() -> Routes<Platform> {
+    Routes::new().post(
+        "/api/auth/password",
+        Policy::authenticated(),
+        Operation::new(TAG, "Changes the caller's password and ends all other sessions")
+            .body::<ChangePasswordBody>()
+            .returns_nothing(204)
+            .problems(&[ErrorCode::InvalidCredentials, ErrorCode::Unavailable]),
+        change_password,
+    )
 }
 
 fn password_routes() -> Routes<Platform> {
     let rarely = || Policy::public().rate(RateClass::Reset);
     Routes::new()
-        .post(
-            "/api/auth/password",
-            Policy::authenticated(),
-            Operation::new(TAG, "Changes the caller's password and ends all other sessions")
-                .body::<ChangePasswordBody>()
-                .returns_nothing(204)
-                .problems(&[ErrorCode::InvalidCredentials, ErrorCode::Unavailable]),
-            change_password,
-        )
         .post(
             "/api/auth/password-reset",
             rarely(),

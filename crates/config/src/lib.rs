@@ -1,0 +1,17 @@
+//! Settings: flags before the environment before `farmgate.toml` before defaults, each key declared once.
+//!
+//! The environment and the file's text are passed in; nothing here reads a process-wide variable. What the settings
+//! mean to the server is decided where they are used.
+
+mod advice;
+mod document;
+mod file;
+mod load;
+mod settings;
+mod value;
+
+pub use advice::advice;
+pub use document::{difference, manual, print};
+pub use load::{ConfigError, Loaded, Origin, Problem, Sources, load};
+pub use settings::{KEYS, Key, Settings};
+pub use value::{Environment, LogFormat, LogLevel, SecretString, Setting};

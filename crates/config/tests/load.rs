@@ -1,0 +1,136 @@
+//! Sources, their order, and what is wrong with them.
+
+#![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
+
+use std::{collections::HashMap, io, path::Path};
+
+use config::{ConfigError, KEYS, Loaded, Origin, Sources, advice, difference, load, manual, print};
+
+fn loaded(flags: &[(&str, &str)], environment: &[(&str, &str)], file: &str) -> Result<Loaded, ConfigError> {
+    let own = |pairs: &[(&str, &str)]| {
+        pairs
+            .iter()
+            .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
+            .collect::<Vec<_>>()
+    };
+    let environment: HashMap<_, _> = own(environment).into_iter().collect();
+    let read_file = |path: &Path| match path.to_str() {
+        Some("/run/secrets/jwt") => Ok("from a file\n".to_owned()),
+        _ => Err(io::Error::from(io::ErrorKind::NotFound)),
+    };
+    let file = Some(("farmgate.toml", file));
+    load(&Sources {
+        flags: &own(flags),
+        environment: &environment,
+        file,
+        read_file: &read_file,
+    })
+}
+
+fn problems(environment: &[(&str, &str)], file: &str) -> Vec<String> {
+    loaded(&[], environment, file)
+        .unwrap_err()
+        .0
+        .iter()
+        .map(ToString::to_string)
+        .collect()
+}
+
+#[test]
+fn flags_win_over_environment_over_file_over_defaults() {
+    let file = "[http]\nhost = \"::1\"\nport = 1\nheader_time = \"2m\"\n";
+    let all = loaded(
+        &[("http.port", "3")],
+        &[("PORT", "2"), ("HEADER_TIME", "5")],
+        file,
+    )
+    .unwrap();
+    assert_eq!((all.settings.port, all.settings.header_time.as_secs()), (3, 5));
+    assert_eq!(all.settings.host.to_string(), "::1");
+    assert_eq!(all.settings.body_time.as_secs(), 30);
+    assert_eq!(all.origins["http.host"], Origin::File(2));
+    assert_eq!(all.origins["http.port"], Origin::Flag);
+}
+
+#[test]
+fn every_problem_is_named_with_its_place_and_never_the_value() {
+    let file = "[http]\nprot = 1\nport = \"many\"\n[database]\nmax_connections = -1\n";
+    assert_eq!(
+        problems(&[("LOG_FORMAT", "s3cret"), ("FARMGATE_DATE", "x")], file),
+        [
+            "farmgate.toml:2: unknown key `http.prot`: did you mean `http.port`?",
+            "farmgate.toml:3: `http.port`: expected a whole number from 0 to 65535",
+            "farmgate.toml:5: `database.max_connections`: expected a whole number",
+            "LOG_FORMAT: `log.format`: expected one of text, json",
+            "FARMGATE_DATE: unknown key `FARMGATE_DATE`: did you mean `FARMGATE_DATA`?",
+        ]
+    );
+    assert!(problems(&[], "[http\n")[0].starts_with("farmgate.toml:1: "));
+}
+
+#[test]
+fn secrets_come_from_files_and_are_masked() {
+    let all = loaded(&[], &[("JWT_SECRET_FILE", "/run/secrets/jwt")], "").unwrap();
+    assert_eq!(all.settings.jwt_secret.as_ref().unwrap().reveal(), "from a file");
+    assert!(!format!("{all:?}{}", print(&all)).contains("from a file"));
+    let both = [("JWT_SECRET_FILE", "/run/secrets/jwt"), ("JWT_SECRET", "x")];
+    assert_eq!(
+        problems(&both, ""),
+        ["JWT_SECRET_FILE: `JWT_SECRET` is set too: keep one of them"]
+    );
+    assert!(problems(&[("JWT_SECRET_FILE", "/none")], "")[0].contains("cannot read /none"));
+    assert!(problems(&[("JWT_SECRET", "vault://a")], "")[0].contains("not supported"));
+}
+
+#[test]
+fn what_is_printed_can_be_read_again() {
+    let environment = [
+        ("CORS_ORIGINS", "https://a.example, https://b.example"),
+        ("FEATURE_NEW_PAGE", "on"),
+    ];
+    let first = loaded(&[], &environment, "").unwrap();
+    let second = loaded(&[], &[], &print(&first)).unwrap();
+    assert_eq!(difference(&first, &second), []);
+    assert_eq!(second.settings.allowed_origins.len(), 2);
+    assert!(second.settings.features["new_page"]);
+    let changed = loaded(&[], &[("PORT", "9")], "").unwrap();
+    assert_eq!(
+        difference(&changed, &loaded(&[], &[], "").unwrap()),
+        [("http.port", "9".to_owned(), "8080".to_owned())]
+    );
+}
+
+#[test]
+fn risky_combinations_are_named_and_the_defaults_are_none() {
+    assert_eq!(
+        advice(&loaded(&[], &[], "").unwrap().settings),
+        Vec::<String>::new()
+    );
+    let risky = [
+        ("HOST", "0.0.0.0"),
+        ("ENV", "production"),
+        ("RATE_LIMITS", "off"),
+        ("DEBUG", "1"),
+    ];
+    assert_eq!(advice(&loaded(&[], &risky, "").unwrap().settings).len(), 4);
+}
+
+#[test]
+fn the_manual_in_the_repository_is_the_generated_one() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
+    assert_eq!(
+        std::fs::read_to_string(path).unwrap(),
+        manual(),
+        "regenerate it as the page says"
+    );
+}
+
+#[test]
+fn no_key_and_no_variable_is_declared_twice() {
+    for part in [|k: &config::Key| k.name, |k: &config::Key| k.env] {
+        let mut names: Vec<_> = KEYS.iter().map(part).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), KEYS.len());
+    }
+}
