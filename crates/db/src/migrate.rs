@@ -1,21 +1,19 @@
 //! Numbered migrations with type tokens, checksums and a lock.
 
+mod postgres;
+mod sqlite;
 mod text;
 
-use rusqlite::TransactionBehavior;
-use tokio_postgres::Client;
-
-use crate::postgres::{classify as postgres_error, connect_login};
-use crate::sqlite::{classify as sqlite_error, open};
-use crate::{DbConfig, DbError, Engine, Micros, PostgresConfig, Target};
+use crate::{DbConfig, DbError, Engine, Micros, Target};
 use text::{checksum, expand};
 
 /// One migration: a change and the way back. The texts are embedded by the crate that owns the tables.
 ///
 /// Tokens: the column types `{uuid}`, `{text}`, `{timestamp}`, `{json}`, `{bytes}`, `{bigint}`, `{int}`,
-/// `{bool}`, `{real}`, `{bigserial}`; the roles `{app_role}` and `{system_role}`; and `{rls:table}`, a line of its
+/// `{bool}`, `{real}`, `{bigserial}`; `{strict}` behind a table, for SQLite; the roles `{app_role}` and `{system_role}`; and `{rls:table}`, a line of its
 /// own, which on PostgreSQL forces row-level security by the column `workspace_id` and grants both roles their
-/// rights. Lines between `-- only: postgres` (or `sqlite`) and `-- end` are left out on the other engine.
+/// rights; `{rls_circuit:table}` does so by taking part in the row's circuit, and leaves the grants to the migration.
+/// Lines between `-- only: postgres` (or `sqlite`) and `-- end` are left out on the other engine.
 #[derive(Debug, Clone, Copy)]
 pub struct Migration {
     /// Its number; strictly increasing in the list.
@@ -42,10 +40,6 @@ pub struct Status {
 const TABLE: &str = "create table if not exists schema_migrations (
     version bigint primary key, name text not null, checksum text not null, applied_at bigint not null)";
 const LIST: &str = "select version, name, checksum, applied_at from schema_migrations order by version";
-/// Any number, the same in every process: one migrates at a time per database.
-const LOCK: &str = "select pg_advisory_lock(7220113)";
-/// Roles belong to the whole cluster, so their creation is serialised apart, and per cluster by their own lock.
-const ROLE_LOCK: i64 = 7_220_114;
 
 struct Applied {
     version: i64,
@@ -54,125 +48,69 @@ struct Applied {
     at: i64,
 }
 
-/// Where migrations run: a connection of its own, as the owner of the tables.
-enum Session {
-    Sqlite(Box<rusqlite::Connection>),
-    Postgres(Client, PostgresConfig),
+/// Which way to go.
+#[derive(Clone, Copy)]
+enum Goal {
+    /// Apply everything, noting this time.
+    Up(Micros),
+    /// Take back everything above this version.
+    Down(i64),
 }
 
-impl Session {
-    async fn open(config: &DbConfig) -> Result<Self, DbError> {
-        match &config.target {
-            Target::Sqlite(target) => {
-                let connection = open(target, config)?;
-                connection
-                    .execute_batch(TABLE)
-                    .map_err(|e| sqlite_error("migrate", e))?;
-                Ok(Self::Sqlite(Box::new(connection)))
-            }
-            Target::Postgres(target) => {
-                let client = connect_login(target).await?;
-                let fail = |e| postgres_error("migrate", e);
-                client.batch_execute(LOCK).await.map_err(fail)?;
-                client.batch_execute(&prelude(target)).await.map_err(fail)?;
-                client.batch_execute(TABLE).await.map_err(fail)?;
-                Ok(Self::Postgres(client, target.clone()))
-            }
-        }
-    }
-
-    const fn engine(&self) -> Engine {
-        match self {
-            Self::Sqlite(_) => Engine::Sqlite,
-            Self::Postgres(..) => Engine::Postgres,
-        }
-    }
-
-    fn roles(&self) -> (&str, &str) {
-        match self {
-            Self::Sqlite(_) => ("", ""),
-            Self::Postgres(_, target) => (&target.app_role, &target.system_role),
-        }
-    }
-
-    async fn applied(&self) -> Result<Vec<Applied>, DbError> {
-        match self {
-            Self::Sqlite(connection) => {
-                let read = || {
-                    connection
-                        .prepare(LIST)?
-                        .query_map([], |r| {
-                            Ok(Applied {
-                                version: r.get(0)?,
-                                name: r.get(1)?,
-                                checksum: r.get(2)?,
-                                at: r.get(3)?,
-                            })
-                        })?
-                        .collect::<rusqlite::Result<Vec<Applied>>>()
-                };
-                read().map_err(|e| sqlite_error("migrate", e))
-            }
-            Self::Postgres(client, _) => {
-                let rows = client
-                    .query(LIST, &[])
-                    .await
-                    .map_err(|e| postgres_error("migrate", e))?;
-                let applied = |r: &tokio_postgres::Row| Applied {
-                    version: r.get(0),
-                    name: r.get(1),
-                    checksum: r.get(2),
-                    at: r.get(3),
-                };
-                Ok(rows.iter().map(applied).collect())
-            }
-        }
-    }
-
-    /// Runs the text and its entry in the table, both or neither.
-    async fn step(&mut self, name: &'static str, text: &str, entry: &str) -> Result<(), DbError> {
-        match self {
-            Self::Sqlite(connection) => {
-                let mut run = || {
-                    let unit = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-                    unit.execute_batch(text)?;
-                    unit.execute_batch(entry)?;
-                    unit.commit()
-                };
-                run().map_err(|e| sqlite_error(name, e))
-            }
-            Self::Postgres(client, _) => {
-                let fail = |e| postgres_error(name, e);
-                let unit = client.transaction().await.map_err(fail)?;
-                unit.batch_execute(text).await.map_err(fail)?;
-                unit.batch_execute(entry).await.map_err(fail)?;
-                unit.commit().await.map_err(fail)
-            }
-        }
-    }
-
-    fn text(&self, migration: &Migration, text: &str) -> Result<String, DbError> {
-        let (app, system) = self.roles();
-        expand(text, self.engine(), app, system).map_err(|reason| DbError::other(migration.name, reason))
-    }
+/// One migration's text and its entry in the table: both run, or neither.
+struct Change {
+    version: i64,
+    name: &'static str,
+    text: String,
+    entry: String,
 }
 
-/// Roles and the function that row-level security calls. Run on every opening; changes nothing if all is there.
-fn prelude(target: &PostgresConfig) -> String {
-    let mut out = format!("select pg_advisory_lock({ROLE_LOCK});");
-    for role in [&target.app_role, &target.system_role] {
-        let (ident, literal) = (role.replace('"', "\"\""), role.replace('\'', "''"));
-        out += &format!(
-            "do $$ begin if not exists (select from pg_roles where rolname = '{literal}') then
-               create role \"{ident}\" nologin nosuperuser nobypassrls; end if; end $$;
-             do $$ begin if not pg_has_role(current_user, '{literal}', 'member') then
-               execute 'grant \"{ident}\" to ' || quote_ident(current_user); end if; end $$;
-             grant usage on schema public to \"{ident}\";"
-        );
-    }
-    out += &format!("select pg_advisory_unlock({ROLE_LOCK});");
-    out + "create or replace function app_workspaces() returns uuid[] language sql stable parallel safe as
-        $$ select nullif(current_setting('app.workspaces', true), '')::uuid[] $$;"
+/// The roles' names, empty on SQLite.
+#[derive(Clone, Copy)]
+struct Roles<'a> {
+    app: &'a str,
+    system: &'a str,
+}
+
+/// The next change towards the goal, given what is applied.
+fn next(
+    goal: Goal,
+    migrations: &[Migration],
+    applied: &[Applied],
+    engine: Engine,
+    roles: Roles<'_>,
+) -> Result<Option<Change>, DbError> {
+    compare(migrations, applied)?;
+    let expanded = |m: &Migration, text: &str| {
+        expand(text, engine, roles.app, roles.system).map_err(|reason| DbError::other(m.name, reason))
+    };
+    let migration = match goal {
+        Goal::Up(_) => migrations.get(applied.len()),
+        Goal::Down(target) => migrations[..applied.len()].last().filter(|m| m.version > target),
+    };
+    let Some(m) = migration else { return Ok(None) };
+    let (text, entry) = match goal {
+        Goal::Up(now) => (
+            expanded(m, m.up)?,
+            format!(
+                "insert into schema_migrations (version, name, checksum, applied_at) values ({}, '{}', '{}', {})",
+                m.version,
+                m.name.replace('\'', "''"),
+                checksum(m),
+                now.0
+            ),
+        ),
+        Goal::Down(_) => (
+            expanded(m, m.down)?,
+            format!("delete from schema_migrations where version = {}", m.version),
+        ),
+    };
+    Ok(Some(Change {
+        version: m.version,
+        name: m.name,
+        text,
+        entry,
+    }))
 }
 
 /// Refuses a list that does not begin with what the database has.
@@ -212,23 +150,7 @@ fn compare(migrations: &[Migration], applied: &[Applied]) -> Result<(), DbError>
 /// # Errors
 /// A changed or unknown applied migration; what a statement did, with the migration's name.
 pub async fn up(config: &DbConfig, migrations: &[Migration], now: Micros) -> Result<Vec<i64>, DbError> {
-    let mut session = Session::open(config).await?;
-    let applied = session.applied().await?;
-    compare(migrations, &applied)?;
-    let mut done = Vec::new();
-    for migration in &migrations[applied.len()..] {
-        let text = session.text(migration, migration.up)?;
-        let entry = format!(
-            "insert into schema_migrations (version, name, checksum, applied_at) values ({}, '{}', '{}', {})",
-            migration.version,
-            migration.name.replace('\'', "''"),
-            checksum(migration),
-            now.0
-        );
-        session.step(migration.name, &text, &entry).await?;
-        done.push(migration.version);
-    }
-    Ok(done)
+    change(config, migrations, Goal::Up(now)).await
 }
 
 /// Takes back every applied migration above `target`, the latest first. Returns the versions taken back.
@@ -236,32 +158,39 @@ pub async fn up(config: &DbConfig, migrations: &[Migration], now: Micros) -> Res
 /// # Errors
 /// As [`up`].
 pub async fn down(config: &DbConfig, migrations: &[Migration], target: i64) -> Result<Vec<i64>, DbError> {
-    let mut session = Session::open(config).await?;
-    let applied = session.applied().await?;
-    compare(migrations, &applied)?;
-    let mut done = Vec::new();
-    for migration in migrations[..applied.len()]
-        .iter()
-        .rev()
-        .take_while(|m| m.version > target)
-    {
-        let text = session.text(migration, migration.down)?;
-        let entry = format!(
-            "delete from schema_migrations where version = {}",
-            migration.version
-        );
-        session.step(migration.name, &text, &entry).await?;
-        done.push(migration.version);
-    }
-    Ok(done)
+    change(config, migrations, Goal::Down(target)).await
 }
 
-/// Lists the migrations and which of them are applied.
+async fn change(config: &DbConfig, migrations: &[Migration], goal: Goal) -> Result<Vec<i64>, DbError> {
+    match &config.target {
+        Target::Sqlite(target) => {
+            let (target, config, migrations) = (target.clone(), config.clone(), migrations.to_vec());
+            blocking(move || sqlite::change(&target, &config, &migrations, goal)).await
+        }
+        Target::Postgres(target) => postgres::change(target, migrations, goal).await,
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, DbError> + Send + 'static,
+) -> Result<T, DbError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|e| DbError::other("migrate", e))?
+}
+
+/// Lists the migrations and which of them are applied. Changes nothing.
 ///
 /// # Errors
 /// As [`up`].
 pub async fn status(config: &DbConfig, migrations: &[Migration]) -> Result<Vec<Status>, DbError> {
-    let applied = Session::open(config).await?.applied().await?;
+    let applied = match &config.target {
+        Target::Sqlite(target) => {
+            let (target, config) = (target.clone(), config.clone());
+            blocking(move || sqlite::applied(&target, &config)).await?
+        }
+        Target::Postgres(target) => postgres::applied(target).await?,
+    };
     compare(migrations, &applied)?;
     let one = |(index, m): (usize, &Migration)| Status {
         version: m.version,

@@ -162,7 +162,8 @@ fn bucket(of: &str, postgres: bool) -> Option<String> {
     Some(if postgres {
         format!("date_trunc('{unit}', {column}, 'UTC')")
     } else {
-        format!("({column} / {micros} * {micros})")
+        // Down, not towards zero, before 1970 too.
+        format!("({column} - (({column} % {micros}) + {micros}) % {micros})")
     })
 }
 

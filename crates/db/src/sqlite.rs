@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{Sender, TrySendError};
 use tokio::sync::oneshot;
@@ -211,10 +211,7 @@ impl SqliteTx {
         self.db.submit(
             "write",
             &self.db.0.writer,
-            writer::Job::Unit {
-                commands: received,
-                queued: Instant::now(),
-            },
+            writer::Job::Unit { commands: received },
         )?;
         *slot = Some(commands.clone());
         Ok(commands)

@@ -1,5 +1,7 @@
 //! Holds every statement of this crate against both engines, and against the rule that every query names its tenant.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, outside of test functions")]
+
 use db::{DbError, Description, Engine, Sql, describe};
 use store::migrations;
 use test_support::migrated;

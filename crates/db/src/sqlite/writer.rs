@@ -17,10 +17,9 @@ pub(super) enum Job {
         steps: Vec<Step>,
         reply: Reply<Vec<Outcome>>,
     },
-    /// A unit whose statements arrive one by one.
+    /// A unit whose statements arrive one by one; its time begins with its turn.
     Unit {
         commands: Receiver<Command>,
-        queued: Instant,
     },
     Stop,
 }
@@ -83,9 +82,9 @@ fn group(
             (Job::Batch { steps, reply }, Ok(())) => {
                 answers.extend(batch(connection, statements, &steps, reply))
             }
-            (Job::Unit { commands, .. }, Err(error)) => refuse(&commands, error),
-            (Job::Unit { commands, queued }, Ok(())) => {
-                answers.extend(unit(connection, statements, &commands, queued, limits.unit));
+            (Job::Unit { commands }, Err(error)) => refuse(&commands, error),
+            (Job::Unit { commands }, Ok(())) => {
+                answers.extend(unit(connection, statements, &commands, limits.unit));
             }
         }
         taken += 1;
@@ -156,10 +155,9 @@ fn unit(
     connection: &Connection,
     statements: &mut Statements<'_>,
     commands: &Receiver<Command>,
-    queued: Instant,
     limit: Duration,
 ) -> Option<Answer> {
-    let deadline = Instant::now().max(queued) + limit;
+    let deadline = Instant::now() + limit;
     if let Err(error) = plain(connection, "savepoint unit") {
         refuse(commands, &error);
         return None;
