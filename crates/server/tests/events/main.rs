@@ -7,8 +7,7 @@
 )]
 
 mod cases;
-#[path = "../identity/fixture.rs"]
-#[allow(dead_code, reason = "shared with the suite of identity, which uses the rest")]
+#[path = "../support/mod.rs"]
 mod fixture;
 mod live;
 mod work;
