@@ -8,7 +8,7 @@ use domain::{
     dfid::Dfid,
     event::Visibility,
     identifier::{Identifier, NewIdentifier},
-    ids::{CircuitId, EventId, OperationId, PendingItemId, WorkspaceId},
+    ids::{CircuitId, EventId, OperationId, PendingItemId, Timestamp, WorkspaceId},
     item::{
         Fingerprint, ItemContent, LocalItemStatus, MergeStrategy, PendingReason, PendingState, fingerprint,
         merge,
@@ -216,32 +216,35 @@ impl App {
             keys,
             fingerprint,
         };
-        let status = decision.outcome.status();
-        match decision.outcome {
-            PushOutcome::Conflict { dfids } => self.open_conflict(tx, ctx, &job, dfids).await,
+        self.carry_out_push(tx, ctx, decision.outcome, &known, &job).await
+    }
+
+    async fn carry_out_push(
+        &self,
+        tx: &db::Tx,
+        ctx: &Ctx,
+        outcome: PushOutcome,
+        known: &[Known],
+        job: &Job<'_>,
+    ) -> Result<Outcome> {
+        let status = outcome.status();
+        let mut record = Record::new(self, ctx);
+        let (dfid, owner) = match outcome {
+            PushOutcome::Conflict { dfids } => return self.open_conflict(tx, ctx, job, dfids).await,
             PushOutcome::New => {
                 let dfid = self.new_dfid();
-                let mut record = Record::new(self, ctx);
-                self.create(&mut record, ctx, dfid, &job);
-                self.place(tx, ctx, record, dfid, ctx.workspace(), status, &job)
-                    .await
+                self.create(&mut record, ctx, dfid, job);
+                (dfid, ctx.workspace())
             }
-            PushOutcome::AlreadyMapped(dfid) | PushOutcome::SameFingerprint(dfid) => {
-                let record = Record::new(self, ctx);
-                self.place(tx, ctx, record, dfid, ctx.workspace(), status, &job)
-                    .await
-            }
+            PushOutcome::AlreadyMapped(dfid) | PushOutcome::SameFingerprint(dfid) => (dfid, ctx.workspace()),
             PushOutcome::Enrich(dfid) => {
-                let owner = known
-                    .iter()
-                    .find(|one| one.dfid == dfid)
-                    .map_or(ctx.workspace(), |one| one.owner_id);
-                let mut record = Record::new(self, ctx);
-                self.enrich_known(tx, ctx, &mut record, dfid, owner, &content)
-                    .await?;
-                self.place(tx, ctx, record, dfid, owner, status, &job).await
+                let found = known.iter().find(|one| one.dfid == dfid);
+                let owner = found.map_or(ctx.workspace(), |one| one.owner_id);
+                self.enrich_known(tx, ctx, &mut record, dfid, owner, job.content).await?;
+                (dfid, owner)
             }
-        }
+        };
+        self.place(tx, ctx, record, (dfid, owner), status, job).await
     }
 
     /// Pushes an item that has a global id already: the caller's own.
@@ -295,16 +298,8 @@ impl App {
             return self.open_conflict(tx, ctx, &job, dfids).await;
         }
         let record = Record::new(self, ctx);
-        self.place(
-            tx,
-            ctx,
-            record,
-            dfid,
-            ctx.workspace(),
-            PushStatus::ExistingItemEnriched,
-            &job,
-        )
-        .await
+        let (item, status) = ((dfid, ctx.workspace()), PushStatus::ExistingItemEnriched);
+        self.place(tx, ctx, record, item, status, &job).await
     }
 
     async fn repeated(
@@ -416,93 +411,63 @@ impl App {
     }
 
     /// Places an item in a circuit with all its traces, in one round trip.
-    #[allow(clippy::too_many_arguments, reason = "private; each is one fact of the push")]
     async fn place(
         &self,
         tx: &db::Tx,
         ctx: &Ctx,
         mut record: Record<'_>,
-        dfid: Dfid,
-        owner: WorkspaceId,
+        (dfid, owner): (Dfid, WorkspaceId),
         status: PushStatus,
         job: &Job<'_>,
     ) -> Result<Outcome> {
-        let circuit = job.circuit.id;
-        let waits = job.circuit.approvals.push;
-        let state = OperationState::initial(waits);
-        let operation = Operation {
-            circuit_id: circuit,
-            id: OperationId::generate(self.ids()),
-            workspace_id: ctx.workspace(),
-            kind: OperationKind::Push,
-            state,
-            dfid,
-            local_id: job.local_id.map(str::to_owned),
-            requested_by: ctx.user(),
-            decided_by: None,
-            reason: None,
-            created_at: record.now,
-            updated_at: record.now,
-        };
-        let place = CircuitItem {
-            dfid,
-            workspace_id: ctx.workspace(),
-            owner_id: owner,
-            pushed_by: ctx.user(),
-            operation_id: operation.id,
-            state: if waits { "pending" } else { "active" }.to_owned(),
-            published: false,
-            created_at: record.now,
-        };
+        let (circuit, waits) = (job.circuit.id, job.circuit.approvals.push);
+        let operation = self.operation_of(ctx, dfid, job, record.now);
         record.steps.push(circuit_items::insert_operation(&operation));
         let inserted = record.steps.len();
-        record.steps.push(circuit_items::insert(circuit, &place));
+        record.steps.push(circuit_items::insert(circuit, &place_of(&operation, owner)));
         if !job.keys.is_empty() {
-            record.steps.push(circuit_items::insert_identifiers(
-                circuit,
-                dfid,
-                owner,
-                job.keys.clone(),
-            ));
+            let keys = job.keys.clone();
+            record.steps.push(circuit_items::insert_identifiers(circuit, dfid, owner, keys));
         }
         if let Some(local) = job.local_id {
-            let to = if waits {
-                LocalItemStatus::PendingApproval
-            } else {
-                LocalItemStatus::Tokenized
-            };
-            record.steps.push(local_items::set_status(
-                ctx.workspace(),
-                local,
-                to,
-                Some(dfid),
-                None,
-                record.now,
-            ));
+            let to = if waits { LocalItemStatus::PendingApproval } else { LocalItemStatus::Tokenized };
+            let step = local_items::set_status(ctx.workspace(), local, to, Some(dfid), None, record.now);
+            record.steps.push(step);
         }
         self.trace_push(&mut record, ctx, &operation, status)?;
-        let steps = std::mem::take(&mut record.steps);
-        let affected = tx.pipeline(steps).await?;
-        let created = affected.get(inserted) == Some(&1);
-        if !created {
-            // Enriching an item that another member had placed here already: the place stays theirs.
+        let affected = tx.pipeline(std::mem::take(&mut record.steps)).await?;
+        let placed = affected.get(inserted) == Some(&1);
+        if !placed && waits {
+            // Another member had placed the item here already: it was enriched, and nothing waits.
             let moved = (OperationState::Pending, OperationState::Completed);
-            if waits {
-                let key = (circuit, operation.id);
-                tx.pipeline(vec![circuit_items::move_operation(
-                    key, moved, None, None, record.now,
-                )])
-                .await?;
-            }
+            let step = circuit_items::move_operation((circuit, operation.id), moved, None, None, record.now);
+            tx.pipeline(vec![step]).await?;
         }
         Ok(Outcome::Done(Pushed {
             dfid,
             status,
             operation_id: operation.id,
-            operation_state: if created { state } else { OperationState::Completed },
+            operation_state: if placed { operation.state } else { OperationState::Completed },
             local_id: operation.local_id,
             created: status == PushStatus::NewItemCreated,
         }))
+    }
+
+    fn operation_of(&self, ctx: &Ctx, dfid: Dfid, job: &Job<'_>, now: Timestamp) -> Operation {
+        Operation {
+            circuit_id: job.circuit.id,
+            id: OperationId::generate(self.ids()),
+            workspace_id: ctx.workspace(),
+            kind: OperationKind::Push,
+            state: OperationState::initial(job.circuit.approvals.push),
+            dfid,
+            local_id: job.local_id.map(str::to_owned),
+            requested_by: ctx.user(),
+            decided_by: None,
+            reason: None,
+            created_at: now,
+            updated_at: now,
+        }
     }
 
     fn trace_push(
@@ -628,6 +593,20 @@ impl Outcome {
                     .with("dfids", dfids))
             }
         }
+    }
+}
+
+fn place_of(operation: &Operation, owner: WorkspaceId) -> CircuitItem {
+    let waits = operation.state == OperationState::Pending;
+    CircuitItem {
+        dfid: operation.dfid,
+        workspace_id: operation.workspace_id,
+        owner_id: owner,
+        pushed_by: operation.requested_by,
+        operation_id: operation.id,
+        state: if waits { "pending" } else { "active" }.to_owned(),
+        published: false,
+        created_at: operation.created_at,
     }
 }
 

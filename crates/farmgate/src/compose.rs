@@ -276,6 +276,7 @@ impl Running {
             abort.clone(),
         )
         .await;
+        self.app.live().close_all();
         tokio::select! {
             () = tracker.wait() => {}
             () = abort.cancelled() => {}

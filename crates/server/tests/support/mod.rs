@@ -241,6 +241,20 @@ impl Service {
         .await
     }
 
+    /// The text of an answer that is not JSON.
+    pub async fn text(&self, token: &str, path: &str) -> String {
+        let request = Request::builder()
+            .uri(path)
+            .header("authorization", format!("Bearer {token}"));
+        let peer = Peer {
+            address: [127, 0, 0, 1].into(),
+            https: false,
+        };
+        let answer = self.edge.handle(request.body(Body::empty()).unwrap(), peer).await;
+        assert_eq!(answer.status().as_u16(), 200);
+        String::from_utf8(answer.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+    }
+
     pub async fn post(&self, path: &str, body: Value) -> Answer {
         self.send("POST", path, &[], Some(body)).await
     }
