@@ -76,7 +76,8 @@ impl Db {
     /// returns. One round trip on PostgreSQL, one job on SQLite. Returns the affected rows of each.
     ///
     /// # Errors
-    /// The error of the first statement that failed; nothing was changed then.
+    /// The error of the first statement that failed; nothing was changed then, unless it is
+    /// [`DbError::Unconfirmed`].
     pub async fn run(&self, scope: &Scope, batch: Vec<Step>) -> Result<Vec<u64>, DbError> {
         Ok(self
             .outcomes(scope, batch)
@@ -393,7 +394,7 @@ impl Tx {
     ///
     /// # Errors
     /// [`DbError::UnitOver`] if a statement failed before; otherwise why the commit failed. Nothing was changed,
-    /// unless the error is [`DbError::Unavailable`]: the connection was lost and the outcome is unknown.
+    /// unless the error is [`DbError::Unconfirmed`]: no answer came and the outcome is unknown.
     pub async fn commit(self) -> Result<(), DbError> {
         let Self { unit, probe, .. } = self;
         let work = async {

@@ -51,6 +51,10 @@ pub enum DbError {
     /// A statement or a unit of work took longer than allowed and was rolled back.
     #[error("the database took too long")]
     Timeout,
+    /// The answer to a commit did not come: the unit's changes may or may not have been made. Read before trying
+    /// again, or try again only what may happen twice.
+    #[error("the database did not confirm the commit")]
+    Unconfirmed,
     /// The engine gave up because of others' work (deadlock, serialization). Running the unit again may succeed.
     #[error("the unit of work collided with another one")]
     Retry {
@@ -106,6 +110,14 @@ impl DbError {
         Self::Unavailable {
             reason,
             source: Some(Arc::new(source)),
+        }
+    }
+
+    /// What an error means if a commit was under way: without an answer the outcome is unknown.
+    pub(crate) fn during_commit(self) -> Self {
+        match self {
+            Self::Unavailable { source: Some(_), .. } => Self::Unconfirmed,
+            other => other,
         }
     }
 

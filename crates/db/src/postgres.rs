@@ -61,6 +61,7 @@ impl Postgres {
         lease
             .pipeline(Some(&begin_text(scope, false)), &batch, true)
             .await
+            .map_err(DbError::during_commit)
     }
 
     /// There is no replica yet; the primary answers everything.
@@ -139,7 +140,7 @@ impl PostgresTx {
         if !self.begun.load(Ordering::Acquire) {
             return Ok(());
         }
-        self.lease.end("commit").await
+        self.lease.end("commit").await.map_err(DbError::during_commit)
     }
 
     pub async fn rollback(mut self) {

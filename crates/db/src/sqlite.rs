@@ -113,7 +113,7 @@ impl Sqlite {
             &self.0.writer,
             writer::Job::Batch { steps: batch, reply },
         )?;
-        self.answer(answer).await
+        self.answer(answer).await.map_err(unanswered)
     }
 
     pub fn begin(&self, _scope: &Scope) -> SqliteTx {
@@ -167,6 +167,14 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
         .name(name.into())
         .spawn(body)
         .map_err(|e| DbError::unreachable("cannot start a thread", e))
+}
+
+/// The writer may still be at it when the caller's patience ends.
+fn unanswered(error: DbError) -> DbError {
+    match error {
+        DbError::Timeout => DbError::Unconfirmed,
+        other => other,
+    }
 }
 
 /// Opens the file as every connection of this process does.
@@ -247,7 +255,11 @@ impl SqliteTx {
         commands
             .try_send(writer::Command::Commit { reply })
             .map_err(|_| DbError::Timeout)?;
-        self.db.answer(answer).await
+        self.db.answer(answer).await.map_err(|error| match error {
+            // The writer hung up on the unit before it read this: its deadline had passed.
+            DbError::Unavailable { .. } => DbError::Timeout,
+            other => unanswered(other),
+        })
     }
 
     pub async fn rollback(self) {

@@ -2,7 +2,7 @@
 # $1: the folder of the server's programs; $2: the template's name; $3: the primary's folder, empty unless this is to
 # be a replica; $4 and on: arguments of the server.
 set -eu
-trap '' INT
+trap '' HUP INT TERM
 umask 077
 exec 3<&0 5>&1
 bin=$1 template=$2 primary=$3

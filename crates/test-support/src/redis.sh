@@ -1,7 +1,7 @@
 # Runs a private Redis until standard input ends. Its first line of output is its folder.
 # $1: the server's program; $2: the port.
 set -eu
-trap '' INT
+trap '' HUP INT TERM
 umask 077
 exec 3<&0 5>&1
 run=$(mktemp -d "${TMPDIR:-/tmp}/farmgate-redis.XXXXXX")

@@ -46,10 +46,10 @@ grant select, insert, update, delete on kinds, jobs to {system_role};
 }];
 
 db::statements! {
-    pub INSERT_THING = "things.insert", "insert into things (workspace_id, id, code) values ($1, $2, $3)";
-    pub LIST_THINGS = "things.list", "select id, code from things where workspace_id = $1 order by id";
-    pub ALL_THINGS = "things.all", "select workspace_id, id from things order by id";
-    pub INSERT_JOB = "jobs.insert", "insert into jobs (id) values ($1)";
+    pub(crate) INSERT_THING = "things.insert", "insert into things (workspace_id, id, code) values ($1, $2, $3)";
+    pub(crate) LIST_THINGS = "things.list", "select id, code from things where workspace_id = $1 order by id";
+    pub(crate) ALL_THINGS = "things.all", "select workspace_id, id from things order by id";
+    pub(crate) INSERT_JOB = "jobs.insert", "insert into jobs (id) values ($1)";
 }
 
 pub(crate) async fn database(engine: Engine) -> TestDb {
