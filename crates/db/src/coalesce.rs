@@ -108,6 +108,7 @@ where
     V: Send + Sync + 'static,
 {
     fn lock(&self) -> std::sync::MutexGuard<'_, State<K, V>> {
+        // farmgate: allow(blocking-lock) because held for a few instructions, never across an await
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

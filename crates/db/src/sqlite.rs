@@ -141,6 +141,7 @@ impl Sqlite {
             &mut *self
                 .0
                 .threads
+                // farmgate: allow(blocking-lock) because the slot is this unit's own: nobody else takes its lock
                 .lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner),
         );
@@ -201,6 +202,7 @@ pub(crate) struct SqliteTx {
 impl SqliteTx {
     fn commands(&self) -> Option<Sender<writer::Command>> {
         self.commands
+            // farmgate: allow(blocking-lock) because the slot is this unit's own: nobody else takes its lock
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .clone()
@@ -210,6 +212,7 @@ impl SqliteTx {
     fn enter(&self) -> Result<Sender<writer::Command>, DbError> {
         let mut slot = self
             .commands
+            // farmgate: allow(blocking-lock) because the slot is this unit's own: nobody else takes its lock
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(commands) = &*slot {

@@ -84,6 +84,7 @@ impl Settings {
     /// Where the database is.
     pub fn database(&self) -> Result<DbConfig> {
         let Some(url) = &self.database_url else {
+            // farmgate: allow(blocking-fs) because nothing is served yet while the process starts
             std::fs::create_dir_all(&self.data)
                 .with_context(|| format!("cannot make the data folder {}", self.data.display()))?;
             return Ok(DbConfig::sqlite(self.data.join("farmgate.db")));
@@ -154,6 +155,7 @@ impl Settings {
 fn stored_key(path: &Path) -> Result<[u8; 32]> {
     use std::os::unix::fs::OpenOptionsExt;
     let mut key = [0; 32];
+    // farmgate: allow(blocking-fs) because nothing is served yet while the process starts
     match std::fs::read_to_string(path) {
         Ok(text) => {
             hex::decode_to_slice(text.trim(), &mut key)

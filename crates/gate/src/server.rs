@@ -343,6 +343,7 @@ async fn scrape(request: &Request, connect: &Connect) -> Result<Scrape, String> 
 /// Reads processor time, memory, descriptors and sockets of a process from `/proc`.
 fn read_process(pid: u32, previous: &mut Previous, figures: &mut ServerFigures) -> Result<(), String> {
     let gone = |error: std::io::Error| format!("process {pid} cannot be read: {error}");
+    // farmgate: allow(blocking-fs) because reads the process table, which is memory
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).map_err(gone)?;
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).map_err(gone)?;
     let now = Instant::now();

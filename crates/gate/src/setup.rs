@@ -34,6 +34,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub fn find_scenarios(paths: &[PathBuf]) -> Result<Vec<PathBuf>, SetupError> {
     let mut found = Vec::new();
     for path in paths {
+        // farmgate: allow(blocking-fs) because files are read before the first request is sent
         if path.is_dir() {
             let entries = std::fs::read_dir(path).map_err(|e| failed(format!("{}: {e}", path.display())))?;
             let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
@@ -60,6 +61,7 @@ pub fn find_scenarios(paths: &[PathBuf]) -> Result<Vec<PathBuf>, SetupError> {
 /// With file, line, column and hint.
 pub fn read_scenario(path: &Path) -> Result<Scenario, SetupError> {
     let name = path.display().to_string();
+    // farmgate: allow(blocking-fs) because files are read before the first request is sent
     let text = std::fs::read_to_string(path).map_err(|e| failed(format!("{name}: {e}")))?;
     scenario::parse(&name, &text).map_err(|diagnostics| failed(diagnostics.to_string()))
 }
@@ -235,6 +237,7 @@ impl Given {
         let Some(path) = &self.http.ca_file else {
             return Ok(None);
         };
+        // farmgate: allow(blocking-fs) because files are read before the first request is sent
         let pem = std::fs::read(path).map_err(|e| failed(format!("{}: {e}", path.display())))?;
         Ok(Some(pem.into()))
     }

@@ -128,6 +128,7 @@ impl LocalLimiter {
     /// and a flood of addresses cannot wash out the count of another.
     pub fn check(&self, key: RateKey, quota: Quota, now: Timestamp) -> Decision {
         let shard = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or(0);
+        // farmgate: allow(blocking-lock) because held for one subtraction on one shard
         let mut known = self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner);
         let now = now.micros();
         if known.len() >= self.per_shard && !known.contains_key(&key) {

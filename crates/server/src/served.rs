@@ -187,6 +187,7 @@ impl Served {
             page: page.into(),
         };
         if self.0.edge.set(facts).is_ok() {
+            // farmgate: allow(blocking-lock) because taken by who reads the metrics, for as long as it takes to write them
             let mut registry = self.0.registry.lock().unwrap_or_else(PoisonError::into_inner);
             registry.register_collector(Box::new(EdgeCollector(metrics)));
         }
@@ -272,6 +273,7 @@ async fn show_metrics(State(served): State<Served>, headers: HeaderMap) -> Resul
         return Ok(Json(summary(&served)?).into_response());
     }
     let mut text = String::with_capacity(16 * 1024);
+    // farmgate: allow(blocking-lock) because taken by who reads the metrics, for as long as it takes to write them
     let registry = served.0.registry.lock().unwrap_or_else(PoisonError::into_inner);
     encode(&mut text, &registry).map_err(ApiError::internal)?;
     Ok(typed(

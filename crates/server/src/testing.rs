@@ -1,20 +1,19 @@
 //! What tests need to run an edge in process: a clock and ids of their own, and a client without a socket.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicI64, AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
 };
-use std::{sync::Arc, time::Duration};
 
 use axum::{body::Body, extract::Request};
 use domain::ids::{Clock, IdSource, Timestamp};
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
-use rand_chacha::{
-    ChaCha8Rng,
-    rand_core::{Rng as _, SeedableRng as _},
-};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::edge::{Edge, Peer};
@@ -52,16 +51,16 @@ impl Clock for TestClock {
 /// Ids and random bytes that follow from a seed.
 #[derive(Debug)]
 pub struct TestIds {
-    random: Mutex<ChaCha8Rng>,
+    seed: u64,
     made: AtomicU64,
 }
 
 impl TestIds {
     /// The same seed gives the same ids.
     #[must_use]
-    pub fn new(seed: u64) -> Self {
+    pub const fn new(seed: u64) -> Self {
         Self {
-            random: Mutex::new(ChaCha8Rng::seed_from_u64(seed)),
+            seed,
             made: AtomicU64::new(0),
         }
     }
@@ -77,10 +76,11 @@ impl IdSource for TestIds {
     }
 
     fn fill(&self, buffer: &mut [u8]) {
-        self.random
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .fill_bytes(buffer);
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        for (index, chunk) in (0_u64..).zip(buffer.chunks_mut(32)) {
+            let parts = [self.seed, number, index].map(u64::to_be_bytes);
+            chunk.copy_from_slice(&Sha256::digest(parts.concat())[..chunk.len()]);
+        }
     }
 }
 

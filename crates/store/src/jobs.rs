@@ -32,7 +32,7 @@ statements! {
     // One at a time looks for work, or two could both see the last free place of a user.
     LOCK = "jobs.lock",
         sqlite: "delete from jobs where false",
-        postgres: "select pg_advisory_xact_lock(7220202)";
+        postgres: "do $$ begin perform pg_advisory_xact_lock(7220202); end $$";
     LEASE = "jobs.lease", "
         update jobs
            set state = 'running', lease_owner = $1, leased_until = $2, attempts = attempts + 1, updated_at = $3

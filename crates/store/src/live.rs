@@ -11,7 +11,7 @@ statements! {
     // Positions are given under one lock: who sees position n sees all below it.
     LOCK = "live_messages.lock",
         sqlite: "delete from live_messages where position < 0",
-        postgres: "select pg_advisory_xact_lock(7220201)";
+        postgres: "do $$ begin perform pg_advisory_xact_lock(7220201); end $$";
     INSERT = "live_messages.insert", "
         insert into live_messages (workspace_id, id, topic, user_id, body, created_at)
         values ($1, $2, $3, $4, $5, $6)

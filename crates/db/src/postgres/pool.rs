@@ -39,6 +39,7 @@ pub(super) struct Connection {
 impl Connection {
     pub fn cached(&self, sql: &'static Sql) -> Option<Statement> {
         self.statements
+            // farmgate: allow(blocking-lock) because held to look up a prepared statement of one connection, which one unit uses at a time
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get(&sql.key())
@@ -47,6 +48,7 @@ impl Connection {
 
     pub fn remember(&self, sql: &'static Sql, statement: &Statement) {
         self.statements
+            // farmgate: allow(blocking-lock) because held to look up a prepared statement of one connection, which one unit uses at a time
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(sql.key(), statement.clone());

@@ -73,6 +73,7 @@ impl Isolate {
         let report = isolation::isolate(config, &options, &mut Stderr).await?;
         let json = serde_json::to_string_pretty(&report)?;
         if let Some(path) = &self.report {
+            // farmgate: allow(blocking-fs) because the run is over; nothing else is going on
             std::fs::write(path, &json).with_context(|| format!("cannot write {}", path.display()))?;
         }
         let text = if self.json { json } else { report.text() };

@@ -19,6 +19,7 @@ pub(super) struct ThreadTimes {
 impl ThreadTimes {
     /// Times of the calling thread so far; `None` where the system does not tell (anything but Linux).
     pub fn of_this_thread() -> Option<Self> {
+        // farmgate: allow(blocking-fs) because read once, before the load begins
         let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
         let mut numbers = text.split_whitespace().map(|n| n.parse::<f64>().ok());
         Some(Self {

@@ -79,6 +79,7 @@ impl State {
     /// # Errors
     /// See [`StateError`].
     pub fn load(path: &Path, plan: &str) -> Result<Self, StateError> {
+        // farmgate: allow(blocking-fs) because a few kilobytes between two steps of a soak, when nothing is being timed
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -119,6 +120,7 @@ impl State {
         };
         let text = serde_json::to_string(self).map_err(|e| failed(e.into()))?;
         let beside = path.with_extension("new");
+        // farmgate: allow(blocking-fs) because a few kilobytes between two steps of a soak, when nothing is being timed
         std::fs::write(&beside, text).map_err(failed)?;
         std::fs::rename(&beside, path).map_err(failed)
     }

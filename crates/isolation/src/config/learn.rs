@@ -76,6 +76,7 @@ impl Observer for Listener {
 /// When the file cannot be read or understood, or does not hold: an example that fails teaches nothing.
 pub async fn document(config: &Config, file: &Path) -> Result<Value, Error> {
     let name = file.display().to_string();
+    // farmgate: allow(blocking-fs) because files are read before the first request is sent
     let text = std::fs::read_to_string(file)
         .map_err(|error| Error::Config(format!("cannot read {name}: {error}")))?;
     let scenario = scenario::parse(&name, &text).map_err(|error| Error::Config(error.to_string()))?;

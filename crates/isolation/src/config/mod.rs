@@ -380,6 +380,7 @@ impl Config {
     /// When the file cannot be read, or is not understood.
     pub fn load(path: &Path) -> Result<Self, Error> {
         let file = path.display().to_string();
+        // farmgate: allow(blocking-fs) because files are read before the first request is sent
         let text = std::fs::read_to_string(path)
             .map_err(|error| Error::Config(format!("cannot read {file}: {error}")))?;
         let table: toml::Table = toml::from_str(&text).map_err(|error| Error::toml(&file, &error))?;

@@ -155,11 +155,13 @@ impl Finding {
 
 /// What must be done before requests may come: the server is ready when nothing is held.
 #[derive(Clone, Debug, Default)]
+// farmgate: allow(shared-store-lock) because a set of a few words, held for one look
 pub struct Latches(Arc<Mutex<BTreeSet<&'static str>>>);
 
 impl Latches {
     /// Holds the named latch, as `migrations` before they ran, or `serving` while draining.
     pub fn hold(&self, name: &'static str) {
+        // farmgate: allow(blocking-lock) because a set of a few words, held for one look
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
     }
 
@@ -172,6 +174,7 @@ impl Latches {
     #[must_use]
     pub fn held(&self) -> Vec<&'static str> {
         self.0
+            // farmgate: allow(blocking-lock) because a set of a few words, held for one look
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .iter()

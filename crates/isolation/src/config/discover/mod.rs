@@ -47,9 +47,11 @@ async fn fetch(config: &Config, place: &str) -> Result<Vec<u8>, Error> {
         let url = url::Url::parse(place).map_err(|error| Error::Config(format!("{place}: {error}")))?;
         target.url = Some(url[..url::Position::BeforePath].to_owned());
         url[url::Position::BeforePath..].to_owned()
+    // farmgate: allow(blocking-fs) because files are read before the first request is sent
     } else if place.starts_with('/') && !std::path::Path::new(place).exists() {
         place.to_owned()
     } else {
+        // farmgate: allow(blocking-fs) because files are read before the first request is sent
         return std::fs::read(place).map_err(|error| Error::Config(format!("cannot read {place}: {error}")));
     };
     let mut net = Net::new(Place::new(&target)?);
