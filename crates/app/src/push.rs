@@ -237,7 +237,8 @@ impl App {
                     .find(|one| one.dfid == dfid)
                     .map_or(ctx.workspace(), |one| one.owner_id);
                 let mut record = Record::new(self, ctx);
-                self.enrich_known(tx, ctx, &mut record, dfid, owner, &content)
+                let key = (owner, dfid);
+                self.enrich_known(tx, ctx, &mut record, key, &content, circuit.approvals.push)
                     .await?;
                 self.place(tx, ctx, record, dfid, owner, status, &job).await
             }
@@ -378,9 +379,9 @@ impl App {
         tx: &db::Tx,
         ctx: &Ctx,
         record: &mut Record<'_>,
-        dfid: Dfid,
-        owner: WorkspaceId,
+        (owner, dfid): (WorkspaceId, Dfid),
         pushed: &ItemContent,
+        approval_needed: bool,
     ) -> Result<()> {
         let own = owner == ctx.workspace();
         if !own {
@@ -400,6 +401,13 @@ impl App {
         let after = ItemContent { identifiers, data };
         if after == before {
             return Ok(());
+        }
+        if approval_needed && !own {
+            // An operation keeps no content that could be added later, and adding it now would pass the approvers by.
+            return Err(AppError::conflict(
+                "pushes into this circuit wait for approval, and this one would add to another workspace's item at \
+                 once: ask the item's owner to add it",
+            ));
         }
         let mut sources: Vec<String> = serde_json::from_str(&item.sources.0).unwrap_or_default();
         if !sources.iter().any(|source| source == "push-local") {
@@ -489,10 +497,13 @@ impl App {
             let moved = (OperationState::Pending, OperationState::Completed);
             if waits {
                 let key = (circuit, operation.id);
-                tx.pipeline(vec![circuit_items::move_operation(
-                    key, moved, None, None, record.now,
-                )])
-                .await?;
+                let mut steps = vec![circuit_items::move_operation(key, moved, None, None, record.now)];
+                // Nobody will approve it: the local item must not wait for that either.
+                steps.extend(job.local_id.map(|local| {
+                    let to = LocalItemStatus::Tokenized;
+                    local_items::settle(ctx.workspace(), local, dfid, to, Some(dfid), record.now)
+                }));
+                tx.pipeline(steps).await?;
             }
         }
         Ok(Outcome::Done(Pushed {
