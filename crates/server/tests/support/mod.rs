@@ -1,8 +1,9 @@
 //! The platform in process over a database of its own, with a clock the test owns.
 
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
 use std::{
     net::IpAddr,
-    process::Command,
     sync::{
         Arc,
         atomic::{AtomicI64, AtomicU64, Ordering},
@@ -15,7 +16,7 @@ use app::{
     identity::{IdentityConfig, PasswordConfig, Services},
 };
 use axum::{body::Body, extract::Request};
-use db::{Db, DbConfig, Engine, Micros, NoObserver};
+use db::{Db, Engine};
 use domain::{
     ids::{Clock, IdSource, Timestamp},
     tier::Tier,
@@ -25,10 +26,13 @@ use serde_json::{Value, json};
 use server::{
     csrf::Csrf,
     edge::{Edge, EdgeConfig, Outside, Peer},
-    platform::{Platform, PlatformAuthenticator, identity_routes},
+    platform::{
+        Platform, PlatformAuthenticator, PlatformIdempotency, core_routes, event_routes, identity_routes,
+    },
     rate::Quota,
 };
 use sha2::{Digest, Sha256};
+use test_support::TestDb;
 use uuid::Uuid;
 
 pub const PASSWORD: &str = "correct horse battery";
@@ -76,7 +80,7 @@ pub struct Service {
     pub clock: Arc<TestClock>,
     ids: Arc<TestIds>,
     config: IdentityConfig,
-    _folder: Arc<tempfile::TempDir>,
+    _database: Arc<TestDb>,
 }
 
 /// An answer.
@@ -96,55 +100,15 @@ pub struct Person {
     pub session_id: String,
 }
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "the runner of the tests names its PostgreSQL here"
-)]
-fn postgres_url() -> String {
-    std::env::var("FARMGATE_TEST_PG").expect(
-        "FARMGATE_TEST_PG must name a PostgreSQL server (postgres://user@host:port/postgres) for these tests",
-    )
-}
-
-fn target(engine: Engine, folder: &tempfile::TempDir) -> DbConfig {
-    if engine == Engine::Sqlite {
-        return DbConfig::sqlite(folder.path().join("farmgate.db"));
-    }
-    let url = postgres_url();
-    let name = format!(
-        "t_{}",
-        folder
-            .path()
-            .file_name()
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .replace('.', "")
-    );
-    let made = Command::new("psql")
-        .args([&url, "-qc", &format!("create database \"{name}\"")])
-        .status();
-    assert!(
-        made.expect("psql is installed").success(),
-        "cannot make the database {name}"
-    );
-    let (server, _) = url.rsplit_once('/').unwrap();
-    DbConfig::postgres(format!("{server}/{name}"))
-}
-
 impl Service {
     pub async fn start(engine: Engine) -> Self {
         Self::start_with(engine, |_| {}).await
     }
 
     pub async fn start_with(engine: Engine, change: impl FnOnce(&mut IdentityConfig)) -> Self {
-        let folder = Arc::new(tempfile::tempdir().unwrap());
-        let target = target(engine, &folder);
+        let database = Arc::new(test_support::migrated(engine, store::migrations::ALL).await);
         let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000_000_000)));
-        db::migrate::up(&target, store::migrations::ALL, Micros(clock.now().micros()))
-            .await
-            .unwrap();
-        let db = Db::open(target, Arc::new(NoObserver)).await.unwrap();
+        let db = database.open().await;
         let mut config = IdentityConfig::new([3; 32]);
         config.passwords = PasswordConfig {
             memory_kib: 64,
@@ -155,7 +119,7 @@ impl Service {
         };
         config.default_tier = Tier::Enterprise;
         change(&mut config);
-        Self::over(db, clock, Arc::default(), config, folder).await
+        Self::over(db, clock, Arc::default(), config, database).await
     }
 
     async fn over(
@@ -163,7 +127,7 @@ impl Service {
         clock: Arc<TestClock>,
         ids: Arc<TestIds>,
         config: IdentityConfig,
-        folder: Arc<tempfile::TempDir>,
+        database: Arc<TestDb>,
     ) -> Self {
         let identity = Services::start(&db, &*clock, &*ids, config.clone())
             .await
@@ -178,16 +142,15 @@ impl Service {
         };
         let app = App::new(parts);
         let csrf = Csrf::new([5; 32]);
-        let outside = Outside {
-            clock: clock.clone(),
-            ids: ids.clone(),
-            authenticator: Arc::new(PlatformAuthenticator(app.clone())),
-            csrf: csrf.clone(),
-        };
+        let authenticator = Arc::new(PlatformAuthenticator(app.clone()));
+        let mut outside = Outside::new(clock.clone(), ids.clone(), authenticator, csrf.clone());
+        outside.idempotency = Some(Arc::new(PlatformIdempotency(app.clone())));
         let mut edge = EdgeConfig::default();
-        edge.quotas.login = Quota::per_minute(10_000);
-        edge.quotas.reset = Quota::per_minute(10_000);
-        let routes = identity_routes().bind(Platform {
+        let quotas = edge.quotas.get_or_insert_default();
+        quotas.login = Quota::per_minute(10_000);
+        quotas.reset = Quota::per_minute(10_000);
+        let routes = identity_routes().merge(core_routes()).merge(event_routes());
+        let routes = routes.bind(Platform {
             app: app.clone(),
             csrf,
         });
@@ -199,14 +162,14 @@ impl Service {
             clock,
             ids,
             config,
-            _folder: folder,
+            _database: database,
         }
     }
 
     /// A second instance over the same database.
     pub async fn replica(&self) -> Self {
         let (db, clock, ids) = (self.db.clone(), self.clock.clone(), self.ids.clone());
-        Self::over(db, clock, ids, self.config.clone(), self._folder.clone()).await
+        Self::over(db, clock, ids, self.config.clone(), self._database.clone()).await
     }
 
     pub async fn send(
@@ -228,6 +191,19 @@ impl Service {
         headers: &[(&str, &str)],
         body: Option<Value>,
     ) -> Answer {
+        let body = body.map_or_else(Vec::new, |body| body.to_string().into_bytes());
+        self.send_bytes(address, method, path, headers, body).await
+    }
+
+    /// Sends a body as it is, JSON or not.
+    pub async fn send_bytes(
+        &self,
+        address: IpAddr,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Answer {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -235,7 +211,7 @@ impl Service {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+        let body = Body::from(body);
         let answer = self
             .edge
             .handle(
