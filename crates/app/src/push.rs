@@ -240,7 +240,8 @@ impl App {
             PushOutcome::Enrich(dfid) => {
                 let found = known.iter().find(|one| one.dfid == dfid);
                 let owner = found.map_or(ctx.workspace(), |one| one.owner_id);
-                self.enrich_known(tx, ctx, &mut record, dfid, owner, job.content).await?;
+                let waits = job.circuit.approvals.push;
+                self.enrich_known(tx, ctx, &mut record, (owner, dfid), job.content, waits).await?;
                 (dfid, owner)
             }
         };
@@ -373,9 +374,9 @@ impl App {
         tx: &db::Tx,
         ctx: &Ctx,
         record: &mut Record<'_>,
-        dfid: Dfid,
-        owner: WorkspaceId,
+        (owner, dfid): (WorkspaceId, Dfid),
         pushed: &ItemContent,
+        approval_needed: bool,
     ) -> Result<()> {
         let own = owner == ctx.workspace();
         if !own {
@@ -395,6 +396,13 @@ impl App {
         let after = ItemContent { identifiers, data };
         if after == before {
             return Ok(());
+        }
+        if approval_needed && !own {
+            // An operation keeps no content that could be added later, and adding it now would pass the approvers by.
+            return Err(AppError::conflict(
+                "pushes into this circuit wait for approval, and this one would add to another workspace's item at \
+                 once: ask the item's owner to add it",
+            ));
         }
         let mut sources: Vec<String> = serde_json::from_str(&item.sources.0).unwrap_or_default();
         if !sources.iter().any(|source| source == "push-local") {
@@ -441,7 +449,13 @@ impl App {
             // Another member had placed the item here already: it was enriched, and nothing waits.
             let moved = (OperationState::Pending, OperationState::Completed);
             let step = circuit_items::move_operation((circuit, operation.id), moved, None, None, record.now);
-            tx.pipeline(vec![step]).await?;
+            let mut steps = vec![step];
+            // Nobody will approve it: the local item must not wait for that either.
+            steps.extend(job.local_id.map(|local| {
+                let to = LocalItemStatus::Tokenized;
+                local_items::settle(ctx.workspace(), local, dfid, to, Some(dfid), record.now)
+            }));
+            tx.pipeline(steps).await?;
         }
         Ok(Outcome::Done(Pushed {
             dfid,

@@ -475,6 +475,87 @@ pub async fn what_was_pulled_stays_readable(engine: Engine) {
     }
 }
 
+pub async fn an_admin_of_a_third_workspace_decides(engine: Engine) {
+    let service = Service::start(engine).await;
+    let (ana, bia, dora) = (
+        service.person("ana").await,
+        service.person("bia").await,
+        service.person("dora").await,
+    );
+    let circuit = service
+        .circuit(&ana, json!({"approvals": {"push": true, "pull": true}}))
+        .await;
+    service.join(&ana, &circuit, (&bia, "bia"), "member").await;
+    service.join(&ana, &circuit, (&dora, "dora"), "admin").await;
+    let approve = |answer: &Value| format!("{circuit}/operations/{}/approve", text(answer, "operation_id"));
+    let anas = service
+        .local(&ana, json!([gtin(1)]), json!({"weight": 400}))
+        .await;
+    let pushed = service.push(&ana, &circuit, &anas).await.body;
+    service
+        .expect(200, &dora, "POST", &approve(&pushed), json!({}))
+        .await;
+    assert_eq!(
+        service.get(&ana, &format!("/api/items/local/{anas}")).await.body["status"],
+        "tokenized"
+    );
+    let dfid = text(&pushed, "dfid");
+    let pulled = service
+        .expect(
+            201,
+            &bia,
+            "POST",
+            &format!("{circuit}/pull"),
+            json!({"dfid": dfid}),
+        )
+        .await;
+    service
+        .expect(200, &dora, "POST", &approve(&pulled), json!({}))
+        .await;
+    let item = format!("/api/items/{dfid}");
+    assert_eq!(service.get(&bia, &item).await.status, 200);
+    assert_eq!(
+        service.get(&dora, &item).await.status,
+        404,
+        "who decides pulls for herself"
+    );
+    // What adds nothing new to wait for leaves no local item waiting for ever.
+    let equal = service
+        .local(&ana, json!([gtin(1)]), json!({"weight": 400}))
+        .await;
+    let again = service.push(&ana, &circuit, &equal).await.body;
+    assert_eq!(
+        (&again["dfid"], &again["operation_state"]),
+        (&json!(dfid), &json!("completed")),
+        "{again}"
+    );
+    assert_eq!(
+        service.get(&ana, &format!("/api/items/local/{equal}")).await.body["status"],
+        "tokenized"
+    );
+    // Nobody adds to another's item past the approvers.
+    let others = service
+        .local(&bia, json!([gtin(1)]), json!({"vaccine": "2026"}))
+        .await;
+    assert_eq!(service.push(&bia, &circuit, &others).await.status, 409);
+    let seen = service.get(&ana, &item).await.body;
+    assert_eq!(seen["enriched_data"], json!({"weight": 400}));
+    service
+        .expect(
+            204,
+            &dora,
+            "DELETE",
+            &format!("{circuit}/items/{dfid}"),
+            Value::Null,
+        )
+        .await;
+    assert_eq!(
+        service.get(&bia, &item).await.status,
+        200,
+        "what was pulled stays"
+    );
+}
+
 pub async fn a_batch_is_all_or_each_for_itself(engine: Engine) {
     let service = Service::start(engine).await;
     let ana = service.person("ana").await;

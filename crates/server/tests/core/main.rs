@@ -10,6 +10,7 @@ mod cases;
 mod farm;
 #[path = "../support/mod.rs"]
 mod fixture;
+mod walk;
 
 macro_rules! suite {
     ($engine:ident, $variant:ident: $($module:ident::{$($case:ident),+ $(,)?}),+ $(,)?) => {
@@ -38,6 +39,7 @@ both! {
         eight_approvals_make_one_transition,
         a_refused_push_leaves_nothing_and_can_be_repeated,
         what_was_pulled_stays_readable,
+        an_admin_of_a_third_workspace_decides,
         a_batch_is_all_or_each_for_itself,
         unmerging_local_items_restores_them_exactly,
         items_are_enriched_merged_split_and_shared,
@@ -46,5 +48,9 @@ both! {
         an_archived_circuit_takes_nothing,
         a_public_circuit_shows_itself_when_it_says_so,
         bad_input_changes_nothing,
+    },
+    walk::{
+        every_route_answers_each_caller_as_its_policy_says,
+        hidden_and_absent_answer_alike,
     },
 }
