@@ -83,6 +83,10 @@ impl From<DbError> for AppError {
             DbError::Unavailable { .. } | DbError::Retry { .. } => {
                 (ErrorCode::Unavailable, "the database is busy or away; nothing was changed, try again")
             }
+            DbError::Unconfirmed => (
+                ErrorCode::Unavailable,
+                "the database did not confirm the change: read before trying again, it may have been made",
+            ),
             DbError::Timeout => (ErrorCode::DeadlineExceeded, "the database took too long; nothing was changed, try again"),
             DbError::Unique { .. } => (ErrorCode::Conflict, "something with the same key exists"),
             DbError::ForeignKey { .. } => (ErrorCode::Conflict, "something this refers to is gone or still in use"),

@@ -187,23 +187,28 @@ impl<'a> Part<'a> {
 
 /// Polls all parts in order, so that they are sent in order; answers with the first error by position.
 ///
-/// A part that fails in the first pass could not be encoded and was not sent. Nothing after it is sent either,
-/// least of all `commit`: the lease stays open and is rolled back.
+/// A part that fails in the first pass may not have been sent, because it could not be encoded. Nothing after it is
+/// sent either, least of all `commit`: the lease stays open and is rolled back. The parts before it are waited for:
+/// on a busy machine an answer can arrive within the first pass, and then the cause is an earlier part's error.
 async fn in_order(mut parts: Vec<Part<'_>>) -> Result<Vec<Outcome>, DbError> {
     let mut first_pass = true;
     poll_fn(|context| {
-        let mut pending = false;
-        for part in parts.iter_mut().filter(|part| part.done.is_none()) {
+        let (mut pending, mut failed) = (false, None);
+        for (index, part) in parts.iter_mut().enumerate().filter(|(_, part)| part.done.is_none()) {
             match part.work.as_mut().poll(context) {
                 Poll::Ready(result) => {
-                    let unsent = first_pass && result.is_err();
+                    let stop = first_pass && result.is_err();
                     part.done = Some(result);
-                    if unsent {
-                        return Poll::Ready(());
+                    if stop {
+                        failed = Some(index);
+                        break;
                     }
                 }
                 Poll::Pending => pending = true,
             }
+        }
+        if let Some(index) = failed {
+            parts.truncate(index + 1);
         }
         first_pass = false;
         if pending { Poll::Pending } else { Poll::Ready(()) }
