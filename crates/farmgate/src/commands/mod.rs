@@ -3,6 +3,7 @@
 mod check;
 mod compare;
 mod gate;
+mod import;
 mod init;
 mod isolate;
 mod load;
@@ -37,6 +38,7 @@ pub const TOOL_ERROR: u8 = Exit::Error as u8;
 pub enum Command {
     Serve(serve::Serve),
     Migrate(serve::Migrate),
+    Import(import::Import),
     Check(check::Check),
     Smoke(smoke::Smoke),
     Load(load::Load),
@@ -53,6 +55,7 @@ pub fn run(command: Command) -> ExitCode {
     let done = match command {
         Command::Serve(serve) => on_runtime(serve.run(out)).map(|exit| exit as u8),
         Command::Migrate(migrate) => on_runtime(migrate.run(out)).map(|exit| exit as u8),
+        Command::Import(import) => on_runtime(import.run(out)).map(|exit| exit as u8),
         Command::Check(check) => check.run(out).map(|exit| exit as u8),
         Command::Smoke(smoke) => smoke.run(),
         Command::Load(load) => load.run(),
