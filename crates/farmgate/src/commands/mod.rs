@@ -5,6 +5,7 @@ mod compare;
 mod gate;
 mod init;
 mod isolate;
+mod joined;
 mod load;
 mod options;
 mod report;
