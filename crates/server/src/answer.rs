@@ -60,7 +60,15 @@ impl<T> Listing<T> {
         view: impl FnMut(U) -> Result<T, E>,
     ) -> Result<Self, E> {
         let data: Result<Vec<T>, E> = page.data.into_iter().map(view).collect();
-        Ok(Self::new(Page { data: data?, next: page.next }, limit, total, |view| view))
+        Ok(Self::new(
+            Page {
+                data: data?,
+                next: page.next,
+            },
+            limit,
+            total,
+            |view| view,
+        ))
     }
 }
 

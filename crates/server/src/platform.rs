@@ -16,7 +16,10 @@ use crate::{
     caller::{AuthError, AuthRequest, Authenticated, Authenticator, Caller, Presented},
     csrf::Csrf,
     idempotency::{self, Claim},
-    routes::{activity, audit, events, jobs, live, admin, api_keys, auth, circuits, credits, exchange, items, local_items, members, sessions, workspace,},
+    routes::{
+        activity, admin, api_keys, audit, auth, circuits, credits, events, exchange, items, jobs, live,
+        local_items, members, sessions, workspace,
+    },
 };
 
 /// What every route of the platform is given.
@@ -52,7 +55,11 @@ pub fn core_routes() -> Routes<Platform> {
 /// The routes of events, activity, audit, jobs and the live channel.
 #[must_use]
 pub fn event_routes() -> Routes<Platform> {
-    events::routes().merge(activity::routes()).merge(audit::routes()).merge(jobs::routes()).merge(live::routes())
+    events::routes()
+        .merge(activity::routes())
+        .merge(audit::routes())
+        .merge(jobs::routes())
+        .merge(live::routes())
 }
 
 /// The context of a use case: the edge's caller, address and request id.

@@ -76,7 +76,12 @@ struct Filter {
 
 impl From<Filter> for ActivityFilter {
     fn from(filter: Filter) -> Self {
-        Self { actor: filter.user_id, action: filter.action, from: filter.from, to: filter.to }
+        Self {
+            actor: filter.user_id,
+            action: filter.action,
+            from: filter.from,
+            to: filter.to,
+        }
     }
 }
 
@@ -132,8 +137,14 @@ struct ActionView {
 }
 
 fn stats_view(counts: Vec<ActionCount>) -> Json<StatsView> {
-    let view = |one: ActionCount| ActionView { action: one.action, count: one.count, last_at: one.last_at };
-    Json(StatsView { actions: counts.into_iter().map(view).collect() })
+    let view = |one: ActionCount| ActionView {
+        action: one.action,
+        count: one.count,
+        last_at: one.last_at,
+    };
+    Json(StatsView {
+        actions: counts.into_iter().map(view).collect(),
+    })
 }
 
 async fn list(
@@ -141,7 +152,10 @@ async fn list(
     State(platform): State<Platform>,
     list: List<Filter>,
 ) -> Result<Listing<ActivityView>, ApiError> {
-    let page = platform.app.activities(&context(&ctx)?, None, &list.filter.into(), &list.page).await?;
+    let page = platform
+        .app
+        .activities(&context(&ctx)?, None, &list.filter.into(), &list.page)
+        .await?;
     Ok(Listing::new(page, list.page.limit, None, ActivityView::from))
 }
 
@@ -151,7 +165,10 @@ async fn list_of_circuit(
     Path(circuit): Path<CircuitId>,
     list: List<Filter>,
 ) -> Result<Listing<ActivityView>, ApiError> {
-    let page = platform.app.activities(&context(&ctx)?, Some(circuit), &list.filter.into(), &list.page).await?;
+    let page = platform
+        .app
+        .activities(&context(&ctx)?, Some(circuit), &list.filter.into(), &list.page)
+        .await?;
     Ok(Listing::new(page, list.page.limit, None, ActivityView::from))
 }
 
@@ -160,7 +177,12 @@ async fn stats(
     State(platform): State<Platform>,
     Query(query): Query<Since>,
 ) -> Result<Json<StatsView>, ApiError> {
-    Ok(stats_view(platform.app.activity_stats(&context(&ctx)?, None, query.since).await?))
+    Ok(stats_view(
+        platform
+            .app
+            .activity_stats(&context(&ctx)?, None, query.since)
+            .await?,
+    ))
 }
 
 async fn stats_of_circuit(
@@ -169,5 +191,10 @@ async fn stats_of_circuit(
     Path(circuit): Path<CircuitId>,
     Query(query): Query<Since>,
 ) -> Result<Json<StatsView>, ApiError> {
-    Ok(stats_view(platform.app.activity_stats(&context(&ctx)?, Some(circuit), query.since).await?))
+    Ok(stats_view(
+        platform
+            .app
+            .activity_stats(&context(&ctx)?, Some(circuit), query.since)
+            .await?,
+    ))
 }

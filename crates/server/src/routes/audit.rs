@@ -35,7 +35,9 @@ pub fn routes() -> Routes<Platform> {
         .get(
             "/api/audit",
             read(),
-            Operation::new(TAG, "Lists the audit trail, newest first").query::<Filter>().returns_page::<AuditView>(),
+            Operation::new(TAG, "Lists the audit trail, newest first")
+                .query::<Filter>()
+                .returns_page::<AuditView>(),
             list,
         )
         .get(
@@ -57,7 +59,9 @@ pub fn routes() -> Routes<Platform> {
         .get(
             "/api/incidents/{incident_id}",
             read(),
-            Operation::new(TAG, "Reads an incident").returns::<IncidentView>(200).problems(&[ErrorCode::NotFound]),
+            Operation::new(TAG, "Reads an incident")
+                .returns::<IncidentView>(200)
+                .problems(&[ErrorCode::NotFound]),
             incident,
         )
         .post(
@@ -209,8 +213,15 @@ struct ResolveBody {
     resolution: String,
 }
 
-async fn list(ctx: Ctx, State(platform): State<Platform>, list: List<Filter>) -> Result<Listing<AuditView>, ApiError> {
-    let page = platform.app.audit_records(&context(&ctx)?, &list.filter.into(), &list.page).await?;
+async fn list(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    list: List<Filter>,
+) -> Result<Listing<AuditView>, ApiError> {
+    let page = platform
+        .app
+        .audit_records(&context(&ctx)?, &list.filter.into(), &list.page)
+        .await?;
     Ok(Listing::new(page, list.page.limit, None, AuditView::from))
 }
 
@@ -220,14 +231,20 @@ async fn export(
     Query(filter): Query<Filter>,
 ) -> Result<Response, ApiError> {
     let (context, filter) = (context(&ctx)?, AuditFilter::from(filter));
-    let page = PageRequest { limit: EXPORT_PAGE, ..PageRequest::default() };
+    let page = PageRequest {
+        limit: EXPORT_PAGE,
+        ..PageRequest::default()
+    };
     let pieces = stream::unfold(Some(page), move |page| {
         let (app, context, filter) = (platform.app.clone(), context.clone(), filter.clone());
         async move {
             let page = page?;
             Some(match app.audit_records(&context, &filter, &page).await {
                 Ok(found) => {
-                    let next = found.next.map(|cursor| PageRequest { after: Some(cursor), ..page });
+                    let next = found.next.map(|cursor| PageRequest {
+                        after: Some(cursor),
+                        ..page
+                    });
                     (Ok(lines(found.data)), next)
                 }
                 Err(error) => (Err(error), None),
@@ -235,7 +252,10 @@ async fn export(
         }
     });
     let mut response = Response::new(Body::from_stream(pieces));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/x-ndjson"),
+    );
     Ok(response)
 }
 
@@ -255,7 +275,10 @@ async fn incidents(
     list: List<IncidentFilter>,
 ) -> Result<Listing<IncidentView>, ApiError> {
     let (state, rule) = (list.filter.state.as_deref(), list.filter.rule.as_deref());
-    let page = platform.app.incidents(&context(&ctx)?, state, rule, &list.page).await?;
+    let page = platform
+        .app
+        .incidents(&context(&ctx)?, state, rule, &list.page)
+        .await?;
     Ok(Listing::new(page, list.page.limit, None, IncidentView::from))
 }
 
@@ -273,7 +296,13 @@ async fn assign(
     Path(id): Path<IncidentId>,
     Json(body): Json<AssignBody>,
 ) -> Result<Json<IncidentView>, ApiError> {
-    Ok(Json(platform.app.assign_incident(&context(&ctx)?, id, body.user_id).await?.into()))
+    Ok(Json(
+        platform
+            .app
+            .assign_incident(&context(&ctx)?, id, body.user_id)
+            .await?
+            .into(),
+    ))
 }
 
 async fn resolve(
@@ -282,5 +311,11 @@ async fn resolve(
     Path(id): Path<IncidentId>,
     Json(body): Json<ResolveBody>,
 ) -> Result<Json<IncidentView>, ApiError> {
-    Ok(Json(platform.app.resolve_incident(&context(&ctx)?, id, &body.resolution).await?.into()))
+    Ok(Json(
+        platform
+            .app
+            .resolve_incident(&context(&ctx)?, id, &body.resolution)
+            .await?
+            .into(),
+    ))
 }

@@ -1,7 +1,14 @@
 //! Events: recording, reading, changing, erasing, exporting; an item's timeline; events of local items.
 
-use app::events::{EventChange, EventQuery, NewEvent, export::{Export, Format}};
-use axum::{body::Body, extract::State, response::{IntoResponse, Response}};
+use app::events::{
+    EventChange, EventQuery, NewEvent,
+    export::{Export, Format},
+};
+use axum::{
+    body::Body,
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use domain::{
     dfid::Dfid,
     event::Visibility,
@@ -17,7 +24,8 @@ use store::events::Event;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    ApiError, Created, Ctx, IfMatch, Json, List, Listing, NoContent, Operation, Path, Policy, Query, Routes, Tagged,
+    ApiError, Created, Ctx, IfMatch, Json, List, Listing, NoContent, Operation, Path, Policy, Query, Routes,
+    Tagged,
     extract::NoFilter,
     platform::{Platform, context},
 };
@@ -46,7 +54,9 @@ fn writing() -> Routes<Platform> {
             "/api/events",
             write(),
             Operation::new(TAG, "Records an event")
-                .description("The same `client_event_id` again answers 200 with the event as it was recorded.")
+                .description(
+                    "The same `client_event_id` again answers 200 with the event as it was recorded.",
+                )
                 .body::<EventBody>()
                 .returns::<EventView>(201)
                 .returns::<EventView>(200)
@@ -65,12 +75,15 @@ fn writing() -> Routes<Platform> {
         .put(
             "/api/events/{event_id}",
             write(),
-            Operation::new(TAG, "Replaces tags and data of an operational event of the workspace")
-                .description("An event about an item is never edited: a later event corrects it.")
-                .body::<ChangeBody>()
-                .returns::<EventView>(200)
-                .problems(&[ErrorCode::NotFound, ErrorCode::Conflict, ErrorCode::Gone])
-                .if_match(),
+            Operation::new(
+                TAG,
+                "Replaces tags and data of an operational event of the workspace",
+            )
+            .description("An event about an item is never edited: a later event corrects it.")
+            .body::<ChangeBody>()
+            .returns::<EventView>(200)
+            .problems(&[ErrorCode::NotFound, ErrorCode::Conflict, ErrorCode::Gone])
+            .if_match(),
             change,
         )
         .delete(
@@ -78,7 +91,11 @@ fn writing() -> Routes<Platform> {
             write(),
             Operation::new(TAG, "Erases what an event said; that it existed stays in the log")
                 .returns_nothing(204)
-                .problems(&[ErrorCode::NotFound, ErrorCode::Gone, ErrorCode::PreconditionFailed]),
+                .problems(&[
+                    ErrorCode::NotFound,
+                    ErrorCode::Gone,
+                    ErrorCode::PreconditionFailed,
+                ]),
             erase,
         )
 }
@@ -88,15 +105,20 @@ fn reading() -> Routes<Platform> {
         .get(
             "/api/events",
             read(),
-            Operation::new(TAG, "Lists events of the workspace; with a `dfid`, all the workspace may see of that item")
-                .query::<EventFilter>()
-                .returns_page::<EventView>(),
+            Operation::new(
+                TAG,
+                "Lists events of the workspace; with a `dfid`, all the workspace may see of that item",
+            )
+            .query::<EventFilter>()
+            .returns_page::<EventView>(),
             list,
         )
         .get(
             "/api/events/stats",
             read(),
-            Operation::new(TAG, "Counts events per type and hour").query::<Span>().returns::<StatsView>(200),
+            Operation::new(TAG, "Counts events per type and hour")
+                .query::<Span>()
+                .returns::<StatsView>(200),
             stats,
         )
         .get(
@@ -131,18 +153,24 @@ fn of_items() -> Routes<Platform> {
         .post(
             "/api/items/local/{local_id}/events",
             write(),
-            Operation::new(TAG, "Keeps an event of a local item until the item has its global id")
-                .body::<EventBody>()
-                .returns::<LocalEventView>(201)
-                .problems(&[ErrorCode::NotFound]),
+            Operation::new(
+                TAG,
+                "Keeps an event of a local item until the item has its global id",
+            )
+            .body::<EventBody>()
+            .returns::<LocalEventView>(201)
+            .problems(&[ErrorCode::NotFound]),
             create_local,
         )
         .post(
             "/api/items/local/{local_id}/push-events",
             write(),
-            Operation::new(TAG, "Moves a local item's events to its global id; repeating it is harmless")
-                .returns::<MovedView>(200)
-                .problems(&[ErrorCode::NotFound, ErrorCode::Conflict]),
+            Operation::new(
+                TAG,
+                "Moves a local item's events to its global id; repeating it is harmless",
+            )
+            .returns::<MovedView>(200)
+            .problems(&[ErrorCode::NotFound, ErrorCode::Conflict]),
             push_local,
         )
 }
@@ -225,7 +253,9 @@ impl EventBody {
 
 /// Puts the description of older clients into the data, unless the data has its own.
 fn describe(data: Option<Value>, description: Option<String>) -> Option<Value> {
-    let Some(description) = description else { return data };
+    let Some(description) = description else {
+        return data;
+    };
     let mut data = data.unwrap_or_else(|| Value::Object(Map::new()));
     if let Value::Object(members) = &mut data {
         members.entry("description").or_insert(Value::String(description));
@@ -457,14 +487,25 @@ async fn create(
     State(platform): State<Platform>,
     Json(body): Json<EventBody>,
 ) -> Result<Response, ApiError> {
-    let outcome = platform.app.record_event(&context(&ctx)?, body.into_event()).await?;
+    let outcome = platform
+        .app
+        .record_event(&context(&ctx)?, body.into_event())
+        .await?;
     if outcome.event.erased_at.is_some() {
-        return Err(ApiError::new(ErrorCode::Gone, "the event was recorded before and has been erased"));
+        return Err(ApiError::new(
+            ErrorCode::Gone,
+            "the event was recorded before and has been erased",
+        ));
     }
     let (location, version) = (format!("/api/events/{}", outcome.event.id), outcome.event.version);
     let body = EventView::from(outcome.event);
     Ok(match outcome.created {
-        true => Created { location, version: Some(version), body }.into_response(),
+        true => Created {
+            location,
+            version: Some(version),
+            body,
+        }
+        .into_response(),
         false => Tagged::new(version, body).into_response(),
     })
 }
@@ -492,7 +533,9 @@ async fn list(
         true => Some(platform.app.count_events(&context, &query).await?),
         false => None,
     };
-    Ok(Listing::new(page, list.page.limit, total, |event| shown(event, context.workspace())))
+    Ok(Listing::new(page, list.page.limit, total, |event| {
+        shown(event, context.workspace())
+    }))
 }
 
 async fn get(
@@ -512,12 +555,22 @@ async fn change(
     IfMatch(known): IfMatch,
     Json(body): Json<ChangeBody>,
 ) -> Result<Tagged<EventView>, ApiError> {
-    let change = EventChange { tags: body.tags, data: body.data };
-    let event = platform.app.change_event(&context(&ctx)?, id, known, change).await?;
+    let change = EventChange {
+        tags: body.tags,
+        data: body.data,
+    };
+    let event = platform
+        .app
+        .change_event(&context(&ctx)?, id, known, change)
+        .await?;
     Ok(Tagged::new(event.version, event.into()))
 }
 
-async fn erase(ctx: Ctx, State(platform): State<Platform>, Path(id): Path<EventId>) -> Result<NoContent, ApiError> {
+async fn erase(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Path(id): Path<EventId>,
+) -> Result<NoContent, ApiError> {
     platform.app.erase_event(&context(&ctx)?, id).await?;
     Ok(NoContent)
 }
@@ -527,14 +580,20 @@ async fn stats(
     State(platform): State<Platform>,
     Query(span): Query<Span>,
 ) -> Result<Json<StatsView>, ApiError> {
-    let counts = platform.app.event_stats(&context(&ctx)?, span.from, span.to).await?;
+    let counts = platform
+        .app
+        .event_stats(&context(&ctx)?, span.from, span.to)
+        .await?;
     let total = counts.iter().map(|count| count.count).sum();
     let view = |one: store::event_queries::HourCount| HourView {
         event_type: one.event_type,
         hour: one.hour,
         count: one.count,
     };
-    Ok(Json(StatsView { counts: counts.into_iter().map(view).collect(), total }))
+    Ok(Json(StatsView {
+        counts: counts.into_iter().map(view).collect(),
+        total,
+    }))
 }
 
 async fn export(
@@ -555,13 +614,19 @@ async fn export(
     let (context, mut export) = (context(&ctx)?, Export::new(query, format));
     // The first piece is read before the head is sent, so that a refusal is an answer and not a broken body.
     let first = export.next(&platform.app, &context).await?.unwrap_or_default();
-    let rest = stream::unfold((platform.app, context, export), |(app, context, mut export)| async move {
-        let piece = export.next(&app, &context).await.transpose()?;
-        Some((piece, (app, context, export)))
-    });
+    let rest = stream::unfold(
+        (platform.app, context, export),
+        |(app, context, mut export)| async move {
+            let piece = export.next(&app, &context).await.transpose()?;
+            Some((piece, (app, context, export)))
+        },
+    );
     let pieces = futures_util::StreamExt::chain(stream::iter([Ok(first)]), rest);
     let mut response = Response::new(Body::from_stream(pieces));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(format.media_type()),
+    );
     Ok(response)
 }
 
@@ -572,12 +637,18 @@ async fn timeline(
     list: List<NoFilter>,
 ) -> Result<Listing<EventView>, ApiError> {
     if list.with_total {
-        let error = FieldError::new("with_total", "not_here", "a timeline is not counted: ask `/api/events?dfid=`");
+        let error = FieldError::new(
+            "with_total",
+            "not_here",
+            "a timeline is not counted: ask `/api/events?dfid=`",
+        );
         return Err(ApiError::malformed(vec![error]));
     }
     let context = context(&ctx)?;
     let page = platform.app.item_timeline(&context, dfid, &list.page).await?;
-    Ok(Listing::new(page, list.page.limit, None, |event| shown(event, context.workspace())))
+    Ok(Listing::new(page, list.page.limit, None, |event| {
+        shown(event, context.workspace())
+    }))
 }
 
 async fn create_local(
@@ -586,8 +657,15 @@ async fn create_local(
     Path(local_id): Path<String>,
     Json(body): Json<EventBody>,
 ) -> Result<(StatusCode, Json<LocalEventView>), ApiError> {
-    let event = platform.app.record_local_event(&context(&ctx)?, &local_id, body.into_event()).await?;
-    let view = LocalEventView { id: event.id, local_id, created_at: event.created_at };
+    let event = platform
+        .app
+        .record_local_event(&context(&ctx)?, &local_id, body.into_event())
+        .await?;
+    let view = LocalEventView {
+        id: event.id,
+        local_id,
+        created_at: event.created_at,
+    };
     Ok((StatusCode::CREATED, Json(view)))
 }
 
@@ -598,5 +676,9 @@ async fn push_local(
 ) -> Result<Json<MovedView>, ApiError> {
     let moved = platform.app.push_local_events(&context(&ctx)?, &local_id).await?;
     let events: Vec<EventView> = moved.events.into_iter().map(EventView::from).collect();
-    Ok(Json(MovedView { moved: events.len(), more: moved.more, events }))
+    Ok(Json(MovedView {
+        moved: events.len(),
+        more: moved.more,
+        events,
+    }))
 }

@@ -42,13 +42,17 @@ pub fn routes() -> Routes<Platform> {
         .get(
             "/api/jobs",
             Policy::viewer(ApiScope::JobsRead),
-            Operation::new(TAG, "Lists jobs, newest first").query::<Filter>().returns_page::<JobView>(),
+            Operation::new(TAG, "Lists jobs, newest first")
+                .query::<Filter>()
+                .returns_page::<JobView>(),
             list,
         )
         .get(
             "/api/jobs/{job_id}",
             Policy::viewer(ApiScope::JobsRead),
-            Operation::new(TAG, "Reads a job").returns::<JobView>(200).problems(&[ErrorCode::NotFound]),
+            Operation::new(TAG, "Reads a job")
+                .returns::<JobView>(200)
+                .problems(&[ErrorCode::NotFound]),
             get,
         )
         .get(
@@ -60,7 +64,12 @@ pub fn routes() -> Routes<Platform> {
                 .problems(&[ErrorCode::NotFound, ErrorCode::InvalidTransition, ErrorCode::Gone]),
             output,
         )
-        .post("/api/jobs/{job_id}/cancel", Policy::member(ApiScope::JobsWrite), steered("Ends a job"), cancel)
+        .post(
+            "/api/jobs/{job_id}/cancel",
+            Policy::member(ApiScope::JobsWrite),
+            steered("Ends a job"),
+            cancel,
+        )
         .post(
             "/api/jobs/{job_id}/retry",
             Policy::member(ApiScope::JobsWrite),
@@ -110,7 +119,12 @@ impl From<StartBody> for Task {
             Some(FormatWord::Jsonl) => app::events::export::Format::Jsonl,
             Some(FormatWord::Csv) | None => app::events::export::Format::Csv,
         };
-        Self::Export(ExportTask { format, event_type: body.event_type, from: body.from, to: body.to })
+        Self::Export(ExportTask {
+            format,
+            event_type: body.event_type,
+            from: body.from,
+            to: body.to,
+        })
     }
 }
 
@@ -172,41 +186,78 @@ async fn start(
     Json(body): Json<StartBody>,
 ) -> Result<Created<JobView>, ApiError> {
     let job = platform.app.start_job(&context(&ctx)?, &body.into()).await?;
-    Ok(Created { location: format!("/api/jobs/{}", job.id), version: None, body: job.into() })
+    Ok(Created {
+        location: format!("/api/jobs/{}", job.id),
+        version: None,
+        body: job.into(),
+    })
 }
 
-async fn list(ctx: Ctx, State(platform): State<Platform>, list: List<Filter>) -> Result<Listing<JobView>, ApiError> {
+async fn list(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    list: List<Filter>,
+) -> Result<Listing<JobView>, ApiError> {
     let context = context(&ctx)?;
     let Filter { state, kind, mine } = list.filter;
-    let filter = JobFilter { created_by: mine.then(|| context.user()), state, kind };
+    let filter = JobFilter {
+        created_by: mine.then(|| context.user()),
+        state,
+        kind,
+    };
     let page = platform.app.jobs(&context, &filter, &list.page).await?;
     Ok(Listing::new(page, list.page.limit, None, JobView::from))
 }
 
-async fn get(ctx: Ctx, State(platform): State<Platform>, Path(id): Path<JobId>) -> Result<Json<JobView>, ApiError> {
+async fn get(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Path(id): Path<JobId>,
+) -> Result<Json<JobView>, ApiError> {
     Ok(Json(platform.app.job(&context(&ctx)?, id).await?.into()))
 }
 
-async fn cancel(ctx: Ctx, State(platform): State<Platform>, Path(id): Path<JobId>) -> Result<Json<JobView>, ApiError> {
+async fn cancel(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Path(id): Path<JobId>,
+) -> Result<Json<JobView>, ApiError> {
     Ok(Json(platform.app.cancel_job(&context(&ctx)?, id).await?.into()))
 }
 
-async fn retry(ctx: Ctx, State(platform): State<Platform>, Path(id): Path<JobId>) -> Result<Json<JobView>, ApiError> {
+async fn retry(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Path(id): Path<JobId>,
+) -> Result<Json<JobView>, ApiError> {
     Ok(Json(platform.app.retry_job(&context(&ctx)?, id).await?.into()))
 }
 
-async fn output(ctx: Ctx, State(platform): State<Platform>, Path(id): Path<JobId>) -> Result<Response, ApiError> {
+async fn output(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+    Path(id): Path<JobId>,
+) -> Result<Response, ApiError> {
     let context = context(&ctx)?;
     let (_, Task::Export(task)) = platform.app.completed_job(&context, id).await?;
     let Some(first) = platform.app.job_output(&context, id, 0).await? else {
-        return Err(ApiError::new(ErrorCode::Gone, "what the job produced has been removed: retry is a new export"));
+        return Err(ApiError::new(
+            ErrorCode::Gone,
+            "what the job produced has been removed: retry is a new export",
+        ));
     };
-    let rest = stream::unfold((platform.app, context, 1), move |(app, context, piece)| async move {
-        let text = app.job_output(&context, id, piece).await.transpose()?;
-        Some((text, (app, context, piece + 1)))
-    });
+    let rest = stream::unfold(
+        (platform.app, context, 1),
+        move |(app, context, piece)| async move {
+            let text = app.job_output(&context, id, piece).await.transpose()?;
+            Some((text, (app, context, piece + 1)))
+        },
+    );
     let pieces = futures_util::StreamExt::chain(stream::iter([Ok(first)]), rest);
     let mut response = Response::new(Body::from_stream(pieces));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(task.format.media_type()));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(task.format.media_type()),
+    );
     Ok(response)
 }

@@ -119,7 +119,11 @@ impl Topics {
 fn resume_token(text: Option<&str>) -> Result<Option<ResumeToken>, ApiError> {
     let parsed = text.map(str::parse).transpose();
     parsed.map_err(|error: <ResumeToken as std::str::FromStr>::Err| {
-        ApiError::malformed(vec![FieldError::new("resume_token", "malformed", error.to_string())])
+        ApiError::malformed(vec![FieldError::new(
+            "resume_token",
+            "malformed",
+            error.to_string(),
+        )])
     })
 }
 
@@ -159,8 +163,13 @@ async fn holder(ctx: &Ctx, platform: &Platform, ticket: Option<&str>) -> Result<
 
 /// A browser names the page's origin; only pages of this server may connect with the cookie it sends along.
 fn check_origin(headers: &HeaderMap, https: bool) -> Result<(), ApiError> {
-    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        return Ok(());
+    };
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
     let scheme = if https { "https" } else { "http" };
     let own = format!("{scheme}://{host}");
     // Behind a proxy that ends TLS the page's scheme is https and ours is not.
@@ -185,8 +194,15 @@ struct HelloData {
 }
 
 fn hello(subscription: &Subscription) -> Hello {
-    let data = HelloData { heartbeat_seconds: HEARTBEAT.as_secs() };
-    Hello { topic: "hello", seq: 0, resume_token: subscription.resume_token(), data }
+    let data = HelloData {
+        heartbeat_seconds: HEARTBEAT.as_secs(),
+    };
+    Hello {
+        topic: "hello",
+        seq: 0,
+        resume_token: subscription.resume_token(),
+        data,
+    }
 }
 
 async fn serve(mut socket: WebSocket, mut subscription: Subscription, topics: Topics) {
@@ -243,7 +259,10 @@ fn close(reason: CloseReason) -> Message {
 }
 
 fn closing(code: u16, reason: &'static str) -> Message {
-    Message::Close(Some(CloseFrame { code, reason: reason.into() }))
+    Message::Close(Some(CloseFrame {
+        code,
+        reason: reason.into(),
+    }))
 }
 
 async fn sse(
@@ -254,7 +273,11 @@ async fn sse(
 ) -> Result<impl IntoResponse, ApiError> {
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let resume = resume_token(query.resume_token.as_deref().or(last))?;
-    let subscription = platform.app.live().subscribe(holder_of(&context(&ctx)?), resume).await?;
+    let subscription = platform
+        .app
+        .live()
+        .subscribe(holder_of(&context(&ctx)?), resume)
+        .await?;
     let events = events(subscription, Topics::new(query.topics.as_deref()));
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT).text("heartbeat")))
 }
@@ -273,7 +296,9 @@ fn events(subscription: Subscription, topics: Topics) -> impl Stream<Item = Resu
                 }
             };
             let event = match &delivery {
-                Delivery::Message { topic, resume_token, .. } => event(topic, resume_token, &delivery),
+                Delivery::Message {
+                    topic, resume_token, ..
+                } => event(topic, resume_token, &delivery),
                 Delivery::Lost { .. } => event("lost", &subscription.resume_token(), &delivery),
                 Delivery::Closed(CloseReason::Revoked) => Event::default().event("closed").data("revoked"),
                 Delivery::Closed(CloseReason::Stopping) => Event::default().event("closed").data("stopping"),
@@ -286,5 +311,8 @@ fn events(subscription: Subscription, topics: Topics) -> impl Stream<Item = Resu
 }
 
 fn event(topic: &str, id: &str, value: &impl Serialize) -> Event {
-    Event::default().event(topic).id(id).data(serde_json::to_string(value).unwrap_or_default())
+    Event::default()
+        .event(topic)
+        .id(id)
+        .data(serde_json::to_string(value).unwrap_or_default())
 }

@@ -188,8 +188,14 @@ impl Service {
         let mut edge = EdgeConfig::default();
         edge.quotas.login = Quota::per_minute(10_000);
         edge.quotas.reset = Quota::per_minute(10_000);
-        let platform = Platform { app: app.clone(), csrf };
-        let routes = identity_routes().merge(core_routes()).merge(event_routes()).bind(platform);
+        let platform = Platform {
+            app: app.clone(),
+            csrf,
+        };
+        let routes = identity_routes()
+            .merge(core_routes())
+            .merge(event_routes())
+            .bind(platform);
         let routes = idempotent(routes, &app);
         let edge = Edge::new(routes, edge, outside).unwrap();
         Self {
@@ -267,8 +273,13 @@ impl Service {
 
     /// The text of an answer that is not JSON.
     pub async fn text(&self, token: &str, path: &str) -> String {
-        let request = Request::builder().uri(path).header("authorization", format!("Bearer {token}"));
-        let peer = Peer { address: [127, 0, 0, 1].into(), https: false };
+        let request = Request::builder()
+            .uri(path)
+            .header("authorization", format!("Bearer {token}"));
+        let peer = Peer {
+            address: [127, 0, 0, 1].into(),
+            https: false,
+        };
         let answer = self.edge.handle(request.body(Body::empty()).unwrap(), peer).await;
         assert_eq!(answer.status().as_u16(), 200);
         String::from_utf8(answer.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()

@@ -1,7 +1,10 @@
 //! Identity, limits, credits and administration, through HTTP in process, on both engines.
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
-#![allow(clippy::too_many_lines, reason = "a case tells one story from beginning to end")]
+#![allow(
+    clippy::too_many_lines,
+    reason = "a case tells one story from beginning to end"
+)]
 
 mod cases;
 #[allow(dead_code, reason = "shared with the suite of events, which uses the rest")]
