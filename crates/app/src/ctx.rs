@@ -1,7 +1,10 @@
 //! The context of one request: passed on, never looked up. One request is an island.
 
 use db::{Meter, Scope};
-use domain::{caller::Caller, ids::{UserId, WorkspaceId}};
+use domain::{
+    caller::Caller,
+    ids::{UserId, WorkspaceId},
+};
 
 /// Who asks, from where, and the meter that adds up what it cost.
 ///

@@ -44,7 +44,9 @@ impl App {
     /// Keeps the answer to a request that ended well.
     pub async fn keep_answer(&self, key: &Key, answer: Answer) -> Result<()> {
         let scope = db::Scope::workspace(key.workspace.uuid());
-        self.db().run(&scope, vec![idempotency::answer(key, answer)]).await?;
+        self.db()
+            .run(&scope, vec![idempotency::answer(key, answer)])
+            .await?;
         Ok(())
     }
 

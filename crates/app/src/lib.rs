@@ -16,10 +16,10 @@ mod error;
 pub mod events;
 pub mod idempotency;
 pub mod identity;
-pub mod jobs;
-pub mod live;
 pub mod items;
+pub mod jobs;
 pub mod limits;
+pub mod live;
 pub mod local_items;
 pub mod operations;
 pub mod pending;
@@ -89,8 +89,16 @@ impl App {
     /// Puts an application together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let live = live::Hub::new(parts.db.clone(), Arc::clone(&parts.clock), live::Limits::default());
-        Self { parts: Arc::new(parts), live, workspaces: workspace_facts::cache() }
+        let live = live::Hub::new(
+            parts.db.clone(),
+            Arc::clone(&parts.clock),
+            live::Limits::default(),
+        );
+        Self {
+            parts: Arc::new(parts),
+            live,
+            workspaces: workspace_facts::cache(),
+        }
     }
 
     /// The database, for health and metrics; use cases are the way to data.

@@ -43,7 +43,9 @@ impl<'a> Record<'a> {
 
     /// Adds a leaf that commits to `payload`, and returns its id.
     pub fn leaf(&mut self, kind: LeafKind, subject: &str, payload: &impl Serialize) -> Result<Uuid> {
-        let (id, step) = self.app.leaf_step(self.ctx.workspace(), kind, subject, payload, self.now)?;
+        let (id, step) = self
+            .app
+            .leaf_step(self.ctx.workspace(), kind, subject, payload, self.now)?;
         self.steps.push(step);
         Ok(id)
     }
@@ -120,7 +122,14 @@ impl App {
         let leaf = Leaf::new(kind, subject, &bytes, &salt, now);
         let id = self.ids().uuid();
         let canonical = leaf.canonical_bytes().map_err(internal)?;
-        let new = NewLeaf { workspace, id, kind, canonical, hash: leaf.hash.0, salt };
+        let new = NewLeaf {
+            workspace,
+            id,
+            kind,
+            canonical,
+            hash: leaf.hash.0,
+            salt,
+        };
         Ok((id, records::insert_leaf(new, now)))
     }
 }

@@ -22,7 +22,10 @@ pub(crate) struct WorkspaceFacts {
 pub(crate) type Cache = moka::future::Cache<WorkspaceId, Arc<WorkspaceFacts>>;
 
 pub(crate) fn cache() -> Cache {
-    moka::future::Cache::builder().max_capacity(MOST).time_to_live(LIFE).build()
+    moka::future::Cache::builder()
+        .max_capacity(MOST)
+        .time_to_live(LIFE)
+        .build()
 }
 
 impl App {
@@ -33,7 +36,10 @@ impl App {
         }
         let workspace = self.identity().workspace(ctx).await?;
         let data_key = self.identity().data_key(ctx).await?;
-        let facts = Arc::new(WorkspaceFacts { default_visibility: workspace.settings.default_visibility, data_key });
+        let facts = Arc::new(WorkspaceFacts {
+            default_visibility: workspace.settings.default_visibility,
+            data_key,
+        });
         self.workspaces.insert(ctx.workspace(), Arc::clone(&facts)).await;
         Ok(facts)
     }

@@ -1,7 +1,7 @@
 //! Who asks: the identity that every use case is given. Made once, at the edge; never looked up from a global.
 
 use crate::{
-    identity::{Role, ApiScope},
+    identity::{ApiScope, Role},
     ids::{ApiKeyId, SessionId, UserId, WorkspaceId},
     tier::Tier,
 };

@@ -41,7 +41,7 @@ pub struct GateConfig {
     /// Named loads; `light`, `medium`, `heavy` and `sustained` exist and may be changed here.
     #[serde(default)]
     pub profiles: BTreeMap<String, Shape>,
-    /// Isolation test; its own file.
+    /// Isolation test.
     pub isolation: Option<IsolationConfig>,
     /// Comparison with the release that runs today.
     pub compare: Option<CompareConfig>,
@@ -104,12 +104,14 @@ pub struct SmokeConfig {
     pub jobs: Option<usize>,
 }
 
-/// `[isolation]`
+/// `[isolation]`: either the name of an isolation file, or its contents.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct IsolationConfig {
     /// The isolation file.
-    pub file: PathBuf,
+    pub file: Option<PathBuf>,
+    /// Everything else, which is the isolation test's to read; it knows its own keys.
+    #[serde(flatten)]
+    pub table: toml::Table,
 }
 
 /// `[compare]`

@@ -108,7 +108,11 @@ fn read(row: &Row) -> Result<Activity, StoreError> {
 }
 
 fn read_count(row: &Row) -> Result<ActionCount, StoreError> {
-    Ok(ActionCount { action: row.text("action")?, count: row.version("n")?, last_at: row.time("last_at")? })
+    Ok(ActionCount {
+        action: row.text("action")?,
+        count: row.version("n")?,
+        last_at: row.time("last_at")?,
+    })
 }
 
 /// What members of the workspace did, newest first, one row more than the page shows.
@@ -120,7 +124,16 @@ pub async fn of_workspace(
     page: &PageRequest,
 ) -> Result<Vec<Activity>, StoreError> {
     let action = filter.action.as_ref();
-    let args = bind![workspace, filter.actor, action, filter.from, filter.to, after, page.rows(), page.offset];
+    let args = bind![
+        workspace,
+        filter.actor,
+        action,
+        filter.from,
+        filter.to,
+        after,
+        page.rows(),
+        page.offset
+    ];
     db.all(OF_USER, args).await?.iter().map(read).collect()
 }
 
@@ -134,14 +147,29 @@ pub async fn of_circuit(
     page: &PageRequest,
 ) -> Result<Vec<Activity>, StoreError> {
     let action = filter.action.as_ref();
-    let mut args = bind![workspace, circuit, filter.actor, action, filter.from, filter.to, after];
+    let mut args = bind![
+        workspace,
+        circuit,
+        filter.actor,
+        action,
+        filter.from,
+        filter.to,
+        after
+    ];
     args.extend(bind![page.rows(), page.offset]);
     db.all(OF_CIRCUIT, args).await?.iter().map(read).collect()
 }
 
 /// Whether the workspace takes part in the circuit.
-pub async fn takes_part(db: &impl Read, workspace: WorkspaceId, circuit: CircuitId) -> Result<bool, StoreError> {
-    Ok(db.optional(TAKES_PART, bind![workspace, circuit]).await?.is_some())
+pub async fn takes_part(
+    db: &impl Read,
+    workspace: WorkspaceId,
+    circuit: CircuitId,
+) -> Result<bool, StoreError> {
+    Ok(db
+        .optional(TAKES_PART, bind![workspace, circuit])
+        .await?
+        .is_some())
 }
 
 /// Counts activities by action since a moment, in the workspace or in one of its circuits.

@@ -132,8 +132,21 @@ pub async fn list(
     after: Option<AuditId>,
     page: &PageRequest,
 ) -> Result<Vec<AuditRecord>, StoreError> {
-    let (action, target, outcome) = (filter.action.as_ref(), filter.target.as_ref(), filter.outcome.as_ref());
-    let mut args = bind![workspace, filter.actor, action, target, outcome, filter.from, filter.to, after];
+    let (action, target, outcome) = (
+        filter.action.as_ref(),
+        filter.target.as_ref(),
+        filter.outcome.as_ref(),
+    );
+    let mut args = bind![
+        workspace,
+        filter.actor,
+        action,
+        target,
+        outcome,
+        filter.from,
+        filter.to,
+        after
+    ];
     args.extend(bind![page.rows(), page.offset]);
     db.all(LIST, args).await?.iter().map(read).collect()
 }
@@ -148,7 +161,11 @@ pub async fn summary(
     let rows = db.all(SUMMARY, bind![workspace, from, to]).await?;
     rows.iter()
         .map(|row| {
-            Ok(OutcomeCount { action: row.text("action")?, outcome: row.text("outcome")?, count: row.version("n")? })
+            Ok(OutcomeCount {
+                action: row.text("action")?,
+                outcome: row.text("outcome")?,
+                count: row.version("n")?,
+            })
         })
         .collect()
 }

@@ -51,7 +51,20 @@ macro_rules! bind_values {
     )+ };
 }
 
-bind_values!(bool, i64, u32, f64, String, &str, Vec<u8>, Uuid, JsonText, Vec<String>, Vec<Uuid>, Vec<i64>);
+bind_values!(
+    bool,
+    i64,
+    u32,
+    f64,
+    String,
+    &str,
+    Vec<u8>,
+    Uuid,
+    JsonText,
+    Vec<String>,
+    Vec<Uuid>,
+    Vec<i64>
+);
 
 impl Bind for &String {
     fn bind(self) -> Value {
@@ -126,7 +139,10 @@ pub trait Columns {
 }
 
 fn corrupt(column: &str, reason: &impl Display) -> DbError {
-    DbError::Corrupt { column: column.to_owned(), reason: reason.to_string() }
+    DbError::Corrupt {
+        column: column.to_owned(),
+        reason: reason.to_string(),
+    }
 }
 
 impl Columns for Row {
@@ -139,7 +155,9 @@ impl Columns for Row {
     }
 
     fn word<T: FromStr<Err: Display>>(&self, column: &'static str) -> Result<T, DbError> {
-        self.get::<String>(column)?.parse().map_err(|error| corrupt(column, &error))
+        self.get::<String>(column)?
+            .parse()
+            .map_err(|error| corrupt(column, &error))
     }
 
     fn maybe_word<T: FromStr<Err: Display>>(&self, column: &'static str) -> Result<Option<T>, DbError> {
@@ -149,11 +167,14 @@ impl Columns for Row {
     }
 
     fn time(&self, column: &'static str) -> Result<Timestamp, DbError> {
-        self.get::<Micros>(column).map(|micros| Timestamp::from_micros(micros.0))
+        self.get::<Micros>(column)
+            .map(|micros| Timestamp::from_micros(micros.0))
     }
 
     fn maybe_time(&self, column: &'static str) -> Result<Option<Timestamp>, DbError> {
-        Ok(self.get::<Option<Micros>>(column)?.map(|micros| Timestamp::from_micros(micros.0)))
+        Ok(self
+            .get::<Option<Micros>>(column)?
+            .map(|micros| Timestamp::from_micros(micros.0)))
     }
 
     fn text(&self, column: &'static str) -> Result<String, DbError> {
@@ -161,12 +182,15 @@ impl Columns for Row {
     }
 
     fn version(&self, column: &'static str) -> Result<u64, DbError> {
-        self.get::<i64>(column)?.try_into().map_err(|error| corrupt(column, &error))
+        self.get::<i64>(column)?
+            .try_into()
+            .map_err(|error| corrupt(column, &error))
     }
 
     fn maybe_document<T: DeserializeOwned>(&self, column: &'static str) -> Result<Option<T>, DbError> {
         let text = self.get::<Option<JsonText>>(column)?;
-        text.map(|text| serde_json::from_str(&text.0).map_err(|error| corrupt(column, &error))).transpose()
+        text.map(|text| serde_json::from_str(&text.0).map_err(|error| corrupt(column, &error)))
+            .transpose()
     }
 
     fn document<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, DbError> {

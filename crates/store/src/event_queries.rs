@@ -59,28 +59,51 @@ macro_rules! visible {
 }
 
 macro_rules! visible_on {
-    (sqlite) => { visible!("exists (select 1 from json_each(e.recipients) r where r.value = $1)") };
-    (postgres) => { visible!("e.recipients ? cast($1 as text)") };
+    (sqlite) => {
+        visible!("exists (select 1 from json_each(e.recipients) r where r.value = $1)")
+    };
+    (postgres) => {
+        visible!("e.recipients ? cast($1 as text)")
+    };
 }
 
 macro_rules! list_sql {
     ($name:ident, $text:literal, own, $after:literal, $order:literal) => {
         static $name: Sql = Sql::new(
             $text,
-            concat!("select ", columns!(), " from events e where e.workspace_id = $1 ", filters!(),
-                " and (cast($12 as {uuid}) is null or e.id ", $after, " $12) order by e.id ", $order, " limit $13 offset $14"),
+            concat!(
+                "select ",
+                columns!(),
+                " from events e where e.workspace_id = $1 ",
+                filters!(),
+                " and (cast($12 as {uuid}) is null or e.id ",
+                $after,
+                " $12) order by e.id ",
+                $order,
+                " limit $13 offset $14"
+            ),
         );
     };
     ($name:ident, $text:literal, item, $after:literal, $order:literal) => {
         static $name: Sql = Sql::two(
             $text,
-            list_sql!(@item sqlite, $after, $order),
-            list_sql!(@item postgres, $after, $order),
+    list_sql!(@item sqlite, $after, $order),
+    list_sql!(@item postgres, $after, $order),
         );
     };
     (@item $engine:ident, $after:literal, $order:literal) => {
-        concat!("select ", columns!(), " from events e where ", visible_on!($engine), filters!(),
-            " and (cast($12 as {uuid}) is null or e.id ", $after, " $12) order by e.id ", $order, " limit $13 offset $14")
+        concat!(
+            "select ",
+            columns!(),
+            " from events e where ",
+            visible_on!($engine),
+            filters!(),
+            " and (cast($12 as {uuid}) is null or e.id ",
+            $after,
+            " $12) order by e.id ",
+            $order,
+            " limit $13 offset $14"
+        )
     };
 }
 
@@ -91,13 +114,20 @@ list_sql!(ITEM_OLDEST, "events.list_of_item_oldest", item, ">", "asc");
 
 macro_rules! count_sql {
     ($engine:ident) => {
-        concat!("select count(*) as n from events e where ", visible_on!($engine), filters!())
+        concat!(
+            "select count(*) as n from events e where ",
+            visible_on!($engine),
+            filters!()
+        )
     };
 }
 
 static COUNT_OWN: Sql = Sql::new(
     "events.count_own",
-    concat!("select count(*) as n from events e where e.workspace_id = $1 ", filters!()),
+    concat!(
+        "select count(*) as n from events e where e.workspace_id = $1 ",
+        filters!()
+    ),
 );
 static COUNT_ITEM: Sql = Sql::two("events.count_of_item", count_sql!(sqlite), count_sql!(postgres));
 
@@ -112,11 +142,20 @@ static TIMELINE: Sql = Sql::two("events.timeline", timeline_sql!(sqlite), timeli
 
 macro_rules! visible_by_id {
     ($engine:ident) => {
-        concat!("select ", columns!(), " from events e where e.id = $2 and e.erased_at is null and e.dfid is not null and ", visible_on!($engine))
+        concat!(
+            "select ",
+            columns!(),
+            " from events e where e.id = $2 and e.erased_at is null and e.dfid is not null and ",
+            visible_on!($engine)
+        )
     };
 }
 
-static FIND_VISIBLE: Sql = Sql::two("events.find_visible", visible_by_id!(sqlite), visible_by_id!(postgres));
+static FIND_VISIBLE: Sql = Sql::two(
+    "events.find_visible",
+    visible_by_id!(sqlite),
+    visible_by_id!(postgres),
+);
 
 static STATS: Sql = Sql::new(
     "events.stats",
@@ -130,7 +169,15 @@ static STATS: Sql = Sql::new(
 
 /// Every statement of this module, for the test that prepares them on both engines.
 pub const STATEMENTS: &[&Sql] = &[
-    &OWN_NEWEST, &OWN_OLDEST, &ITEM_NEWEST, &ITEM_OLDEST, &COUNT_OWN, &COUNT_ITEM, &TIMELINE, &FIND_VISIBLE, &STATS,
+    &OWN_NEWEST,
+    &OWN_OLDEST,
+    &ITEM_NEWEST,
+    &ITEM_OLDEST,
+    &COUNT_OWN,
+    &COUNT_ITEM,
+    &TIMELINE,
+    &FIND_VISIBLE,
+    &STATS,
 ];
 
 /// What a list of events is narrowed to.
@@ -213,7 +260,11 @@ pub async fn list(
 
 /// Counts what [`list`] would list in all.
 pub async fn count(db: &impl Read, workspace: WorkspaceId, filter: &EventFilter) -> Result<u64, StoreError> {
-    let statement = if filter.dfid.is_some() { &COUNT_ITEM } else { &COUNT_OWN };
+    let statement = if filter.dfid.is_some() {
+        &COUNT_ITEM
+    } else {
+        &COUNT_OWN
+    };
     db.one(statement, filter.arguments(workspace)).await?.version("n")
 }
 
@@ -231,8 +282,16 @@ pub async fn timeline(
 }
 
 /// Finds another workspace's event about an item, if this workspace may see it.
-pub async fn find_visible(db: &impl Read, workspace: WorkspaceId, id: EventId) -> Result<Option<Event>, StoreError> {
-    db.optional(&FIND_VISIBLE, bind![workspace, id]).await?.as_ref().map(read).transpose()
+pub async fn find_visible(
+    db: &impl Read,
+    workspace: WorkspaceId,
+    id: EventId,
+) -> Result<Option<Event>, StoreError> {
+    db.optional(&FIND_VISIBLE, bind![workspace, id])
+        .await?
+        .as_ref()
+        .map(read)
+        .transpose()
 }
 
 /// How many events of a type happened in an hour.
@@ -257,7 +316,11 @@ pub async fn stats(
     let rows = db.all(&STATS, bind![workspace, from, to, limit]).await?;
     rows.iter()
         .map(|row| {
-            Ok(HourCount { event_type: row.text("event_type")?, hour: row.time("hour")?, count: row.version("n")? })
+            Ok(HourCount {
+                event_type: row.text("event_type")?,
+                hour: row.time("hour")?,
+                count: row.version("n")?,
+            })
         })
         .collect()
 }

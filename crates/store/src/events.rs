@@ -238,7 +238,11 @@ pub fn insert(new: NewEvent<'_>, now: Timestamp) -> Step {
 /// read is `StoreError::Check`.
 #[must_use]
 pub fn record(new: NewEvent<'_>, tags: &[String], recipients: &[WorkspaceId], now: Timestamp) -> Vec<Step> {
-    let statement = if new.dfid.is_some() { INSERT_ABOUT_ITEM } else { INSERT };
+    let statement = if new.dfid.is_some() {
+        INSERT_ABOUT_ITEM
+    } else {
+        INSERT
+    };
     let (workspace, id) = (new.workspace, new.id);
     let recipients = (!recipients.is_empty()).then(|| json(&recipients));
     let mut steps = vec![(statement, arguments(new, recipients, now))];
@@ -252,7 +256,11 @@ fn insert_tags(workspace: WorkspaceId, id: EventId, tags: &[String]) -> Option<S
 
 /// Finds an event of the workspace, erased ones included.
 pub async fn find(db: &impl Read, workspace: WorkspaceId, id: EventId) -> Result<Option<Event>, StoreError> {
-    db.optional(FIND, bind![workspace, id]).await?.as_ref().map(read).transpose()
+    db.optional(FIND, bind![workspace, id])
+        .await?
+        .as_ref()
+        .map(read)
+        .transpose()
 }
 
 /// Finds the workspace's events with these ids of the sender's, erased ones included.
@@ -261,7 +269,11 @@ pub async fn find_by_client_ids(
     workspace: WorkspaceId,
     client_ids: Vec<String>,
 ) -> Result<Vec<Event>, StoreError> {
-    db.all(FIND_BY_CLIENT_ID, bind![workspace, client_ids]).await?.iter().map(read).collect()
+    db.all(FIND_BY_CLIENT_ID, bind![workspace, client_ids])
+        .await?
+        .iter()
+        .map(read)
+        .collect()
 }
 
 /// What replaces an operational event's content.
@@ -282,8 +294,19 @@ pub struct Update {
 pub fn update(event: &Event, new: Update) -> Vec<Step> {
     let (workspace, id) = (event.workspace_id, event.id);
     let version = i64::try_from(event.version).unwrap_or(i64::MAX);
-    let args = bind![workspace, id, version, json(&new.tags), new.data, new.sealed, new.leaf];
-    let mut steps = vec![(UPDATE, args), (DELETE_TAGS, bind![workspace, id, event.tags.clone()])];
+    let args = bind![
+        workspace,
+        id,
+        version,
+        json(&new.tags),
+        new.data,
+        new.sealed,
+        new.leaf
+    ];
+    let mut steps = vec![
+        (UPDATE, args),
+        (DELETE_TAGS, bind![workspace, id, event.tags.clone()]),
+    ];
     // What the old leaf committed to is gone.
     steps.push((ERASE_SALT, bind![workspace, event.leaf_id]));
     steps.extend(insert_tags(workspace, id, &new.tags));
@@ -320,14 +343,27 @@ pub async fn expired(
 ) -> Result<Vec<Expired>, StoreError> {
     let rows = db.all(EXPIRED, bind![workspace, before, limit]).await?;
     rows.iter()
-        .map(|row| Ok(Expired { id: row.id("id")?, leaf_id: row.get("leaf_id")?, tags: row.document("tags")? }))
+        .map(|row| {
+            Ok(Expired {
+                id: row.id("id")?,
+                leaf_id: row.get("leaf_id")?,
+                tags: row.document("tags")?,
+            })
+        })
         .collect()
 }
 
 /// The step that keeps an event of a local item; it affects no row if the workspace has no such item.
 #[must_use]
 pub fn insert_local(workspace: WorkspaceId, local_id: &str, event: &LocalEvent) -> Step {
-    let args = bind![workspace, event.id, local_id, json(&event.body), event.created_by, event.created_at];
+    let args = bind![
+        workspace,
+        event.id,
+        local_id,
+        json(&event.body),
+        event.created_by,
+        event.created_at
+    ];
     (INSERT_LOCAL, args)
 }
 

@@ -72,13 +72,29 @@ pub async fn claim(
     expired: Timestamp,
     abandoned: Timestamp,
 ) -> Result<bool, StoreError> {
-    let args = bind![key.workspace, key.user, &key.key, key.request, now, expired, abandoned];
-    Ok(!db.returning(&Scope::workspace(key.workspace.uuid()), CLAIM, args).await?.is_empty())
+    let args = bind![
+        key.workspace,
+        key.user,
+        &key.key,
+        key.request,
+        now,
+        expired,
+        abandoned
+    ];
+    Ok(!db
+        .returning(&Scope::workspace(key.workspace.uuid()), CLAIM, args)
+        .await?
+        .is_empty())
 }
 
 /// What is kept under the key.
 pub async fn find(db: &impl Read, key: &Key) -> Result<Option<Kept>, StoreError> {
-    let Some(row) = db.optional(FIND, bind![key.workspace, key.user, &key.key]).await? else { return Ok(None) };
+    let Some(row) = db
+        .optional(FIND, bind![key.workspace, key.user, &key.key])
+        .await?
+    else {
+        return Ok(None);
+    };
     let request = row.get("request_hash")?;
     let answer = match row.get::<Option<i64>>("status")? {
         None => None,
@@ -96,7 +112,10 @@ pub async fn find(db: &impl Read, key: &Key) -> Result<Option<Kept>, StoreError>
 pub fn answer(key: &Key, answer: Answer) -> Step {
     let headers: JsonText = crate::bind::json(&answer.headers);
     let (status, body) = (i64::from(answer.status), answer.body);
-    (ANSWER, bind![key.workspace, key.user, &key.key, status, headers, body])
+    (
+        ANSWER,
+        bind![key.workspace, key.user, &key.key, status, headers, body],
+    )
 }
 
 /// The step that frees the key of a request that changed nothing.

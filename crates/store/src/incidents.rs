@@ -120,8 +120,16 @@ pub fn sight(seen: &Sighting<'_>, now: Timestamp) -> Step {
 }
 
 /// Finds an incident of the workspace.
-pub async fn find(db: &impl Read, workspace: WorkspaceId, id: IncidentId) -> Result<Option<Incident>, StoreError> {
-    db.optional(FIND, bind![workspace, id]).await?.as_ref().map(read).transpose()
+pub async fn find(
+    db: &impl Read,
+    workspace: WorkspaceId,
+    id: IncidentId,
+) -> Result<Option<Incident>, StoreError> {
+    db.optional(FIND, bind![workspace, id])
+        .await?
+        .as_ref()
+        .map(read)
+        .transpose()
 }
 
 /// Lists incidents, newest first, one row more than the page shows.

@@ -143,12 +143,19 @@ pub fn insert(
     by: UserId,
     now: Timestamp,
 ) -> Step {
-    (INSERT, bind![workspace, id, kind, payload, progress, false, by, now])
+    (
+        INSERT,
+        bind![workspace, id, kind, payload, progress, false, by, now],
+    )
 }
 
 /// Finds a job of the workspace.
 pub async fn find(db: &impl Read, workspace: WorkspaceId, id: JobId) -> Result<Option<Job>, StoreError> {
-    db.optional(FIND, bind![workspace, id]).await?.as_ref().map(read).transpose()
+    db.optional(FIND, bind![workspace, id])
+        .await?
+        .as_ref()
+        .map(read)
+        .transpose()
 }
 
 /// What a list of jobs is narrowed to.
@@ -171,7 +178,15 @@ pub async fn list(
     page: &PageRequest,
 ) -> Result<Vec<Job>, StoreError> {
     let (state, kind) = (filter.state.as_ref(), filter.kind.as_ref());
-    let args = bind![workspace, filter.created_by, state, kind, after, page.rows(), page.offset];
+    let args = bind![
+        workspace,
+        filter.created_by,
+        state,
+        kind,
+        after,
+        page.rows(),
+        page.offset
+    ];
     db.all(LIST, args).await?.iter().map(read).collect()
 }
 
@@ -190,7 +205,10 @@ pub async fn lease(
     per_user: u32,
 ) -> Result<Option<Job>, StoreError> {
     // Jobs of every tenant: this is the runner's own business; the job then runs in its workspace's scope.
-    let steps = vec![(LOCK, bind![]), (LEASE, bind![owner, until, now, kinds, per_user])];
+    let steps = vec![
+        (LOCK, bind![]),
+        (LEASE, bind![owner, until, now, kinds, per_user]),
+    ];
     let results = db.run_returning(&Scope::system(), steps).await?;
     results.last().and_then(|rows| rows.first()).map(read).transpose()
 }
@@ -205,7 +223,9 @@ pub async fn renew(
     now: Timestamp,
 ) -> Result<Option<bool>, StoreError> {
     let args = bind![job.workspace, job.id, owner, until, progress, now];
-    let rows = db.returning(&Scope::workspace(job.workspace.uuid()), RENEW, args).await?;
+    let rows = db
+        .returning(&Scope::workspace(job.workspace.uuid()), RENEW, args)
+        .await?;
     rows.first().map(|row| row.get("cancel_requested")).transpose()
 }
 
@@ -219,7 +239,10 @@ pub fn finish(
     error: Option<&str>,
     now: Timestamp,
 ) -> Step {
-    (FINISH, bind![job.workspace, job.id, owner, state, result, error, now])
+    (
+        FINISH,
+        bind![job.workspace, job.id, owner, state, result, error, now],
+    )
 }
 
 /// The step that gives a job back so that another runner begins it again.

@@ -99,8 +99,21 @@ pub struct NewMessage {
 pub fn insert(messages: Vec<NewMessage>) -> Vec<Step> {
     let mut steps = vec![(LOCK, bind![])];
     steps.extend(messages.into_iter().map(|new| match new.circuit {
-        Some(circuit) => (INSERT_FOR_CIRCUIT, bind![circuit, new.id, new.topic, new.body, new.created_at]),
-        None => (INSERT, bind![new.workspace, new.id, new.topic, new.user, new.body, new.created_at]),
+        Some(circuit) => (
+            INSERT_FOR_CIRCUIT,
+            bind![circuit, new.id, new.topic, new.body, new.created_at],
+        ),
+        None => (
+            INSERT,
+            bind![
+                new.workspace,
+                new.id,
+                new.topic,
+                new.user,
+                new.body,
+                new.created_at
+            ],
+        ),
     }));
     steps
 }
@@ -118,7 +131,11 @@ fn read(row: &db::Row) -> Result<LiveMessage, StoreError> {
 
 /// Messages of all workspaces after a position: for the process's own fan-out.
 pub async fn since(db: &impl Read, position: i64, limit: u32) -> Result<Vec<LiveMessage>, StoreError> {
-    db.all(SINCE, bind![position, limit]).await?.iter().map(read).collect()
+    db.all(SINCE, bind![position, limit])
+        .await?
+        .iter()
+        .map(read)
+        .collect()
 }
 
 /// Messages of a workspace after one position up to another: for a client that comes back.
@@ -129,7 +146,11 @@ pub async fn since_of(
     up_to: i64,
     limit: u32,
 ) -> Result<Vec<LiveMessage>, StoreError> {
-    db.all(SINCE_OF, bind![workspace, after, up_to, limit]).await?.iter().map(read).collect()
+    db.all(SINCE_OF, bind![workspace, after, up_to, limit])
+        .await?
+        .iter()
+        .map(read)
+        .collect()
 }
 
 /// The position of the newest message; zero if there never was one.
@@ -159,7 +180,14 @@ pub struct Holder {
 /// The step that adds a ticket.
 #[must_use]
 pub fn insert_ticket(hash: [u8; 32], holder: &Holder, expires_at: Timestamp) -> Step {
-    let args = bind![hash, holder.workspace, holder.user, holder.session, holder.api_key, expires_at];
+    let args = bind![
+        hash,
+        holder.workspace,
+        holder.user,
+        holder.session,
+        holder.api_key,
+        expires_at
+    ];
     (INSERT_TICKET, args)
 }
 

@@ -63,7 +63,9 @@ pub async fn lease(
     limit: u32,
 ) -> Result<Vec<Work>, StoreError> {
     // Work of every tenant: this is the workers' own business.
-    let rows = db.returning(&Scope::system(), LEASE, bind![owner, until, now, limit]).await?;
+    let rows = db
+        .returning(&Scope::system(), LEASE, bind![owner, until, now, limit])
+        .await?;
     let mut work = rows
         .iter()
         .map(|row| {
@@ -115,7 +117,11 @@ pub async fn backlog(db: &impl Read) -> Result<Vec<Backlog>, StoreError> {
     let rows = db.all(WAITING, bind![]).await?;
     rows.iter()
         .map(|row| {
-            Ok(Backlog { state: row.text("state")?, count: row.version("n")?, oldest: row.maybe_time("oldest")? })
+            Ok(Backlog {
+                state: row.text("state")?,
+                count: row.version("n")?,
+                oldest: row.maybe_time("oldest")?,
+            })
         })
         .collect()
 }

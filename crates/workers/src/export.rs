@@ -32,11 +32,19 @@ impl JobHandler for ExportJob {
 }
 
 async fn export(call: &JobCall, task: ExportTask) -> Result<Value, AppError> {
-    let query = EventQuery { event_type: task.event_type, from: task.from, to: task.to, ..EventQuery::default() };
+    let query = EventQuery {
+        event_type: task.event_type,
+        from: task.from,
+        to: task.to,
+        ..EventQuery::default()
+    };
     let mut export = Export::new(query, task.format);
     let (workspace, id, scope) = (call.job.workspace, call.job.id, call.ctx.scope());
     // An earlier attempt may have left pieces.
-    call.app.db().run(&scope, vec![jobs::delete_output(workspace, id)]).await?;
+    call.app
+        .db()
+        .run(&scope, vec![jobs::delete_output(workspace, id)])
+        .await?;
     let (mut pieces, mut bytes) = (0_u32, 0);
     while let Some(text) = export.next(&call.app, &call.ctx).await? {
         bytes += text.len();
@@ -44,7 +52,10 @@ async fn export(call: &JobCall, task: ExportTask) -> Result<Value, AppError> {
             let message = format!("the export exceeds {MAX_BYTES} bytes: narrow it by type or time");
             return Err(AppError::new(ErrorCode::LimitExceeded, message));
         }
-        call.app.db().run(&scope, vec![jobs::insert_output(workspace, id, pieces, text)]).await?;
+        call.app
+            .db()
+            .run(&scope, vec![jobs::insert_output(workspace, id, pieces, text)])
+            .await?;
         pieces += 1;
         call.progress.set(export.written);
     }

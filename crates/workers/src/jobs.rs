@@ -114,7 +114,11 @@ impl JobRunner {
     /// A runner for these kinds.
     #[must_use]
     pub fn new(app: &App, config: JobConfig, handlers: Vec<Arc<dyn JobHandler>>) -> Self {
-        Self { app: app.clone(), config, handlers }
+        Self {
+            app: app.clone(),
+            config,
+            handlers,
+        }
     }
 
     /// Runs jobs until the stop; those under way are given back then, for another process or the next start.
@@ -145,7 +149,9 @@ impl JobRunner {
     /// # Errors
     /// If the database refuses.
     pub async fn run_once(&self) -> Result<bool, DbError> {
-        let Some((job, owner)) = self.lease().await? else { return Ok(false) };
+        let Some((job, owner)) = self.lease().await? else {
+            return Ok(false);
+        };
         self.carry_out(job, owner, CancellationToken::new()).await;
         Ok(true)
     }
@@ -153,7 +159,11 @@ impl JobRunner {
     async fn lease(&self) -> Result<Option<(Job, String)>, DbError> {
         let owner = self.app.id_source().uuid().to_string();
         let now = self.app.clock().now();
-        let kinds = self.handlers.iter().map(|handler| handler.kind().to_owned()).collect();
+        let kinds = self
+            .handlers
+            .iter()
+            .map(|handler| handler.kind().to_owned())
+            .collect();
         let until = now.plus(self.config.lease);
         let job = jobs::lease(self.app.db(), &owner, until, now, kinds, self.config.per_user).await?;
         Ok(job.map(|job| (job, owner)))
@@ -172,7 +182,10 @@ impl JobRunner {
             return End::Cancelled;
         }
         if job.attempts > self.config.attempts {
-            return End::Failed(format!("it was begun {} times and its process stopped each time", self.config.attempts));
+            return End::Failed(format!(
+                "it was begun {} times and its process stopped each time",
+                self.config.attempts
+            ));
         }
         let Some(handler) = self.handlers.iter().find(|handler| handler.kind() == job.kind) else {
             return End::Failed(format!("this release knows no jobs of the kind `{}`", job.kind));
@@ -181,7 +194,12 @@ impl JobRunner {
             Ok(ctx) => ctx,
             Err(error) => return End::Failed(error.to_string()),
         };
-        let call = JobCall { app: self.app.clone(), ctx, job: job.clone(), progress: progress.clone() };
+        let call = JobCall {
+            app: self.app.clone(),
+            ctx,
+            job: job.clone(),
+            progress: progress.clone(),
+        };
         // A task of its own: its panic is an error here. Aborted when this future ends.
         let mut task = JoinSet::new();
         task.spawn(handler.run(call));
@@ -220,7 +238,9 @@ impl JobRunner {
         let scope = Scope::system();
         let db = self.app.db().scoped(&scope);
         let gone = || AppError::forbidden("who asked for the job is no member of the workspace any more");
-        let member = members::find(&db, job.workspace, job.created_by).await?.ok_or_else(gone)?;
+        let member = members::find(&db, job.workspace, job.created_by)
+            .await?
+            .ok_or_else(gone)?;
         let workspace = workspaces::find(&db, job.workspace).await?.ok_or_else(gone)?;
         let scopes = vec![ApiScope::EventsRead, ApiScope::ItemsRead, ApiScope::CircuitsRead];
         Ok(Ctx {
@@ -244,7 +264,12 @@ impl JobRunner {
             End::Lost => return Ok(()),
             End::Released => {
                 let scope = Scope::workspace(job.workspace.uuid());
-                return self.app.db().run(&scope, vec![jobs::release(job, owner, now)]).await.map(drop);
+                return self
+                    .app
+                    .db()
+                    .run(&scope, vec![jobs::release(job, owner, now)])
+                    .await
+                    .map(drop);
             }
             End::Completed(result) => ("completed", Some(bind::json(&result)), None),
             End::Failed(why) => ("failed", None, Some(why)),
@@ -256,7 +281,10 @@ impl JobRunner {
             jobs::finish(job, owner, state, result, error.as_deref(), now),
             records::insert_outbox(job.workspace, outbox_id, ENDED, bind::json(&told), now),
         ];
-        self.app.db().run(&Scope::workspace(job.workspace.uuid()), steps).await?;
+        self.app
+            .db()
+            .run(&Scope::workspace(job.workspace.uuid()), steps)
+            .await?;
         self.app.outbox_signal().notify_one();
         Ok(())
     }

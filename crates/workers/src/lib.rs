@@ -30,7 +30,11 @@ pub struct WorkersConfig {
 
 impl Default for WorkersConfig {
     fn default() -> Self {
-        Self { outbox_tasks: 2, outbox: OutboxConfig::default(), jobs: JobConfig::default() }
+        Self {
+            outbox_tasks: 2,
+            outbox: OutboxConfig::default(),
+            jobs: JobConfig::default(),
+        }
     }
 }
 

@@ -72,7 +72,11 @@ impl OutboxRunner {
     /// A runner with these handlers; work may be wanted by several of them.
     #[must_use]
     pub fn new(app: &App, config: OutboxConfig, handlers: Vec<Arc<dyn Handler>>) -> Self {
-        Self { app: app.clone(), config, handlers }
+        Self {
+            app: app.clone(),
+            config,
+            handlers,
+        }
     }
 
     /// Works until the stop; what has been leased by then is finished.
@@ -105,7 +109,11 @@ impl OutboxRunner {
         }
         let outcomes = self.work_on(&work).await;
         let now = self.app.clock().now();
-        let steps = work.iter().zip(&outcomes).map(|(work, outcome)| self.settle(work, &owner, outcome, now)).collect();
+        let steps = work
+            .iter()
+            .zip(&outcomes)
+            .map(|(work, outcome)| self.settle(work, &owner, outcome, now))
+            .collect();
         // Work of every tenant: the outbox is the workers' own business.
         self.app.db().run(&Scope::system(), steps).await?;
         Ok(work.len())
@@ -115,7 +123,9 @@ impl OutboxRunner {
     async fn work_on(&self, work: &[Work]) -> Vec<Outcome> {
         let mut outcomes: Vec<Option<Outcome>> = vec![None; work.len()];
         for handler in &self.handlers {
-            let wanted: Vec<usize> = (0..work.len()).filter(|index| handler.accepts(&work[*index].topic)).collect();
+            let wanted: Vec<usize> = (0..work.len())
+                .filter(|index| handler.accepts(&work[*index].topic))
+                .collect();
             if wanted.is_empty() {
                 continue;
             }
@@ -132,7 +142,10 @@ impl OutboxRunner {
             }
         }
         let unknown = || Outcome::Retry("this release has no handler for the topic".to_owned());
-        outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(unknown)).collect()
+        outcomes
+            .into_iter()
+            .map(|outcome| outcome.unwrap_or_else(unknown))
+            .collect()
     }
 
     /// A handler that panics or takes longer than the lease fails its batch, nothing else.
@@ -150,9 +163,12 @@ impl OutboxRunner {
     fn settle(&self, work: &Work, owner: &str, outcome: &Outcome, now: Timestamp) -> db::Step {
         match outcome {
             Outcome::Done => outbox::done(work, owner),
-            Outcome::Retry(why) if work.attempts < self.config.attempts => {
-                outbox::retry(work, owner, now.plus(self.backoff(work.attempts)), &shortened(why))
-            }
+            Outcome::Retry(why) if work.attempts < self.config.attempts => outbox::retry(
+                work,
+                owner,
+                now.plus(self.backoff(work.attempts)),
+                &shortened(why),
+            ),
             Outcome::Retry(why) | Outcome::Fail(why) => {
                 warn!(topic = work.topic, id = %work.id, attempts = work.attempts, why, "gave up a piece of work");
                 outbox::fail(work, owner, now, &shortened(why))
@@ -161,8 +177,13 @@ impl OutboxRunner {
     }
 
     fn backoff(&self, attempts: u64) -> Duration {
-        let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(u32::MAX).min(20);
-        self.config.backoff.saturating_mul(1 << doublings).min(LONGEST_BACKOFF)
+        let doublings = u32::try_from(attempts.saturating_sub(1))
+            .unwrap_or(u32::MAX)
+            .min(20);
+        self.config
+            .backoff
+            .saturating_mul(1 << doublings)
+            .min(LONGEST_BACKOFF)
     }
 }
 

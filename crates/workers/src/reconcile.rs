@@ -33,17 +33,61 @@ pub struct Task {
 
 /// All reconcilers.
 pub const TASKS: &[Task] = &[
-    Task { name: "live_feed", every: Duration::from_millis(250), work: |app| Box::pin(live_feed(app)) },
-    Task { name: "live_rights", every: Duration::from_secs(2), work: |app| Box::pin(live_rights(app)) },
-    Task { name: "live_messages", every: MINUTE, work: |app| Box::pin(old_messages(app)) },
-    Task { name: "live_tickets", every: MINUTE, work: |app| Box::pin(old_tickets(app)) },
-    Task { name: "credential_uses", every: Duration::from_secs(5), work: |app| Box::pin(credential_uses(app)) },
-    Task { name: "incidents", every: MINUTE, work: |app| Box::pin(async move { app.open_incidents().await }) },
-    Task { name: "idempotency_keys", every: MINUTE, work: |app| Box::pin(old_keys(app)) },
-    Task { name: "sessions", every: HOUR, work: |app| Box::pin(old_sessions(app)) },
-    Task { name: "outbox", every: HOUR, work: |app| Box::pin(old_work(app)) },
-    Task { name: "job_outputs", every: HOUR, work: |app| Box::pin(old_outputs(app)) },
-    Task { name: "retention", every: HOUR, work: |app| Box::pin(async move { app.retain_events().await }) },
+    Task {
+        name: "live_feed",
+        every: Duration::from_millis(250),
+        work: |app| Box::pin(live_feed(app)),
+    },
+    Task {
+        name: "live_rights",
+        every: Duration::from_secs(2),
+        work: |app| Box::pin(live_rights(app)),
+    },
+    Task {
+        name: "live_messages",
+        every: MINUTE,
+        work: |app| Box::pin(old_messages(app)),
+    },
+    Task {
+        name: "live_tickets",
+        every: MINUTE,
+        work: |app| Box::pin(old_tickets(app)),
+    },
+    Task {
+        name: "credential_uses",
+        every: Duration::from_secs(5),
+        work: |app| Box::pin(credential_uses(app)),
+    },
+    Task {
+        name: "incidents",
+        every: MINUTE,
+        work: |app| Box::pin(async move { app.open_incidents().await }),
+    },
+    Task {
+        name: "idempotency_keys",
+        every: MINUTE,
+        work: |app| Box::pin(old_keys(app)),
+    },
+    Task {
+        name: "sessions",
+        every: HOUR,
+        work: |app| Box::pin(old_sessions(app)),
+    },
+    Task {
+        name: "outbox",
+        every: HOUR,
+        work: |app| Box::pin(old_work(app)),
+    },
+    Task {
+        name: "job_outputs",
+        every: HOUR,
+        work: |app| Box::pin(old_outputs(app)),
+    },
+    Task {
+        name: "retention",
+        every: HOUR,
+        work: |app| Box::pin(async move { app.retain_events().await }),
+    },
 ];
 
 /// Runs a reconciler at its pace until the stop. A failure is logged; the next run tries again.

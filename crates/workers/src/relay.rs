@@ -49,7 +49,11 @@ impl LiveRelay {
             }
         }
         // Each message names its own tenant; the rows go in under one lock.
-        let kept = self.app.db().run(&db::Scope::system(), live::insert(messages)).await;
+        let kept = self
+            .app
+            .db()
+            .run(&db::Scope::system(), live::insert(messages))
+            .await;
         if let Err(error) = kept {
             return vec![Outcome::Retry(error.to_string()); work.len()];
         }
@@ -63,7 +67,11 @@ impl LiveRelay {
 
 /// Work that can't be read fails; the others of its batch come again without it.
 fn outcome_of(work: &Work, broken: &Work, why: &str) -> Outcome {
-    if work.id == broken.id { Outcome::Fail(why.to_owned()) } else { Outcome::Retry("its batch held unreadable work".to_owned()) }
+    if work.id == broken.id {
+        Outcome::Fail(why.to_owned())
+    } else {
+        Outcome::Retry("its batch held unreadable work".to_owned())
+    }
 }
 
 impl Handler for LiveRelay {

@@ -49,7 +49,8 @@ impl App {
             "id": id, "actor": refusal.actor, "action": refusal.action, "target": refusal.target,
             "outcome": "denied", "details": details,
         });
-        let (leaf, step) = self.leaf_step(refusal.workspace, LeafKind::Audit, &id.to_string(), &payload, now)?;
+        let (leaf, step) =
+            self.leaf_step(refusal.workspace, LeafKind::Audit, &id.to_string(), &payload, now)?;
         let entry = NewAudit {
             workspace: refusal.workspace,
             id,
@@ -62,7 +63,9 @@ impl App {
             leaf,
         };
         let steps = vec![step, records::insert_audit(entry, now)];
-        self.db().run(&db::Scope::workspace(refusal.workspace.uuid()), steps).await?;
+        self.db()
+            .run(&db::Scope::workspace(refusal.workspace.uuid()), steps)
+            .await?;
         Ok(())
     }
 
@@ -86,7 +89,12 @@ impl App {
     ///
     /// # Errors
     /// If the database refuses.
-    pub async fn audit_summary(&self, ctx: &Ctx, from: Timestamp, to: Timestamp) -> Result<Vec<OutcomeCount>> {
+    pub async fn audit_summary(
+        &self,
+        ctx: &Ctx,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<OutcomeCount>> {
         let scope = ctx.scope();
         Ok(audit::summary(&self.db().scoped(&scope), ctx.workspace(), from, to).await?)
     }
@@ -104,7 +112,15 @@ impl App {
     ) -> Result<Page<Incident>> {
         let after = page.after.as_ref().map(Cursor::id).transpose()?;
         let scope = ctx.scope();
-        let rows = incidents::list(&self.db().scoped(&scope), ctx.workspace(), state, rule, after, page).await?;
+        let rows = incidents::list(
+            &self.db().scoped(&scope),
+            ctx.workspace(),
+            state,
+            rule,
+            after,
+            page,
+        )
+        .await?;
         Ok(Page::cut(rows, page, |incident| Cursor::new("", incident.id)))
     }
 
@@ -124,14 +140,18 @@ impl App {
     /// Invalid if the user is no member; invalid transition if the incident is resolved.
     pub async fn assign_incident(&self, ctx: &Ctx, id: IncidentId, to: UserId) -> Result<Incident> {
         let incident = self.incident(ctx, id).await?;
-        let assigned = self.db().run(&ctx.scope(), vec![incidents::assign(ctx.workspace(), id, to)]).await?;
+        let assigned = self
+            .db()
+            .run(&ctx.scope(), vec![incidents::assign(ctx.workspace(), id, to)])
+            .await?;
         if assigned != [1] {
             return Err(match incident.resolved_at {
                 Some(_) => resolved(),
                 None => FieldError::new("user_id", "no_member", "is no member of the workspace").into(),
             });
         }
-        self.audit_incident(ctx, "incident.assigned", id, &json!({ "to": to })).await?;
+        self.audit_incident(ctx, "incident.assigned", id, &json!({ "to": to }))
+            .await?;
         self.incident(ctx, id).await
     }
 
@@ -150,11 +170,18 @@ impl App {
         if self.db().run(&ctx.scope(), vec![step]).await? != [1] {
             return Err(resolved());
         }
-        self.audit_incident(ctx, "incident.resolved", id, &json!({})).await?;
+        self.audit_incident(ctx, "incident.resolved", id, &json!({}))
+            .await?;
         self.incident(ctx, id).await
     }
 
-    async fn audit_incident(&self, ctx: &Ctx, action: &str, id: IncidentId, details: &impl Serialize) -> Result<()> {
+    async fn audit_incident(
+        &self,
+        ctx: &Ctx,
+        action: &str,
+        id: IncidentId,
+        details: &impl Serialize,
+    ) -> Result<()> {
         let mut record = Record::new(self, ctx);
         record.audit(action, &id.to_string(), details)?;
         self.db().run(&ctx.scope(), record.steps).await?;

@@ -42,7 +42,11 @@ pub const RULES: &[Rule] = &[
         threshold: 20,
         window: Duration::from_secs(5 * 60),
         severity: "medium",
-        subject: |denied| denied.actor.map_or_else(|| denied.address.clone(), |actor| actor.to_string()),
+        subject: |denied| {
+            denied
+                .actor
+                .map_or_else(|| denied.address.clone(), |actor| actor.to_string())
+        },
     },
     Rule {
         name: "key_misuse",
@@ -92,7 +96,9 @@ impl App {
 fn tally(rule: &Rule, groups: &[Denied]) -> HashMap<(WorkspaceId, String), (u64, Timestamp)> {
     let mut tally = HashMap::new();
     for denied in groups.iter().filter(|denied| denied.action == rule.action) {
-        let entry = tally.entry((denied.workspace, (rule.subject)(denied))).or_insert((0, denied.last_at));
+        let entry = tally
+            .entry((denied.workspace, (rule.subject)(denied)))
+            .or_insert((0, denied.last_at));
         *entry = (entry.0 + denied.count, entry.1.max(denied.last_at));
     }
     tally

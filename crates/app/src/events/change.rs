@@ -39,7 +39,9 @@ impl App {
     ) -> Result<Event> {
         let old = self.own_event(ctx, id).await?;
         if !EventSubject::of(old.dfid).is_editable() {
-            return Err(AppError::conflict("an event about an item is never edited: record a later one that corrects it"));
+            return Err(AppError::conflict(
+                "an event about an item is never edited: record a later one that corrects it",
+            ));
         }
         if known.is_some_and(|known| known != old.version) {
             return Err(changed());
@@ -86,7 +88,8 @@ impl App {
         let event = self.own_event(ctx, id).await?;
         let mut record = Record::new(self, ctx);
         let mut steps = events::erase(ctx.workspace(), id, event.leaf_id, &event.tags, record.now);
-        let erasure = object!({ "event": id, "leaf": event.leaf_id, "erased_at": record.now, "by": ctx.user() });
+        let erasure =
+            object!({ "event": id, "leaf": event.leaf_id, "erased_at": record.now, "by": ctx.user() });
         record.leaf(LeafKind::Erasure, &id.to_string(), &erasure)?;
         record.audit("event.erased", &id.to_string(), &object!({ "dfid": event.dfid }))?;
         steps.extend(record.steps);
@@ -100,7 +103,9 @@ impl App {
             return present(own);
         }
         match event_queries::find_visible(&db, ctx.workspace(), id).await? {
-            Some(_) => Err(AppError::forbidden("only the workspace that recorded an event may change or erase it")),
+            Some(_) => Err(AppError::forbidden(
+                "only the workspace that recorded an event may change or erase it",
+            )),
             None => Err(AppError::not_found("event")),
         }
     }
@@ -118,7 +123,10 @@ impl App {
 }
 
 fn changed() -> AppError {
-    AppError::new(ErrorCode::PreconditionFailed, "the event has changed meanwhile: read it again, then retry")
+    AppError::new(
+        ErrorCode::PreconditionFailed,
+        "the event has changed meanwhile: read it again, then retry",
+    )
 }
 
 fn commitment<'a>(event: &'a Event, data: &'a Map<String, Value>) -> Commitment<'a> {

@@ -64,7 +64,14 @@ impl Export {
     #[must_use]
     pub const fn new(mut query: EventQuery, format: Format) -> Self {
         query.oldest_first = true;
-        Self { query, format, after: None, begun: false, ended: false, written: 0 }
+        Self {
+            query,
+            format,
+            after: None,
+            begun: false,
+            ended: false,
+            written: 0,
+        }
     }
 
     /// The next piece of text; nothing at the end.
@@ -75,7 +82,11 @@ impl Export {
         if self.ended {
             return Ok(None);
         }
-        let page = PageRequest { limit: PAGE, after: self.after.take(), offset: 0 };
+        let page = PageRequest {
+            limit: PAGE,
+            after: self.after.take(),
+            offset: 0,
+        };
         let found = app.events(ctx, &self.query, &page).await?;
         self.ended = !found.has_more();
         self.after = found.next;

@@ -24,7 +24,10 @@ pub struct Moved {
 }
 
 fn unreadable() -> AppError {
-    AppError::new(ErrorCode::Internal, "a local event can't be read; report the request id")
+    AppError::new(
+        ErrorCode::Internal,
+        "a local event can't be read; report the request id",
+    )
 }
 
 impl App {
@@ -32,9 +35,15 @@ impl App {
     ///
     /// # Errors
     /// Broken rules by field; not found if there is no such local item.
-    pub async fn record_local_event(&self, ctx: &Ctx, local_id: &str, mut new: NewEvent) -> Result<LocalEvent> {
+    pub async fn record_local_event(
+        &self,
+        ctx: &Ctx,
+        local_id: &str,
+        mut new: NewEvent,
+    ) -> Result<LocalEvent> {
         if new.dfid.is_some() {
-            let error = domain::problem::FieldError::new("dfid", "not_here", "the item has none yet: leave it out");
+            let error =
+                domain::problem::FieldError::new("dfid", "not_here", "the item has none yet: leave it out");
             return Err(error.into());
         }
         new.occurred_at.get_or_insert(self.now());
@@ -45,7 +54,12 @@ impl App {
             _ => return Err(unreadable()),
         };
         let body = json!({ "sealed": STANDARD.encode(self.seal(ctx, id, &content).await?) });
-        let event = LocalEvent { id, body, created_by: ctx.user(), created_at: self.now() };
+        let event = LocalEvent {
+            id,
+            body,
+            created_by: ctx.user(),
+            created_at: self.now(),
+        };
         let step = events::insert_local(ctx.workspace(), local_id, &event);
         match self.db().run(&ctx.scope(), vec![step]).await?.first() {
             Some(1) => Ok(event),
@@ -76,17 +90,24 @@ impl App {
         let item = local_items::lock(tx, ctx.workspace(), local_id).await?;
         let item = item.ok_or_else(|| AppError::not_found("local item"))?;
         let Some(dfid) = item.dfid else {
-            return Err(AppError::conflict("the local item has no DFID yet: push it to a circuit first"));
+            return Err(AppError::conflict(
+                "the local item has no DFID yet: push it to a circuit first",
+            ));
         };
         let waiting = events::lock_local(tx, ctx.workspace(), local_id, MAX_MOVED + 1).await?;
         let more = waiting.len() > MAX_MOVED as usize;
         let mut record = Record::new(self, ctx);
         let mut moved = Vec::new();
         for local in waiting.into_iter().take(MAX_MOVED as usize) {
-            let new = NewEvent { dfid: Some(dfid), ..self.open_local(ctx, &local).await? };
+            let new = NewEvent {
+                dfid: Some(dfid),
+                ..self.open_local(ctx, &local).await?
+            };
             let checked = self.check_event(ctx, new, "").await?;
             let event = self.add_event(ctx, &mut record, checked).await?;
-            record.steps.push(events::local_moved(ctx.workspace(), local.id, event.id));
+            record
+                .steps
+                .push(events::local_moved(ctx.workspace(), local.id, event.id));
             moved.push(event);
         }
         tx.pipeline(record.steps).await.map_err(super::about_item)?;
@@ -94,7 +115,11 @@ impl App {
     }
 
     async fn open_local(&self, ctx: &Ctx, local: &LocalEvent) -> Result<NewEvent> {
-        let sealed = local.body.get("sealed").and_then(Value::as_str).ok_or_else(unreadable)?;
+        let sealed = local
+            .body
+            .get("sealed")
+            .and_then(Value::as_str)
+            .ok_or_else(unreadable)?;
         let sealed = STANDARD.decode(sealed).map_err(|_| unreadable())?;
         let content: Map<String, Value> = self.unseal(ctx, local.id, &sealed).await?;
         serde_json::from_value(Value::Object(content)).map_err(|_| unreadable())

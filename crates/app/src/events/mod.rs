@@ -8,6 +8,7 @@ mod retention;
 mod seal;
 mod validate;
 
+pub use change::EventChange;
 use db::{DbError, Step};
 use domain::{
     dfid::Dfid,
@@ -16,7 +17,6 @@ use domain::{
     leaf::LeafKind,
     problem::FieldError,
 };
-pub use change::EventChange;
 pub use local::Moved;
 pub use read::EventQuery;
 use serde::{Deserialize, Serialize};
@@ -125,7 +125,10 @@ impl App {
             Err(error @ DbError::Unique { .. }) => {
                 let known = self.known_events(ctx, client_id.into_iter().collect()).await?;
                 let event = known.into_iter().next().ok_or(error)?;
-                Ok(Outcome { event, created: false })
+                Ok(Outcome {
+                    event,
+                    created: false,
+                })
             }
             Err(error) => Err(about_item(error)),
         }
@@ -143,7 +146,10 @@ impl App {
         let checked = self.check_events(ctx, new).await?;
         // Somebody else may record the same event between the look and the write; the second look finds it.
         match self.record_checked(ctx, checked.clone()).await {
-            Err(AppError { source: Some(DbError::Unique { .. }), .. }) => self.record_checked(ctx, checked).await,
+            Err(AppError {
+                source: Some(DbError::Unique { .. }),
+                ..
+            }) => self.record_checked(ctx, checked).await,
             other => other,
         }
     }
@@ -158,12 +164,23 @@ impl App {
                 Err(error) => return Err(error.with("index", index)),
             }
         }
-        if errors.is_empty() { Ok(checked) } else { Err(errors.into()) }
+        if errors.is_empty() {
+            Ok(checked)
+        } else {
+            Err(errors.into())
+        }
     }
 
     async fn record_checked(&self, ctx: &Ctx, checked: Vec<Checked>) -> Result<Vec<Outcome>> {
-        let ids: Vec<_> = checked.iter().filter_map(|event| event.client_event_id.clone()).collect();
-        let mut known = if ids.is_empty() { Vec::new() } else { self.known_events(ctx, ids).await? };
+        let ids: Vec<_> = checked
+            .iter()
+            .filter_map(|event| event.client_event_id.clone())
+            .collect();
+        let mut known = if ids.is_empty() {
+            Vec::new()
+        } else {
+            self.known_events(ctx, ids).await?
+        };
         let mut record = Record::new(self, ctx);
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(checked.len());
         for event in checked {
@@ -172,7 +189,10 @@ impl App {
             };
             let found = known.iter().find(|other| same(other)).cloned();
             let event = match found {
-                Some(event) => Outcome { event, created: false },
+                Some(event) => Outcome {
+                    event,
+                    created: false,
+                },
                 None => {
                     let event = self.add_event(ctx, &mut record, event).await?;
                     known.extend(event.client_event_id.is_some().then(|| event.clone()));
@@ -181,14 +201,18 @@ impl App {
             };
             outcomes.push(event);
         }
-        self.db().run(&ctx.scope(), record.steps).await.map_err(about_item)?;
+        self.db()
+            .run(&ctx.scope(), record.steps)
+            .await
+            .map_err(about_item)?;
         self.wake_outbox();
         Ok(outcomes)
     }
 
     async fn known_events(&self, ctx: &Ctx, client_ids: Vec<String>) -> Result<Vec<Event>> {
         let scope = ctx.scope();
-        let found = events::find_by_client_ids(&self.db().scoped(&scope), ctx.workspace(), client_ids).await?;
+        let found =
+            events::find_by_client_ids(&self.db().scoped(&scope), ctx.workspace(), client_ids).await?;
         self.open_events(ctx, found).await
     }
 
@@ -229,9 +253,10 @@ impl App {
 /// The statement that adds an event about an item breaks a rule if the workspace can't read the item.
 fn about_item(error: DbError) -> AppError {
     match error {
-        DbError::Check { .. } | DbError::ForeignKey { .. } => {
-            AppError { source: Some(error), ..AppError::not_found("item") }
-        }
+        DbError::Check { .. } | DbError::ForeignKey { .. } => AppError {
+            source: Some(error),
+            ..AppError::not_found("item")
+        },
         other => other.into(),
     }
 }

@@ -37,7 +37,10 @@ impl App {
             None => event_queries::find_visible(&db, ctx.workspace(), id).await?,
         };
         let opened = self.open_events(ctx, found.into_iter().collect()).await?;
-        opened.into_iter().next().ok_or_else(|| AppError::not_found("event"))
+        opened
+            .into_iter()
+            .next()
+            .ok_or_else(|| AppError::not_found("event"))
     }
 
     /// Lists the workspace's events; with a `dfid`, all events of that item the workspace may see.
@@ -47,7 +50,8 @@ impl App {
     pub async fn events(&self, ctx: &Ctx, query: &EventQuery, page: &PageRequest) -> Result<Page<Event>> {
         let after = page.after.as_ref().map(Cursor::id).transpose()?;
         let scope = ctx.scope();
-        let rows = event_queries::list(&self.db().scoped(&scope), ctx.workspace(), query, after, page).await?;
+        let rows =
+            event_queries::list(&self.db().scoped(&scope), ctx.workspace(), query, after, page).await?;
         let rows = self.open_events(ctx, rows).await?;
         Ok(Page::cut(rows, page, |event| Cursor::new("", event.id)))
     }
@@ -77,7 +81,9 @@ impl App {
         }
         let rows = event_queries::timeline(&db, ctx.workspace(), dfid, after, page).await?;
         let rows = self.open_events(ctx, rows).await?;
-        Ok(Page::cut(rows, page, |event| Cursor::at(event.occurred_at, event.id)))
+        Ok(Page::cut(rows, page, |event| {
+            Cursor::at(event.occurred_at, event.id)
+        }))
     }
 
     /// Counts the workspace's events per type and hour, by default of the last seven days.
@@ -111,6 +117,9 @@ impl App {
 pub(super) fn present(event: Event) -> Result<Event> {
     match event.erased_at {
         None => Ok(event),
-        Some(at) => Err(AppError::new(ErrorCode::Gone, format!("the event was erased at {at}"))),
+        Some(at) => Err(AppError::new(
+            ErrorCode::Gone,
+            format!("the event was erased at {at}"),
+        )),
     }
 }

@@ -27,7 +27,10 @@ impl App {
     pub async fn retain_events(&self) -> Result<u64> {
         // Every tenant's own setting decides; each unit of work then stays within one tenant.
         let scope = db::Scope::system();
-        let page = PageRequest { limit: WORKSPACES, ..PageRequest::default() };
+        let page = PageRequest {
+            limit: WORKSPACES,
+            ..PageRequest::default()
+        };
         let mut after = None;
         let mut removed = 0;
         loop {
@@ -53,8 +56,12 @@ impl App {
             let mut steps = Vec::with_capacity(expired.len() * 4);
             for event in &expired {
                 steps.extend(events::remove(workspace, event));
-                let erasure = json!({ "event": event.id, "leaf": event.leaf_id, "erased_at": now, "by": "retention" });
-                steps.push(self.leaf_step(workspace, LeafKind::Erasure, &event.id.to_string(), &erasure, now)?.1);
+                let erasure =
+                    json!({ "event": event.id, "leaf": event.leaf_id, "erased_at": now, "by": "retention" });
+                steps.push(
+                    self.leaf_step(workspace, LeafKind::Erasure, &event.id.to_string(), &erasure, now)?
+                        .1,
+                );
             }
             self.db().run(&scope, steps).await?;
             removed += expired.len() as u64;

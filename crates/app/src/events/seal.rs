@@ -25,7 +25,10 @@ impl App {
         let mut nonce = [0; NONCE];
         self.ids().fill(&mut nonce);
         let bound = id.uuid();
-        let payload = Payload { msg: &text, aad: bound.as_bytes() };
+        let payload = Payload {
+            msg: &text,
+            aad: bound.as_bytes(),
+        };
         let sealed = Aes256Gcm::new((&key).into())
             .encrypt(&nonce.into(), payload)
             .map_err(|_| failed("the payload could not be sealed"))?;
@@ -39,15 +42,22 @@ impl App {
         let (nonce, sealed) = sealed.split_at_checked(NONCE).ok_or_else(broken)?;
         let nonce: [u8; NONCE] = nonce.try_into().map_err(|_| broken())?;
         let bound = id.uuid();
-        let payload = Payload { msg: sealed, aad: bound.as_bytes() };
-        let text = Aes256Gcm::new((&key).into()).decrypt(&nonce.into(), payload).map_err(|_| broken())?;
+        let payload = Payload {
+            msg: sealed,
+            aad: bound.as_bytes(),
+        };
+        let text = Aes256Gcm::new((&key).into())
+            .decrypt(&nonce.into(), payload)
+            .map_err(|_| broken())?;
         serde_json::from_slice(&text).map_err(|_| broken())
     }
 
     /// Makes the sealed payloads among the caller's own events readable.
     pub(super) async fn open_events(&self, ctx: &Ctx, mut events: Vec<Event>) -> Result<Vec<Event>> {
         for event in &mut events {
-            let Some(sealed) = event.sealed.take() else { continue };
+            let Some(sealed) = event.sealed.take() else {
+                continue;
+            };
             // The store gives nobody another workspace's private event.
             event.data = Some(self.unseal(ctx, event.id, &sealed).await?);
         }

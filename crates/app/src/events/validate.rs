@@ -46,7 +46,10 @@ impl App {
         };
         let circuit = new.circuit_id;
         let checked = check(new, default, self.now()).map_err(|errors| {
-            let named = errors.into_iter().map(|error| FieldError { field: format!("{prefix}{}", error.field), ..error });
+            let named = errors.into_iter().map(|error| FieldError {
+                field: format!("{prefix}{}", error.field),
+                ..error
+            });
             AppError::invalid(named.collect())
         })?;
         if let Some(circuit) = circuit {
@@ -59,7 +62,11 @@ impl App {
     }
 }
 
-fn check(new: NewEvent, default: Visibility, now: Timestamp) -> std::result::Result<Checked, Vec<FieldError>> {
+fn check(
+    new: NewEvent,
+    default: Visibility,
+    now: Timestamp,
+) -> std::result::Result<Checked, Vec<FieldError>> {
     let source = new.source.unwrap_or_else(|| DEFAULT_SOURCE.to_owned());
     let mut errors: Vec<FieldError> = [
         event::check_source(&source),
@@ -117,11 +124,20 @@ fn check_recipients(
 ) -> Option<FieldError> {
     let direct = visibility == Some(Visibility::Direct);
     let (code, message) = if direct && (recipients.is_empty() || recipients.len() > MAX_RECIPIENTS) {
-        ("length", format!("a direct event is addressed to 1 to {MAX_RECIPIENTS} workspaces"))
+        (
+            "length",
+            format!("a direct event is addressed to 1 to {MAX_RECIPIENTS} workspaces"),
+        )
     } else if direct && dfid.is_none() {
-        ("needs_item", "a direct event is about an item its recipients may read: name its `dfid`".to_owned())
+        (
+            "needs_item",
+            "a direct event is about an item its recipients may read: name its `dfid`".to_owned(),
+        )
     } else if !direct && !recipients.is_empty() {
-        ("only_direct", "only events with the visibility `direct` have recipients".to_owned())
+        (
+            "only_direct",
+            "only events with the visibility `direct` have recipients".to_owned(),
+        )
     } else {
         return None;
     };

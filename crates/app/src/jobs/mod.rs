@@ -61,12 +61,26 @@ impl App {
         let scope = ctx.scope();
         let open = jobs::open_of(&self.db().scoped(&scope), ctx.workspace(), ctx.user()).await?;
         if open >= MAX_OPEN {
-            let error = AppError::new(ErrorCode::LimitExceeded, "too many of your jobs have not ended; wait or cancel some");
-            return Err(error.with("limit", "open_jobs").with("used", open).with("allowed", MAX_OPEN));
+            let error = AppError::new(
+                ErrorCode::LimitExceeded,
+                "too many of your jobs have not ended; wait or cancel some",
+            );
+            return Err(error
+                .with("limit", "open_jobs")
+                .with("used", open)
+                .with("allowed", MAX_OPEN));
         }
         let (id, now) = (JobId::generate(self.ids()), self.now());
         let progress = bind::json(&json!({}));
-        let step = jobs::insert(ctx.workspace(), id, task.kind(), bind::json(task), progress, ctx.user(), now);
+        let step = jobs::insert(
+            ctx.workspace(),
+            id,
+            task.kind(),
+            bind::json(task),
+            progress,
+            ctx.user(),
+            now,
+        );
         self.db().run(&scope, vec![step]).await?;
         self.job(ctx, id).await
     }
@@ -98,7 +112,12 @@ impl App {
     /// Invalid transition if it has ended.
     pub async fn cancel_job(&self, ctx: &Ctx, id: JobId) -> Result<Job> {
         let job = self.own_job(ctx, id).await?;
-        if self.db().run(&ctx.scope(), vec![jobs::cancel(ctx.workspace(), id, self.now())]).await? != [1] {
+        if self
+            .db()
+            .run(&ctx.scope(), vec![jobs::cancel(ctx.workspace(), id, self.now())])
+            .await?
+            != [1]
+        {
             return Err(ended(&job.state));
         }
         self.job(ctx, id).await
@@ -112,7 +131,10 @@ impl App {
         let job = self.own_job(ctx, id).await?;
         let step = jobs::retry(ctx.workspace(), id, bind::json(&json!({})), self.now());
         if self.db().run(&ctx.scope(), vec![step]).await? != [1] {
-            let message = format!("only failed and cancelled jobs can be retried; this one is {}", job.state);
+            let message = format!(
+                "only failed and cancelled jobs can be retried; this one is {}",
+                job.state
+            );
             return Err(AppError::new(ErrorCode::InvalidTransition, message));
         }
         self.job(ctx, id).await
@@ -133,7 +155,9 @@ impl App {
         if job.created_by == ctx.user() || ctx.caller.role >= domain::identity::Role::Admin {
             return Ok(job);
         }
-        Err(AppError::forbidden("only who asked for a job, or an administrator of the workspace, may steer it"))
+        Err(AppError::forbidden(
+            "only who asked for a job, or an administrator of the workspace, may steer it",
+        ))
     }
 
     /// The completed job whose output is wanted.
@@ -157,11 +181,18 @@ impl App {
 /// If another release wrote it and this one can't read it.
 pub fn task_of(job: &Job) -> Result<Task> {
     serde_json::from_value::<Task>(Value::clone(&job.payload)).map_err(|error| {
-        let field = FieldError::new("payload", "malformed", format!("is no task of the kind `{}`: {error}", job.kind));
+        let field = FieldError::new(
+            "payload",
+            "malformed",
+            format!("is no task of the kind `{}`: {error}", job.kind),
+        );
         AppError::invalid(vec![field])
     })
 }
 
 fn ended(state: &str) -> AppError {
-    AppError::new(ErrorCode::InvalidTransition, format!("the job has ended: it is {state}"))
+    AppError::new(
+        ErrorCode::InvalidTransition,
+        format!("the job has ended: it is {state}"),
+    )
 }

@@ -125,7 +125,12 @@ impl Subscription {
     pub async fn next(&mut self) -> Result<Delivery> {
         if std::mem::take(&mut self.gap) {
             self.seq += 1;
-            return Ok(Delivery::Lost { topic: "lost", seq: self.seq, resume_token: None, missed: None });
+            return Ok(Delivery::Lost {
+                topic: "lost",
+                seq: self.seq,
+                resume_token: None,
+                missed: None,
+            });
         }
         loop {
             if let Some(reason) = *self.stopped.borrow() {
@@ -173,7 +178,12 @@ impl Subscription {
                 self.place.hub.lost.fetch_add(missed, Ordering::Relaxed);
                 self.seq += 1;
                 let resume_token = Some(self.resume_token());
-                Some(Delivery::Lost { topic: "lost", seq: self.seq, resume_token, missed: Some(missed) })
+                Some(Delivery::Lost {
+                    topic: "lost",
+                    seq: self.seq,
+                    resume_token,
+                    missed: Some(missed),
+                })
             }
             Err(RecvError::Closed) => Some(Delivery::Closed(CloseReason::Stopping)),
         }

@@ -30,9 +30,9 @@ use store::{
     live::{self, LiveMessage},
     sessions,
 };
-use tokio::sync::{Mutex, broadcast, watch};
 pub use tickets::holder_of;
 pub use token::ResumeToken;
+use tokio::sync::{Mutex, broadcast, watch};
 use uuid::Uuid;
 
 use crate::{AppError, Result};
@@ -59,7 +59,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { per_user: 10, total: 10_000, buffer: 256 }
+        Self {
+            per_user: 10,
+            total: 10_000,
+            buffer: 256,
+        }
     }
 }
 
@@ -139,11 +143,19 @@ impl Hub {
     ///
     /// # Errors
     /// Limit exceeded if the user, or everybody together, has too many connections.
-    pub async fn subscribe(self: &Arc<Self>, holder: Holder, resume: Option<ResumeToken>) -> Result<Subscription> {
+    pub async fn subscribe(
+        self: &Arc<Self>,
+        holder: Holder,
+        resume: Option<ResumeToken>,
+    ) -> Result<Subscription> {
         let (stop, stopped) = watch::channel(None);
         let id = self.admit(holder, stop)?;
         // From here on the guard takes the connection out again, whatever happens.
-        let place = Place { hub: Arc::clone(self), id, workspace: holder.workspace };
+        let place = Place {
+            hub: Arc::clone(self),
+            id,
+            workspace: holder.workspace,
+        };
         let receiver = self
             .rooms
             .entry(holder.workspace)
@@ -159,14 +171,27 @@ impl Hub {
             None => (None, false),
         };
         let here = self.position.load(Ordering::Acquire);
-        Ok(Subscription::new(place, holder, receiver, stopped, after, here, gap))
+        Ok(Subscription::new(
+            place, holder, receiver, stopped, after, here, gap,
+        ))
     }
 
     fn admit(&self, holder: Holder, stop: watch::Sender<Option<CloseReason>>) -> Result<Uuid> {
-        let of_user = self.connections.iter().filter(|open| open.holder.user == holder.user).count();
+        let of_user = self
+            .connections
+            .iter()
+            .filter(|open| open.holder.user == holder.user)
+            .count();
         if of_user >= self.limits.per_user || self.connections.len() >= self.limits.total {
-            let allowed = if of_user >= self.limits.per_user { self.limits.per_user } else { self.limits.total };
-            let error = AppError::new(ErrorCode::LimitExceeded, "too many live connections are open; close one first");
+            let allowed = if of_user >= self.limits.per_user {
+                self.limits.per_user
+            } else {
+                self.limits.total
+            };
+            let error = AppError::new(
+                ErrorCode::LimitExceeded,
+                "too many live connections are open; close one first",
+            );
             return Err(error.with("limit", "live_connections").with("allowed", allowed));
         }
         let id = Uuid::from_u128(self.next_connection.fetch_add(1, Ordering::Relaxed).into());
@@ -176,7 +201,8 @@ impl Hub {
 
     fn leave(&self, id: Uuid, workspace: WorkspaceId) {
         self.connections.remove(&id);
-        self.rooms.remove_if(&workspace, |_, room| room.receiver_count() == 0);
+        self.rooms
+            .remove_if(&workspace, |_, room| room.receiver_count() == 0);
     }
 
     /// Closes connections whose session, key or membership has ended. A worker calls it every few seconds.
@@ -184,7 +210,11 @@ impl Hub {
     /// # Errors
     /// If the database refuses; everything stays open then.
     pub async fn check_rights(&self) -> Result<()> {
-        let open: Vec<(Uuid, Holder)> = self.connections.iter().map(|open| (*open.key(), open.holder)).collect();
+        let open: Vec<(Uuid, Holder)> = self
+            .connections
+            .iter()
+            .map(|open| (*open.key(), open.holder))
+            .collect();
         if open.is_empty() {
             return Ok(());
         }
@@ -194,7 +224,8 @@ impl Hub {
         let scope = Scope::system();
         let db = self.db.scoped(&scope);
         let now = self.clock.now();
-        let mut valid: std::collections::HashSet<(Uuid, WorkspaceId, UserId)> = std::collections::HashSet::new();
+        let mut valid: std::collections::HashSet<(Uuid, WorkspaceId, UserId)> =
+            std::collections::HashSet::new();
         for session in sessions::authenticate(&db, sessions).await? {
             if session.status == UserStatus::Active && session.expires_at > now {
                 valid.insert((session.id.uuid(), session.workspace_id, session.user_id));
@@ -206,7 +237,10 @@ impl Hub {
             }
         }
         for (id, holder) in open {
-            let credential = holder.session.map(SessionId::uuid).or(holder.api_key.map(ApiKeyId::uuid));
+            let credential = holder
+                .session
+                .map(SessionId::uuid)
+                .or(holder.api_key.map(ApiKeyId::uuid));
             let still = credential.is_some_and(|one| valid.contains(&(one, holder.workspace, holder.user)));
             if !still {
                 self.revoke(id);

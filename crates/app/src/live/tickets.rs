@@ -3,11 +3,7 @@
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::{
-    caller::Credential,
-    ids::Timestamp,
-    problem::ErrorCode,
-};
+use domain::{caller::Credential, ids::Timestamp, problem::ErrorCode};
 use sha2::{Digest, Sha256};
 use store::live::{self, Holder};
 
@@ -23,7 +19,12 @@ pub fn holder_of(ctx: &Ctx) -> Holder {
         Credential::ApiKey(key, _) => Some(*key),
         Credential::Cookie(_) | Credential::Token(_) => None,
     };
-    Holder { workspace: ctx.workspace(), user: ctx.user(), session: ctx.caller.session(), api_key }
+    Holder {
+        workspace: ctx.workspace(),
+        user: ctx.user(),
+        session: ctx.caller.session(),
+        api_key,
+    }
 }
 
 impl App {
@@ -45,9 +46,16 @@ impl App {
     /// # Errors
     /// Unauthenticated if it is unknown, used or too old.
     pub async fn use_live_ticket(&self, ticket: &str) -> Result<Holder> {
-        let refused = || AppError::new(ErrorCode::Unauthenticated, "the ticket is unknown, used or too old: ask for another");
+        let refused = || {
+            AppError::new(
+                ErrorCode::Unauthenticated,
+                "the ticket is unknown, used or too old: ask for another",
+            )
+        };
         let secret = URL_SAFE_NO_PAD.decode(ticket).map_err(|_| refused())?;
         let hash = Sha256::digest(secret).into();
-        live::take_ticket(self.db(), hash, self.now()).await?.ok_or_else(refused)
+        live::take_ticket(self.db(), hash, self.now())
+            .await?
+            .ok_or_else(refused)
     }
 }

@@ -36,9 +36,20 @@ impl FromStr for ResumeToken {
     fn from_str(text: &str) -> Result<Self, BadToken> {
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadToken)?;
         let bytes: [u8; 16] = bytes.try_into().map_err(|_| BadToken)?;
-        let number = |half: &[u8]| half.iter().fold(0_u64, |value, byte| value << 8 | u64::from(*byte)).cast_signed();
+        let number = |half: &[u8]| {
+            half.iter()
+                .fold(0_u64, |value, byte| value << 8 | u64::from(*byte))
+                .cast_signed()
+        };
         let (position, at) = (number(&bytes[..8]), number(&bytes[8..]));
-        if position < 0 { Err(BadToken) } else { Ok(Self { position, at: Timestamp::from_micros(at) }) }
+        if position < 0 {
+            Err(BadToken)
+        } else {
+            Ok(Self {
+                position,
+                at: Timestamp::from_micros(at),
+            })
+        }
     }
 }
 
@@ -51,6 +62,11 @@ mod tests {
         let token = ResumeToken::new(77, Timestamp::from_secs(1_800_000_000));
         assert_eq!(token.to_string().parse(), Ok(token));
         assert_eq!("nonsense".parse::<ResumeToken>(), Err(BadToken));
-        assert_eq!(ResumeToken::new(-1, Timestamp::EPOCH).to_string().parse::<ResumeToken>(), Err(BadToken));
+        assert_eq!(
+            ResumeToken::new(-1, Timestamp::EPOCH)
+                .to_string()
+                .parse::<ResumeToken>(),
+            Err(BadToken)
+        );
     }
 }

@@ -6,7 +6,9 @@ use std::pin::Pin;
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use gate::compare::{ComparePlan, Rules};
-use gate::config::{BadConfig, CompareConfig, GateConfig, JourneyConfig, LoadConfig, Shape, Source, beside};
+use gate::config::{
+    BadConfig, CompareConfig, GateConfig, IsolationConfig, JourneyConfig, LoadConfig, Shape, Source, beside,
+};
 use gate::live::Live;
 use gate::report::StageResult;
 use gate::runs::{LoadSpec, Senders};
@@ -16,6 +18,7 @@ use gate::stage::{Stage, run_all};
 use tokio_util::sync::CancellationToken;
 
 use super::init::Init;
+use super::joined::{CheckStage, IsolationStage};
 use super::options::{
     Output, block_on, check_report_paths, environment, finish, journeys, now, single, sources,
 };
@@ -122,11 +125,10 @@ impl Setup<'_> {
     /// found here, before the first request.
     fn stages(&self, cancel: &CancellationToken) -> anyhow::Result<Vec<Box<dyn Stage>>> {
         let mut stages: Vec<Box<dyn Stage>> = Vec::new();
-        if self.config.check.is_some() {
-            stages.push(Box::new(Absent {
-                name: "check",
-                hint: "farmgate check",
-            }));
+        if let Some(check) = &self.config.check {
+            let path = beside(self.path, &check.path);
+            let config = source_check::load_config(&path, None)?;
+            stages.push(Box::new(CheckStage { path, config }));
         }
         if let Some(smoke) = &self.config.smoke {
             let mut files = Vec::new();
@@ -143,11 +145,8 @@ impl Setup<'_> {
         if let Some(load) = &self.config.load {
             stages.push(Box::new(self.load(load, cancel)?));
         }
-        if self.config.isolation.is_some() {
-            stages.push(Box::new(Absent {
-                name: "isolation",
-                hint: "farmgate isolate",
-            }));
+        if let Some(isolation) = &self.config.isolation {
+            stages.push(Box::new(self.isolation(isolation, cancel)?));
         }
         if let Some(compare) = &self.config.compare {
             stages.push(Box::new(self.compare(compare, cancel)?));
@@ -217,6 +216,33 @@ impl Setup<'_> {
         };
         Ok(LoadStage {
             work: Some((spec, senders)),
+            cancel: cancel.clone(),
+        })
+    }
+
+    fn isolation(
+        &self,
+        section: &IsolationConfig,
+        cancel: &CancellationToken,
+    ) -> anyhow::Result<IsolationStage> {
+        let file = match &section.file {
+            Some(_) if !section.table.is_empty() => {
+                bail!("[isolation]: give `file` or the settings themselves, not both")
+            }
+            Some(file) => beside(self.path, file),
+            None => self.path.to_owned(),
+        };
+        let mut config = isolation::Config::load(&file)?;
+        config.target.url = Some(self.given.url.clone());
+        config.target.insecure |= self.given.http.insecure;
+        let options = isolation::Options {
+            seed: self.seed,
+            command: format!("farmgate isolate {} --url {}", file.display(), self.given.url),
+            ..isolation::Options::default()
+        };
+        Ok(IsolationStage {
+            config,
+            options,
             cancel: cancel.clone(),
         })
     }
@@ -326,25 +352,5 @@ impl Stage for CompareStage {
             .await
             .map_err(|e| e.to_string())
         })
-    }
-}
-
-/// A stage that another command carries out: until it is joined here it is never a pass.
-struct Absent {
-    name: &'static str,
-    hint: &'static str,
-}
-
-impl Stage for Absent {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn run(&mut self) -> Running<'_> {
-        let message = format!(
-            "this build does not run it as a stage yet; run `{}` by itself",
-            self.hint
-        );
-        Box::pin(std::future::ready(Err(message)))
     }
 }

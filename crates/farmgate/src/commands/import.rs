@@ -3,6 +3,7 @@
 mod client;
 mod rows;
 
+use tokio::io::AsyncWriteExt as _;
 use std::{collections::BTreeSet, io::Write, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -85,10 +86,10 @@ impl Import {
                 Err(broken) => broken,
             };
             if failed.is_empty() {
-                done.insert(number);
                 if !self.dry_run {
-                    remember(&state_file, &header, &done).await?;
+                    remember(&state_file, &header, done.is_empty(), number).await?;
                 }
+                done.insert(number);
             }
             errors.extend(
                 failed
@@ -129,9 +130,10 @@ impl Import {
         let mut first = Value::Null;
         for item in &items {
             let (status, answer) = client.post("api/items/local", item).await?;
-            // 409: an earlier run made it.
-            if status != 201 && status != 409 {
-                return Ok(Some(refusal(status, &answer)));
+            match status {
+                201 => {}
+                409 if stands_already(client, item).await? => {}
+                _ => return Ok(Some(refusal(status, &answer))),
             }
             let Some(circuit) = self.circuit else { continue };
             let push = json!({"local_id": item["local_id"]});
@@ -152,7 +154,13 @@ impl Import {
             event["visibility"] = json!("circuit");
         }
         let (status, answer) = client.post("api/events", &event).await?;
-        Ok((status != 200 && status != 201).then(|| refusal(status, &answer)))
+        Ok(match status {
+            201 => None,
+            // The server knew this id. The same event again is no news; another one under its id would be lost.
+            200 if answer["data"] == event["data"] => None,
+            200 => Some(format!("another event is stored under the id {}", event["client_event_id"])),
+            _ => Some(refusal(status, &answer)),
+        })
     }
 
     fn summarise(
@@ -188,6 +196,19 @@ impl Import {
     }
 }
 
+/// Whether the server holds this very item under its local id, from an earlier run.
+async fn stands_already(client: &mut Client, item: &Value) -> Result<bool> {
+    let id = item["local_id"].as_str().unwrap_or_default();
+    let (status, stored) = client.get(&format!("api/items/local/{id}")).await?;
+    let names = |item: &Value| -> BTreeSet<(String, String)> {
+        let list = item["identifiers"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let text = |one: &Value, name: &str| one[name].as_str().unwrap_or_default().to_owned();
+        list.iter().map(|one| (text(one, "key"), text(one, "value"))).collect()
+    };
+    let data = |item: &Value| item["enriched_data"].as_object().cloned().unwrap_or_default();
+    Ok(status == 200 && names(item) == names(&stored) && data(item) == data(&stored))
+}
+
 /// Rows an earlier run of the same file into the same place has imported.
 async fn finished(file: &PathBuf, header: &str) -> BTreeSet<usize> {
     let text = tokio::fs::read_to_string(file).await.unwrap_or_default();
@@ -198,10 +219,13 @@ async fn finished(file: &PathBuf, header: &str) -> BTreeSet<usize> {
     lines.filter_map(|line| line.parse().ok()).collect()
 }
 
-/// Writes which rows are imported, so that a later run goes on from here.
-async fn remember(file: &PathBuf, header: &str, done: &BTreeSet<usize>) -> Result<()> {
-    let rows: String = done.iter().map(|row| format!("{row}\n")).collect();
-    tokio::fs::write(file, format!("{header}\n{rows}"))
-        .await
-        .with_context(|| format!("cannot write {}", file.display()))
+/// Notes a row as imported, so that a later run goes on from here.
+async fn remember(file: &PathBuf, header: &str, fresh: bool, row: usize) -> Result<()> {
+    let cannot = || format!("cannot write {}", file.display());
+    if fresh {
+        return tokio::fs::write(file, format!("{header}\n{row}\n")).await.with_context(cannot);
+    }
+    let mut open = tokio::fs::OpenOptions::new().append(true).open(file).await.with_context(cannot)?;
+    open.write_all(format!("{row}\n").as_bytes()).await.with_context(cannot)?;
+    open.flush().await.with_context(cannot)
 }

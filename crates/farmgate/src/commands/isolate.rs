@@ -44,7 +44,7 @@ pub struct Isolate {
 }
 
 /// Progress goes to stderr, results to stdout.
-struct Stderr;
+pub(super) struct Stderr;
 
 impl Progress for Stderr {
     fn say(&mut self, line: &str) {

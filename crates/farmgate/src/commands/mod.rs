@@ -6,6 +6,7 @@ mod gate;
 mod import;
 mod init;
 mod isolate;
+mod joined;
 mod load;
 mod options;
 mod report;

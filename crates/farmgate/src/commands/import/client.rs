@@ -35,6 +35,15 @@ impl Client {
 
     /// Posts a body; gives the status and the answer's JSON, null if it is none.
     pub async fn post(&mut self, path: &str, body: &Value) -> Result<(u16, Value)> {
+        self.send("POST", path, serde_json::to_vec(body)?).await
+    }
+
+    /// Reads and returns status and JSON body.
+    pub async fn get(&mut self, path: &str) -> Result<(u16, Value)> {
+        self.send("GET", path, Vec::new()).await
+    }
+
+    async fn send(&mut self, method: &str, path: &str, body: Vec<u8>) -> Result<(u16, Value)> {
         let mut headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
         if let Some(token) = &self.token {
             headers.push(("Authorization".to_owned(), format!("Bearer {token}")));
@@ -43,12 +52,11 @@ impl Client {
             .base
             .join(path)
             .context("the address of the server cannot be joined with a path")?;
-        let body = serde_json::to_vec(body)?.into();
         let request = Request::from_parts(Parts {
-            method: "POST".to_owned(),
+            method: method.to_owned(),
             url,
             headers,
-            body,
+            body: body.into(),
             version: Version::Http11,
             raw_path: None,
         })?;
