@@ -28,7 +28,13 @@ impl AppError {
     /// An error with a code and a sentence.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), fields: Vec::new(), details: Box::default(), source: None }
+        Self {
+            code,
+            message: message.into(),
+            fields: Vec::new(),
+            details: Box::default(),
+            source: None,
+        }
     }
 
     /// `what` does not exist for this caller. The same for what exists and is hidden.
@@ -42,7 +48,10 @@ impl AppError {
     pub fn invalid(fields: Vec<FieldError>) -> Self {
         let names: Vec<_> = fields.iter().map(|field| field.field.as_str()).collect();
         let message = format!("check the fields named in `errors`: {}", names.join(", "));
-        Self { fields, ..Self::new(ErrorCode::ValidationFailed, message) }
+        Self {
+            fields,
+            ..Self::new(ErrorCode::ValidationFailed, message)
+        }
     }
 
     /// The caller may see it but not do this; `needs` names what is missing.
@@ -80,18 +89,28 @@ impl From<FieldError> for AppError {
 impl From<DbError> for AppError {
     fn from(source: DbError) -> Self {
         let (code, message) = match &source {
-            DbError::Unavailable { .. } | DbError::Retry { .. } => {
-                (ErrorCode::Unavailable, "the database is busy or away; nothing was changed, try again")
-            }
+            DbError::Unavailable { .. } | DbError::Retry { .. } => (
+                ErrorCode::Unavailable,
+                "the database is busy or away; nothing was changed, try again",
+            ),
             DbError::Unconfirmed => (
                 ErrorCode::Unavailable,
                 "the database did not confirm the change: read before trying again, it may have been made",
             ),
-            DbError::Timeout => (ErrorCode::DeadlineExceeded, "the database took too long; nothing was changed, try again"),
+            DbError::Timeout => (
+                ErrorCode::DeadlineExceeded,
+                "the database took too long; nothing was changed, try again",
+            ),
             DbError::Unique { .. } => (ErrorCode::Conflict, "something with the same key exists"),
-            DbError::ForeignKey { .. } => (ErrorCode::Conflict, "something this refers to is gone or still in use"),
+            DbError::ForeignKey { .. } => (
+                ErrorCode::Conflict,
+                "something this refers to is gone or still in use",
+            ),
             _ => (ErrorCode::Internal, "internal error; report the request id"),
         };
-        Self { source: Some(source), ..Self::new(code, message) }
+        Self {
+            source: Some(source),
+            ..Self::new(code, message)
+        }
     }
 }

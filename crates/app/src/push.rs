@@ -241,7 +241,8 @@ impl App {
                 let found = known.iter().find(|one| one.dfid == dfid);
                 let owner = found.map_or(ctx.workspace(), |one| one.owner_id);
                 let waits = job.circuit.approvals.push;
-                self.enrich_known(tx, ctx, &mut record, (owner, dfid), job.content, waits).await?;
+                self.enrich_known(tx, ctx, &mut record, (owner, dfid), job.content, waits)
+                    .await?;
                 (dfid, owner)
             }
         };
@@ -432,13 +433,21 @@ impl App {
         let operation = self.operation_of(ctx, dfid, job, record.now);
         record.steps.push(circuit_items::insert_operation(&operation));
         let inserted = record.steps.len();
-        record.steps.push(circuit_items::insert(circuit, &place_of(&operation, owner)));
+        record
+            .steps
+            .push(circuit_items::insert(circuit, &place_of(&operation, owner)));
         if !job.keys.is_empty() {
             let keys = job.keys.clone();
-            record.steps.push(circuit_items::insert_identifiers(circuit, dfid, owner, keys));
+            record
+                .steps
+                .push(circuit_items::insert_identifiers(circuit, dfid, owner, keys));
         }
         if let Some(local) = job.local_id {
-            let to = if waits { LocalItemStatus::PendingApproval } else { LocalItemStatus::Tokenized };
+            let to = if waits {
+                LocalItemStatus::PendingApproval
+            } else {
+                LocalItemStatus::Tokenized
+            };
             let step = local_items::set_status(ctx.workspace(), local, to, Some(dfid), None, record.now);
             record.steps.push(step);
         }
@@ -461,7 +470,11 @@ impl App {
             dfid,
             status,
             operation_id: operation.id,
-            operation_state: if placed { operation.state } else { OperationState::Completed },
+            operation_state: if placed {
+                operation.state
+            } else {
+                OperationState::Completed
+            },
             local_id: operation.local_id,
             created: status == PushStatus::NewItemCreated,
         }))

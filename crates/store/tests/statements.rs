@@ -103,11 +103,20 @@ const WITHOUT_TENANT: &[(&str, &str)] = &[
         "credits.totals",
         "sums the whole deployment, for its administrators",
     ),
-    ("live_messages.since", "feeds every tenant's connections from one read; the hub sorts them"),
+    (
+        "live_messages.since",
+        "feeds every tenant's connections from one read; the hub sorts them",
+    ),
     ("live_messages.last", "where the feed of all tenants stands"),
-    ("live_messages.purge", "removes what is older than anybody may resume from"),
+    (
+        "live_messages.purge",
+        "removes what is older than anybody may resume from",
+    ),
     ("live_tickets.purge", "removes tickets that have expired"),
-    ("outbox.waiting", "how much waits in the deployment, for its metric"),
+    (
+        "outbox.waiting",
+        "how much waits in the deployment, for its metric",
+    ),
     ("sessions.authenticate", "finds the tenant by the session"),
     ("sessions.owner", "finds whose session it is"),
     (

@@ -194,7 +194,11 @@ async fn in_order(mut parts: Vec<Part<'_>>) -> Result<Vec<Outcome>, DbError> {
     let mut first_pass = true;
     poll_fn(|context| {
         let (mut pending, mut failed) = (false, None);
-        for (index, part) in parts.iter_mut().enumerate().filter(|(_, part)| part.done.is_none()) {
+        for (index, part) in parts
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, part)| part.done.is_none())
+        {
             match part.work.as_mut().poll(context) {
                 Poll::Ready(result) => {
                     let stop = first_pass && result.is_err();

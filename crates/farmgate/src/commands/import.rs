@@ -3,8 +3,8 @@
 mod client;
 mod rows;
 
-use tokio::io::AsyncWriteExt as _;
 use std::{collections::BTreeSet, io::Write, path::PathBuf};
+use tokio::io::AsyncWriteExt as _;
 
 use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
@@ -158,7 +158,10 @@ impl Import {
             201 => None,
             // The server knew this id. The same event again is no news; another one under its id would be lost.
             200 if answer["data"] == event["data"] => None,
-            200 => Some(format!("another event is stored under the id {}", event["client_event_id"])),
+            200 => Some(format!(
+                "another event is stored under the id {}",
+                event["client_event_id"]
+            )),
             _ => Some(refusal(status, &answer)),
         })
     }
@@ -201,9 +204,14 @@ async fn stands_already(client: &mut Client, item: &Value) -> Result<bool> {
     let id = item["local_id"].as_str().unwrap_or_default();
     let (status, stored) = client.get(&format!("api/items/local/{id}")).await?;
     let names = |item: &Value| -> BTreeSet<(String, String)> {
-        let list = item["identifiers"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let list = item["identifiers"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let text = |one: &Value, name: &str| one[name].as_str().unwrap_or_default().to_owned();
-        list.iter().map(|one| (text(one, "key"), text(one, "value"))).collect()
+        list.iter()
+            .map(|one| (text(one, "key"), text(one, "value")))
+            .collect()
     };
     let data = |item: &Value| item["enriched_data"].as_object().cloned().unwrap_or_default();
     Ok(status == 200 && names(item) == names(&stored) && data(item) == data(&stored))
@@ -223,9 +231,17 @@ async fn finished(file: &PathBuf, header: &str) -> BTreeSet<usize> {
 async fn remember(file: &PathBuf, header: &str, fresh: bool, row: usize) -> Result<()> {
     let cannot = || format!("cannot write {}", file.display());
     if fresh {
-        return tokio::fs::write(file, format!("{header}\n{row}\n")).await.with_context(cannot);
+        return tokio::fs::write(file, format!("{header}\n{row}\n"))
+            .await
+            .with_context(cannot);
     }
-    let mut open = tokio::fs::OpenOptions::new().append(true).open(file).await.with_context(cannot)?;
-    open.write_all(format!("{row}\n").as_bytes()).await.with_context(cannot)?;
+    let mut open = tokio::fs::OpenOptions::new()
+        .append(true)
+        .open(file)
+        .await
+        .with_context(cannot)?;
+    open.write_all(format!("{row}\n").as_bytes())
+        .await
+        .with_context(cannot)?;
     open.flush().await.with_context(cannot)
 }
