@@ -1,5 +1,7 @@
 //! The documents of GS1 and OpenEPCIS: valid ones are read whole, invalid ones are refused.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
+
 use std::path::{Path, PathBuf};
 
 /// Documents that the set calls invalid and whose fault lies outside what is read here.

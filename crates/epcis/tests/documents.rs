@@ -1,5 +1,7 @@
 //! Small documents that show one rule each.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
+
 use epcis::{Epc, Kind, read};
 use serde_json::{Value, json};
 
