@@ -188,6 +188,13 @@ pub struct Given {
     pub http: HttpConfig,
 }
 
+/// A variable's value. As in Hurl `true` and `false` are booleans, which options such as `skip` need; printed into a
+/// text they look the same.
+fn variable(text: &str) -> Value {
+    text.parse::<bool>()
+        .map_or_else(|_| Value::String(text.to_owned()), Value::Bool)
+}
+
 impl Given {
     /// Settings for users of scenarios.
     ///
@@ -204,10 +211,7 @@ impl Given {
                 .variables
                 .insert(name.to_owned(), Value::String(base.to_owned()));
         }
-        let variables = self
-            .variables
-            .iter()
-            .map(|(k, v)| (k.clone(), Value::String(v.clone())));
+        let variables = self.variables.iter().map(|(k, v)| (k.clone(), variable(v)));
         settings.variables.extend(variables);
         settings.limits = self.limits();
         settings.connect_timeout = self.http.connect_timeout.map_or(CONNECT_TIMEOUT, |s| s.0);
