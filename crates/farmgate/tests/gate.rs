@@ -159,7 +159,8 @@ fn an_empty_gate_a_skipped_stage_and_a_missing_secret_never_pass() {
     let cases = [
         (String::new(), 2),
         (smoke.to_owned(), 0),
-        (format!("{smoke}[isolation]\nfile = \"isolation.toml\"\n"), 2),
+        // A file that is not there is a usage error; the stage is not left out.
+        (format!("{smoke}[isolation]\nfile = \"isolation.toml\"\n"), 3),
         (
             format!("secrets = {{ a = \"FARMGATE_TEST_NOT_SET\" }}\n{smoke}"),
             3,

@@ -345,6 +345,7 @@ fn read_process(pid: u32, previous: &mut Previous, figures: &mut ServerFigures) 
     let gone = |error: std::io::Error| format!("process {pid} cannot be read: {error}");
     // farmgate: allow(blocking-fs) because reads the process table, which is memory
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).map_err(gone)?;
+    // farmgate: allow(blocking-fs) because reads the process table, which is memory
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).map_err(gone)?;
     let now = Instant::now();
     // The command stands in brackets and may hold anything; user and system time are fields 12 and 13 after it.
@@ -371,6 +372,7 @@ fn read_process(pid: u32, previous: &mut Previous, figures: &mut ServerFigures) 
         figures.extend(total_memory().map(|total| ("server.memory".to_owned(), kib * 1024.0 / total)));
     }
     // Another user's process does not show its descriptors: then the figures are missing, which thresholds notice.
+    // farmgate: allow(blocking-fs) because reads the process table, which is memory
     if let Ok(entries) = std::fs::read_dir(format!("/proc/{pid}/fd")) {
         let links: Vec<_> = entries
             .filter_map(|e| std::fs::read_link(e.ok()?.path()).ok())
@@ -392,6 +394,7 @@ fn kib_of(text: &str, key: &str) -> Option<f64> {
 
 /// Memory of this machine in bytes, if it is known.
 fn total_memory() -> Option<f64> {
+    // farmgate: allow(blocking-fs) because reads the process table, which is memory
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     kib_of(&text, "MemTotal:").map(|kib| kib * 1024.0)
 }

@@ -148,6 +148,7 @@ pub fn read_rows(path: &Path) -> Result<Rows, SetupError> {
 type RowList = Vec<Vec<(String, Value)>>;
 
 fn json_rows(path: &Path) -> Result<RowList, Box<dyn std::error::Error>> {
+    // farmgate: allow(blocking-fs) because files are read before the first request is sent
     let text = std::fs::read_to_string(path)?;
     let rows: Vec<serde_json::Map<String, serde_json::Value>> = serde_json::from_str(&text)?;
     let text_of = |value: serde_json::Value| match value {

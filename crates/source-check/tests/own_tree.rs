@@ -147,8 +147,12 @@ fn own_files() -> Vec<(String, String)> {
         }
     }
     found.sort();
-    // The rules' examples are functions inside of texts.
-    found.retain(|(file, text)| !bodies(text).is_empty() && !file.ends_with("source-check/src/rules.rs"));
+    // The rules' examples are functions inside of texts, and what a macro's definition holds is not yet a function:
+    // the manual names both as beyond the check.
+    found.retain(|(file, text)| {
+        let examples = file.ends_with("source-check/src/rules.rs");
+        !bodies(text).is_empty() && !examples && !text.contains("macro_rules!")
+    });
     found
 }
 

@@ -122,6 +122,7 @@ impl State {
         let beside = path.with_extension("new");
         // farmgate: allow(blocking-fs) because a few kilobytes between two steps of a soak, when nothing is being timed
         std::fs::write(&beside, text).map_err(failed)?;
+        // farmgate: allow(blocking-fs) because a few kilobytes between two steps of a soak, when nothing is being timed
         std::fs::rename(&beside, path).map_err(failed)
     }
 
