@@ -14,6 +14,7 @@ pub mod credits;
 mod ctx;
 mod error;
 pub mod events;
+pub mod figures;
 pub mod idempotency;
 pub mod identity;
 pub mod items;
@@ -25,6 +26,7 @@ pub mod operations;
 pub mod pending;
 pub mod push;
 mod record;
+pub mod rights;
 mod workspace_facts;
 
 use std::sync::Arc;
@@ -44,7 +46,10 @@ use store::items::Item;
 pub struct App {
     parts: Arc<Parts>,
     live: Arc<live::Hub>,
-    workspaces: workspace_facts::Cache,
+    workspaces: Arc<workspace_facts::Cache>,
+    refusals: Arc<audit::Refusals>,
+    figures: Arc<figures::Kept>,
+    incidents_opened: Arc<std::sync::atomic::AtomicU64>,
 }
 
 /// Point reads of items, shared by all requests that wait for one.
@@ -97,7 +102,10 @@ impl App {
         Self {
             parts: Arc::new(parts),
             live,
-            workspaces: workspace_facts::cache(),
+            workspaces: workspace_facts::Cache::new(),
+            refusals: Arc::default(),
+            figures: Arc::default(),
+            incidents_opened: Arc::default(),
         }
     }
 

@@ -1,7 +1,13 @@
 //! What writing an event needs to know of its workspace: the default visibility and the data key. Kept for seconds, so
 //! that recording an event takes one round trip.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use domain::{event::Visibility, ids::WorkspaceId};
 
@@ -18,20 +24,38 @@ pub(crate) struct WorkspaceFacts {
     pub(crate) data_key: [u8; 32],
 }
 
-/// The facts by workspace.
-pub(crate) type Cache = moka::future::Cache<WorkspaceId, Arc<WorkspaceFacts>>;
+/// The facts by workspace, and how often they were found there.
+pub(crate) struct Cache {
+    facts: moka::future::Cache<WorkspaceId, Arc<WorkspaceFacts>>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
 
-pub(crate) fn cache() -> Cache {
-    moka::future::Cache::builder()
-        .max_capacity(MOST)
-        .time_to_live(LIFE)
-        .build()
+impl Cache {
+    pub(crate) fn new() -> Arc<Self> {
+        let facts = moka::future::Cache::builder()
+            .max_capacity(MOST)
+            .time_to_live(LIFE)
+            .build();
+        Arc::new(Self {
+            facts,
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        })
+    }
+
+    async fn get(&self, workspace: WorkspaceId) -> Option<Arc<WorkspaceFacts>> {
+        let found = self.facts.get(&workspace).await;
+        let counter = if found.is_some() { &self.hits } else { &self.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+        found
+    }
 }
 
 impl App {
     /// The facts of the caller's workspace.
     pub(crate) async fn workspace_facts(&self, ctx: &Ctx) -> Result<Arc<WorkspaceFacts>> {
-        if let Some(known) = self.workspaces.get(&ctx.workspace()).await {
+        if let Some(known) = self.workspaces.get(ctx.workspace()).await {
             return Ok(known);
         }
         let workspace = self.identity().workspace(ctx).await?;
@@ -40,7 +64,17 @@ impl App {
             default_visibility: workspace.settings.default_visibility,
             data_key,
         });
-        self.workspaces.insert(ctx.workspace(), Arc::clone(&facts)).await;
+        self.workspaces
+            .facts
+            .insert(ctx.workspace(), Arc::clone(&facts))
+            .await;
         Ok(facts)
+    }
+
+    /// Reads of a workspace's facts that the cache answered, and those that went to the database.
+    #[must_use]
+    pub fn workspace_cache(&self) -> (u64, u64) {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        (read(&self.workspaces.hits), read(&self.workspaces.misses))
     }
 }

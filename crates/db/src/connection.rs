@@ -111,7 +111,9 @@ impl Db {
                 Backend::Postgres(postgres) => postgres.run(scope, batch).await,
             }
         };
-        self.probe(scope).measure(name, count, work).await
+        let outcomes = self.probe(scope).measure(name, count, work).await?;
+        scope.meter.add_rows(rows_of(&outcomes));
+        Ok(outcomes)
     }
 
     /// Runs one writing statement as a unit of its own. Returns the affected rows.
@@ -222,7 +224,9 @@ impl Db {
                 Backend::Postgres(postgres) => postgres.read(scope, sql, args, replica).await,
             }
         };
-        self.probe(scope).measure(sql.name, 1, work).await
+        let rows = self.probe(scope).measure(sql.name, 1, work).await?;
+        scope.meter.add_rows(rows.len());
+        Ok(rows)
     }
 
     /// A snapshot of the pools.
@@ -257,6 +261,17 @@ impl Db {
             observer: self.observer.clone(),
         }
     }
+}
+
+/// Rows that statements gave or changed.
+fn rows_of(outcomes: &[Outcome]) -> usize {
+    let rows = |outcome: &Outcome| {
+        outcome
+            .rows
+            .len()
+            .max(usize::try_from(outcome.affected).unwrap_or(usize::MAX))
+    };
+    outcomes.iter().map(rows).sum()
 }
 
 /// Measures statements for the meter and the observer.
@@ -387,7 +402,9 @@ impl Tx {
                 Unit::Postgres(unit) => unit.steps(steps).await,
             }
         };
-        self.probe.measure(name, count, work).await
+        let outcomes = self.probe.measure(name, count, work).await?;
+        self.probe.meter.add_rows(rows_of(&outcomes));
+        Ok(outcomes)
     }
 
     /// Commits. When this returns `Ok`, the unit's changes are durable.

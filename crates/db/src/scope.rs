@@ -76,6 +76,7 @@ impl Scope {
 #[derive(Debug, Default)]
 struct Counters {
     queries: AtomicU64,
+    rows: AtomicU64,
     busy_nanos: AtomicU64,
     wait_nanos: AtomicU64,
 }
@@ -95,6 +96,12 @@ impl Meter {
     #[must_use]
     pub fn queries(&self) -> u64 {
         self.read(|c| &c.queries)
+    }
+
+    /// Rows read and changed so far.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.read(|c| &c.rows)
     }
 
     /// Time spent in statements so far, waits excluded.
@@ -117,6 +124,12 @@ impl Meter {
         if let Some(c) = &self.0 {
             c.queries.fetch_add(statements, Ordering::Relaxed);
             c.busy_nanos.fetch_add(nanos(took), Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn add_rows(&self, rows: usize) {
+        if let Some(c) = &self.0 {
+            c.rows.fetch_add(rows as u64, Ordering::Relaxed);
         }
     }
 

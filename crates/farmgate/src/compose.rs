@@ -22,8 +22,11 @@ use server::{
     edge::{Edge, EdgeConfig, Outside},
     listen::{self, ListenConfig},
     platform::{
-        Platform, PlatformAuthenticator, PlatformIdempotency, core_routes, event_routes, identity_routes,
+        Platform, PlatformAuthenticator, PlatformDenials, PlatformIdempotency, core_routes, event_routes,
+        identity_routes,
     },
+    platform_guard::PlatformGuard,
+    platform_metrics::PlatformCollector,
     request_log::{Format, LogWriter, RequestLog, Which},
     served::{Latches, MetricsAccess, Probe, Served, Version},
     system::{SystemClock, SystemIds},
@@ -61,6 +64,9 @@ pub struct Settings {
     /// Tier of new workspaces: basic, professional or enterprise
     #[arg(long, env = "FARMGATE_DEFAULT_TIER", default_value = "basic")]
     default_tier: Tier,
+    /// Where it runs; `staging` makes a guard look at every answer before it leaves
+    #[arg(long, env = "ENV", default_value = "development", value_parser = ["development", STAGING, "production"])]
+    environment: String,
     /// `off` lifts all rate limits, for measuring
     #[arg(long, env = "FARMGATE_RATE_LIMITS", default_value = "on", value_parser = ["on", "off"])]
     rate_limits: String,
@@ -230,16 +236,33 @@ impl Running {
         }
         let latches = Latches::default();
         let served = served(&db, &measured, &latches, clock.clone());
+        let guarded = settings.environment == STAGING;
+        let mut outside = Outside::new(
+            clock,
+            ids,
+            Arc::new(PlatformAuthenticator(app.clone())),
+            csrf.clone(),
+        );
         let platform = Platform {
             app: app.clone(),
-            csrf: csrf.clone(),
+            csrf,
+            isolation: Arc::clone(&outside.isolation),
+            guarded,
         };
+        served.collect(Box::new(PlatformCollector {
+            app: app.clone(),
+            isolation: Arc::clone(&outside.isolation),
+            guarded,
+        }));
         let routes = identity_routes()
             .merge(core_routes())
             .merge(event_routes())
             .bind(platform);
-        let mut outside = Outside::new(clock, ids, Arc::new(PlatformAuthenticator(app.clone())), csrf);
         outside.idempotency = Some(Arc::new(PlatformIdempotency(app.clone())));
+        outside.denials = Some(Arc::new(PlatformDenials(app.clone())));
+        if guarded {
+            outside.guard = Some(Arc::new(PlatformGuard(app.clone())));
+        }
         outside.log = settings.request_log()?;
         let edge = Edge::new(
             routes.merge(served.routes(MetricsAccess::Anybody)),
@@ -286,10 +309,15 @@ impl Running {
         if let Err(error) = self.app.identity().flush_uses().await {
             tracing::warn!(%error, "could not note the last uses of sessions and keys");
         }
+        if let Err(error) = self.app.flush_refusals().await {
+            tracing::warn!(%error, "could not note the last refused attempts");
+        }
         self.db.close().await;
     }
 }
 
+/// The environment in which the outgoing guard looks at answers.
+const STAGING: &str = "staging";
 /// Statements slower than this are told in the log.
 const SLOW_STATEMENT: Duration = Duration::from_millis(500);
 

@@ -23,12 +23,15 @@ use crate::{
     caller::{Authenticated, Authenticator, Caller},
     context::{Ctx, RequestContext},
     csrf::Csrf,
+    denials::{self, DenialSink},
     error::ApiError,
     extract::PathParams,
     fair::{FairLimits, FairQueue},
     headers::{self, Cors},
     idempotency,
+    isolation::{Guest, Isolation, Outcome},
     metrics::Metrics,
+    outgoing::{self, OutgoingGuard},
     policy::Budget,
     rate::{LocalLimiter, Quota, RateLimiter},
     request_log::{Line, RequestLog},
@@ -115,6 +118,12 @@ pub struct Outside {
     pub idempotency: Option<Arc<dyn idempotency::Store>>,
     /// Where the line of each request goes.
     pub log: Option<RequestLog>,
+    /// Where the evidence is kept that requests are kept apart.
+    pub isolation: Arc<Isolation>,
+    /// Who hears what callers were refused.
+    pub denials: Option<Arc<dyn DenialSink>>,
+    /// Who looks at answers before they leave.
+    pub guard: Option<Arc<dyn OutgoingGuard>>,
 }
 
 impl Outside {
@@ -134,6 +143,9 @@ impl Outside {
             shared_limits: None,
             idempotency: None,
             log: None,
+            isolation: Arc::default(),
+            denials: None,
+            guard: None,
         }
     }
 }
@@ -156,6 +168,7 @@ pub struct Edge {
     fair: Arc<FairQueue>,
     cors: Cors,
     metrics: Arc<Metrics>,
+    runner: Arc<Runner>,
 }
 
 /// Keys the in-process rate limiter remembers.
@@ -168,33 +181,16 @@ struct Finish {
     request_id: HeaderValue,
     trace: TraceContext,
     method: Method,
-    ctx: Option<Arc<RequestContext>>,
+    address: IpAddr,
+    caller: Option<Arc<Caller>>,
+    guest: Guest,
 }
 
-/// Counts an open context; a drop without [`OpenContext::answered`] means that the client left.
-struct OpenContext {
+/// Carries out what a route asks for.
+struct Runner {
     metrics: Arc<Metrics>,
-    ctx: Option<Arc<RequestContext>>,
-}
-
-impl OpenContext {
-    fn new(metrics: &Arc<Metrics>) -> Self {
-        metrics.open_contexts.fetch_add(1, Ordering::Relaxed);
-        Self {
-            metrics: Arc::clone(metrics),
-            ctx: None,
-        }
-    }
-}
-
-impl Drop for OpenContext {
-    fn drop(&mut self) {
-        self.metrics.open_contexts.fetch_sub(1, Ordering::Relaxed);
-        if let Some(ctx) = self.ctx.take() {
-            self.metrics.clients_left.fetch_add(1, Ordering::Relaxed);
-            ctx.cancel();
-        }
-    }
+    isolation: Arc<Isolation>,
+    guard: Option<Arc<dyn OutgoingGuard>>,
 }
 
 impl Edge {
@@ -211,6 +207,12 @@ impl Edge {
         let metrics = Arc::new(Metrics::new(labels));
         let cors = Cors::new(&config.allowed_origins);
         let fair = FairQueue::new(config.fair);
+        outside.isolation.attach(&metrics, &fair);
+        let runner = Arc::new(Runner {
+            metrics: Arc::clone(&metrics),
+            isolation: Arc::clone(&outside.isolation),
+            guard: outside.guard.clone(),
+        });
         Ok(Arc::new(Self {
             table,
             config,
@@ -219,6 +221,7 @@ impl Edge {
             fair,
             cors,
             metrics,
+            runner,
         }))
     }
 
@@ -243,35 +246,30 @@ impl Edge {
     /// Answers a request. Never fails; dropping the future cancels the request.
     pub async fn handle(&self, request: Request, peer: Peer) -> Response {
         let started = Instant::now();
-        let open = OpenContext::new(&self.metrics);
         let request_id = self.request_id(request.headers());
         let trace = TraceContext::continue_or_begin(request.headers().get("traceparent"), &*self.outside.ids);
         let origin = request.headers().get(header::ORIGIN).cloned();
+        let method = request.method().clone();
         let mut finish = Finish {
             started,
             route: None,
             request_id,
             trace,
-            method: request.method().clone(),
-            ctx: None,
+            address: peer.address,
+            caller: None,
+            guest: Guest::new(&self.outside.isolation, &self.metrics, method.clone(), started),
+            method,
         };
-        let answered = self.route(request, peer, &mut finish, open).await;
+        let answered = self.route(request, peer, &mut finish).await;
         let response = answered.unwrap_or_else(axum::response::IntoResponse::into_response);
-        let response = self.complete(response, &finish, origin.as_ref(), peer);
+        let mut response = self.complete(response, &mut finish, origin.as_ref(), peer);
         if finish.method == Method::HEAD {
-            without_body(response)
-        } else {
-            response
+            response = without_body(response);
         }
+        hold_while_streaming(response, finish.guest)
     }
 
-    async fn route(
-        &self,
-        request: Request,
-        peer: Peer,
-        finish: &mut Finish,
-        open: OpenContext,
-    ) -> Result<Response, ApiError> {
+    async fn route(&self, request: Request, peer: Peer, finish: &mut Finish) -> Result<Response, ApiError> {
         let length = request
             .uri()
             .path_and_query()
@@ -295,7 +293,7 @@ impl Edge {
             }
             Matched::Route(index, endpoint, params) => {
                 finish.route = Some(index);
-                self.serve(request, peer, finish, endpoint, PathParams(params), open)
+                self.serve(request, peer, finish, endpoint, PathParams(params))
                     .await
             }
         }
@@ -308,12 +306,13 @@ impl Edge {
         finish: &mut Finish,
         endpoint: &Arc<Endpoint>,
         params: PathParams,
-        mut open: OpenContext,
     ) -> Result<Response, ApiError> {
         let policy = &endpoint.policy;
         let now = self.outside.clock.now();
         let address = headers::client_address(request.headers(), peer.address, &self.config.trusted_proxies);
+        finish.address = address;
         let found = admission::caller(self, request.headers(), endpoint, address, now).await?;
+        finish.caller = found.as_ref().map(|found| Arc::clone(&found.caller));
         let caller = found.as_ref().map(|found| &*found.caller);
         let admitted = policy.admit(caller);
         if admitted.is_err() && caller.is_none() {
@@ -328,19 +327,17 @@ impl Edge {
             .await
             .map_err(|_| self.saturated())?;
         let ctx = Arc::new(self.context(finish, endpoint, found, (address, peer.https), now));
-        finish.ctx = Some(Arc::clone(&ctx));
-        open.ctx = Some(Arc::clone(&ctx));
+        finish.guest.settle_in(&ctx, slot);
         let request = prepare(request, &ctx, params, policy.body_limit, self.config.body_time)?;
         let answer = match idempotency::key(request.method(), request.headers(), ctx.caller.as_deref())? {
-            None => run(&self.metrics, endpoint, request, &ctx).await,
+            None => self.runner.run(endpoint, request, &ctx).await,
             Some(key) => self.run_once(endpoint, request, &ctx, key).await,
         };
-        open.ctx = None;
         let mut response = answer?;
         if let Some((decision, quota)) = quota {
             headers::rate_limit(response.headers_mut(), &decision, quota);
         }
-        Ok(hold_while_streaming(response, (slot, open)))
+        Ok(response)
     }
 
     fn context(
@@ -396,9 +393,9 @@ impl Edge {
             return Ok(known);
         }
         let request = Request::from_parts(parts, Body::from(body));
-        let (metrics, endpoint, ctx) = (Arc::clone(&self.metrics), Arc::clone(endpoint), Arc::clone(ctx));
+        let (runner, endpoint, ctx) = (Arc::clone(&self.runner), Arc::clone(endpoint), Arc::clone(ctx));
         let work = tokio::spawn(async move {
-            let answer = run(&metrics, &endpoint, request, &ctx).await;
+            let answer = runner.run(&endpoint, request, &ctx).await;
             let answer = answer.unwrap_or_else(axum::response::IntoResponse::into_response);
             idempotency::settle(store, key, answer, ctx.received_at).await
         });
@@ -414,12 +411,15 @@ impl Edge {
     fn complete(
         &self,
         response: Response,
-        finish: &Finish,
+        finish: &mut Finish,
         origin: Option<&HeaderValue>,
         peer: Peer,
     ) -> Response {
         let mut response = response;
+        let mut code = None;
         if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+            code = Some(error.code());
+            self.note_denial(error.code(), finish);
             let request_id = finish.request_id.to_str().unwrap_or_default();
             let trace_id = finish.trace.trace_id_text();
             if error.status().is_server_error() && error.status() != http::StatusCode::SERVICE_UNAVAILABLE {
@@ -444,6 +444,7 @@ impl Edge {
         self.cors.allow(added, origin);
         let (status, took) = (response.status().as_u16(), finish.started.elapsed());
         self.metrics.record(finish.route, status, took);
+        finish.guest.answered(Outcome::of(status, code), status);
         if let Some(log) = &self.outside.log {
             log.write(&Line {
                 time: self.outside.clock.now(),
@@ -455,12 +456,25 @@ impl Edge {
                 took,
                 request_id: finish.request_id.to_str().unwrap_or_default(),
                 trace: finish.trace,
-                address: finish.ctx.as_ref().map_or(peer.address, |ctx| ctx.address),
-                caller: finish.ctx.as_ref().and_then(|ctx| ctx.caller.as_deref()),
-                meter: finish.ctx.as_ref().map(|ctx| &ctx.meter),
+                address: finish.address,
+                caller: finish.caller.as_deref(),
+                meter: finish.guest.context().map(|ctx| &ctx.meter),
             });
         }
         response
+    }
+
+    fn note_denial(&self, code: ErrorCode, finish: &Finish) {
+        let (Some(caller), Some(route)) = (&finish.caller, finish.route) else {
+            return;
+        };
+        denials::note(
+            self.outside.denials.as_deref(),
+            &self.outside.isolation,
+            code,
+            (caller, finish.address),
+            (&finish.method, self.table.endpoints()[route].path),
+        );
     }
 
     /// The caller's own id if it is sane, else a new one.
@@ -483,27 +497,29 @@ impl Edge {
     }
 }
 
-/// Runs the handler within the time budget; a panic becomes a 500.
-async fn run(
-    metrics: &Metrics,
-    endpoint: &Endpoint,
-    request: Request,
-    ctx: &RequestContext,
-) -> Result<Response, ApiError> {
-    let handler = AssertUnwindSafe(async { (endpoint.handle)(request).await }).catch_unwind();
-    match tokio::time::timeout_at(ctx.deadline.into(), handler).await {
-        Ok(Ok(response)) => Ok(response),
-        Ok(Err(_)) => {
-            metrics.panics.fetch_add(1, Ordering::Relaxed);
-            Err(ApiError::internal(format!(
-                "the handler of {} panicked",
-                endpoint.path
-            )))
-        }
-        Err(_) => {
-            ctx.cancel();
-            let error = ApiError::new(ErrorCode::DeadlineExceeded, "the request's time budget ran out");
-            Err(error.retry_after(Duration::from_secs(1)))
+impl Runner {
+    /// Runs the handler within the time budget, and lets the guard look at its answer; a panic becomes a 500.
+    async fn run(
+        &self,
+        endpoint: &Endpoint,
+        request: Request,
+        ctx: &RequestContext,
+    ) -> Result<Response, ApiError> {
+        let handler = AssertUnwindSafe(async { (endpoint.handle)(request).await }).catch_unwind();
+        match tokio::time::timeout_at(ctx.deadline.into(), handler).await {
+            Ok(Ok(response)) => outgoing::check(self.guard.as_ref(), &self.isolation, ctx, response).await,
+            Ok(Err(_)) => {
+                self.metrics.panics.fetch_add(1, Ordering::Relaxed);
+                Err(ApiError::internal(format!(
+                    "the handler of {} panicked",
+                    endpoint.path
+                )))
+            }
+            Err(_) => {
+                ctx.cancel();
+                let error = ApiError::new(ErrorCode::DeadlineExceeded, "the request's time budget ran out");
+                Err(error.retry_after(Duration::from_secs(1)))
+            }
         }
     }
 }

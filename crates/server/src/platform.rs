@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use app::{
     App, AppError,
+    audit::{Refusal, Refused},
     idempotency::{Begin, IdempotencyKey},
     identity::{AuthenticationError, Place, Presented as Shown},
 };
@@ -13,12 +14,14 @@ use futures_util::future::BoxFuture;
 
 use crate::{
     ApiError, Auth, Ctx, Routes,
-    caller::{AuthError, AuthRequest, Authenticated, Authenticator, Caller, Presented},
+    caller::{AuthError, AuthRequest, Authenticated, Authenticator, Caller, Credential, Presented},
     csrf::Csrf,
+    denials::{Denial, DenialSink},
     idempotency::{self, Claim},
+    isolation::Isolation,
     routes::{
-        activity, admin, api_keys, audit, auth, circuits, credits, events, exchange, items, jobs, live,
-        local_items, members, sessions, workspace,
+        activity, admin, api_keys, audit, auth, circuits, compliance, credits, events, exchange, isolation,
+        items, jobs, live, local_items, members, sessions, workspace,
     },
 };
 
@@ -29,6 +32,10 @@ pub struct Platform {
     pub app: App,
     /// Makes the CSRF tokens of sessions.
     pub csrf: Csrf,
+    /// The evidence that requests are kept apart; the edge's own.
+    pub isolation: Arc<Isolation>,
+    /// Whether the outgoing guard looks at answers.
+    pub guarded: bool,
 }
 
 /// The routes of identity, limits, credits and administration.
@@ -41,6 +48,7 @@ pub fn identity_routes() -> Routes<Platform> {
         .merge(api_keys::routes())
         .merge(credits::routes())
         .merge(admin::routes())
+        .merge(isolation::routes())
 }
 
 /// The routes of items, circuits and what goes on in them.
@@ -58,6 +66,7 @@ pub fn event_routes() -> Routes<Platform> {
     events::routes()
         .merge(activity::routes())
         .merge(audit::routes())
+        .merge(compliance::routes())
         .merge(jobs::routes())
         .merge(live::routes())
 }
@@ -126,6 +135,27 @@ fn refusal(error: AuthenticationError) -> AuthError {
         AuthenticationError::NotActive => AuthError::NotActive,
         AuthenticationError::NotHere(why) => AuthError::NotHere(why),
         AuthenticationError::Unavailable(source) => AuthError::Unavailable(Box::new(source)),
+    }
+}
+
+/// Notes what callers were refused, for the audit trail and the rules of incidents.
+pub struct PlatformDenials(pub App);
+
+impl DenialSink for PlatformDenials {
+    fn denied(&self, denial: &Denial<'_>) {
+        let route = || format!("{} {}", denial.method, denial.route);
+        let (what, target) = match &denial.caller.credential {
+            _ if denial.absent => (Refused::Absent, route()),
+            Credential::ApiKey(id, _) => (Refused::KeyUse, id.to_string()),
+            _ => (Refused::Access, route()),
+        };
+        self.0.note_refusal(Refusal {
+            workspace: denial.caller.workspace_id,
+            actor: Some(denial.caller.user_id),
+            what,
+            target: &target,
+            address: &denial.address.to_string(),
+        });
     }
 }
 

@@ -193,6 +193,13 @@ impl Served {
         }
     }
 
+    /// Shows another collector's metrics too.
+    pub fn collect(&self, collector: Box<dyn Collector>) {
+        // farmgate: allow(blocking-lock) because called while the process starts
+        let mut registry = self.0.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        registry.register_collector(collector);
+    }
+
     fn facts(&self) -> Result<&Facts, ApiError> {
         self.0
             .edge

@@ -1,4 +1,5 @@
-//! The audit trail: lists and counts. Entries are added by [`crate::records`] and never changed.
+//! The audit trail: lists and counts. Entries are added by [`crate::records`], never changed,
+//! and removed by age alone.
 
 use db::{Read, Row, statements};
 use domain::{
@@ -8,7 +9,7 @@ use domain::{
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{StoreError, bind::Columns};
+use crate::{Step, StoreError, bind::Columns};
 
 statements! {
     LIST = "audit_records.list", "
@@ -31,13 +32,19 @@ statements! {
          group by action, outcome
          order by action, outcome
          limit 1000";
+    // One entry may stand for several equal attempts.
     DENIED = "audit_records.denied", "
-        select workspace_id, action, actor_id, address, target, count(*) as n, max(created_at) as last_at
+        select workspace_id, actor_id, address, target,
+               cast(sum(coalesce(cast(details->>'attempts' as {bigint}), 1)) as {bigint}) as n, max(created_at) as last_at
           from audit_records
-         where outcome = 'denied' and created_at > $1
-         group by workspace_id, action, actor_id, address, target
-         order by workspace_id, action
-         limit $2";
+         where outcome = 'denied' and action = $1 and created_at > $2
+         group by workspace_id, actor_id, address, target
+         order by n desc, workspace_id
+         limit $3";
+    PURGE = "audit_records.purge", "
+        delete from audit_records
+         where workspace_id = $1
+           and id in (select r.id from audit_records r where r.workspace_id = $1 and r.created_at < $2 order by r.id limit $3)";
 }
 
 /// An entry of the audit trail.
@@ -96,8 +103,6 @@ pub struct OutcomeCount {
 pub struct Denied {
     /// The workspace they concern.
     pub workspace: WorkspaceId,
-    /// What was tried.
-    pub action: String,
     /// By whom, if known.
     pub actor: Option<UserId>,
     /// From where.
@@ -170,14 +175,19 @@ pub async fn summary(
         .collect()
 }
 
-/// Denied attempts of all workspaces since a moment, grouped, at most `limit` groups: what the rules of incidents read.
-pub async fn denied(db: &impl Read, since: Timestamp, limit: u32) -> Result<Vec<Denied>, StoreError> {
-    let rows = db.all(DENIED, bind![since, limit]).await?;
+/// Denied attempts on an action in all workspaces since a moment, the largest groups first, at most `limit`: what the
+/// rules of incidents read.
+pub async fn denied(
+    db: &impl Read,
+    action: &str,
+    since: Timestamp,
+    limit: u32,
+) -> Result<Vec<Denied>, StoreError> {
+    let rows = db.all(DENIED, bind![action, since, limit]).await?;
     rows.iter()
         .map(|row| {
             Ok(Denied {
                 workspace: row.id("workspace_id")?,
-                action: row.text("action")?,
                 actor: row.maybe_id("actor_id")?,
                 address: row.text("address")?,
                 target: row.text("target")?,
@@ -186,4 +196,10 @@ pub async fn denied(db: &impl Read, since: Timestamp, limit: u32) -> Result<Vec<
             })
         })
         .collect()
+}
+
+/// The step that removes entries older than a moment, at most `limit`, the oldest first.
+#[must_use]
+pub fn purge(workspace: WorkspaceId, before: Timestamp, limit: u32) -> Step {
+    (PURGE, bind![workspace, before, limit])
 }

@@ -1,12 +1,16 @@
 //! Security incidents: opened by rules, assigned to people, resolved by them.
 
-use db::{Read, Row, statements};
+use db::{Db, JsonText, Read, Row, Scope, statements};
 use domain::{
-    ids::{IncidentId, Timestamp, UserId, WorkspaceId},
+    ids::{IncidentId, OutboxId, Timestamp, UserId, WorkspaceId},
     page::PageRequest,
 };
 
-use crate::{Step, StoreError, bind::Columns};
+use crate::{
+    Step, StoreError,
+    bind::Columns,
+    records::{StateCount, state_count},
+};
 
 statements! {
     OPEN = "incidents.open", "
@@ -17,7 +21,13 @@ statements! {
                  where r.workspace_id = $1 and r.rule = $3 and r.subject = $5 and r.state = 'resolved' and r.resolved_at >= $8)
         on conflict (workspace_id, rule, subject) where state <> 'resolved' do update
            set occurrences = case when excluded.occurrences > incidents.occurrences then excluded.occurrences else incidents.occurrences end,
-               last_seen_at = excluded.last_seen_at";
+               last_seen_at = excluded.last_seen_at
+        returning id";
+    TELL = "incidents.tell", "
+        insert into outbox (workspace_id, id, topic, payload, state, attempts, available_at, created_at)
+        select $1, $3, $4, $5, 'waiting', 0, $6, $6
+          from incidents
+         where workspace_id = $1 and id = $2";
     FIND = "incidents.find", "
         select id, rule, severity, state, subject, occurrences, assigned_to, resolution, opened_at, last_seen_at, resolved_at
           from incidents
@@ -31,6 +41,13 @@ statements! {
            and (cast($4 as {uuid}) is null or id < $4)
          order by id desc
          limit $5 offset $6";
+    SUMMARY = "incidents.summary", "
+        select rule as what, state, count(*) as n
+          from incidents
+         where workspace_id = $1 and opened_at >= $2 and opened_at < $3
+         group by rule, state
+         order by rule, state
+         limit 1000";
     ASSIGN = "incidents.assign", "
         update incidents set assigned_to = $3, state = 'assigned'
          where workspace_id = $1 and id = $2 and state <> 'resolved'
@@ -102,10 +119,14 @@ fn read(row: &Row) -> Result<Incident, StoreError> {
     })
 }
 
-/// The step that opens an incident, or brings the one that is open up to date. What was seen before the last
-/// resolution opens nothing.
-#[must_use]
-pub fn sight(seen: &Sighting<'_>, now: Timestamp) -> Step {
+/// Opens an incident, or brings the one that is open up to date; tells whether it opened one. What was seen before the
+/// last resolution opens nothing. The further steps are of the same unit of work.
+pub async fn sight(
+    db: &Db,
+    seen: &Sighting<'_>,
+    further: Vec<Step>,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
     let args = bind![
         seen.workspace,
         seen.id,
@@ -116,7 +137,28 @@ pub fn sight(seen: &Sighting<'_>, now: Timestamp) -> Step {
         now,
         seen.last_at,
     ];
-    (OPEN, args)
+    let mut steps = vec![(OPEN, args)];
+    steps.extend(further);
+    // Rules watch every tenant; the incident names its own.
+    let rows = db.run_returning(&Scope::system(), steps).await?;
+    let written = rows.first().and_then(|rows| rows.first());
+    // The id is new: the row carries it only if this statement made the row.
+    let id: Option<IncidentId> = written.map(|row| row.id("id")).transpose()?;
+    Ok(id == Some(seen.id))
+}
+
+/// The step that asks the workers to tell somebody of an incident; it affects no row if there is no such incident, so
+/// that in one unit of work with [`sight`] only a new one is told.
+#[must_use]
+pub fn tell(
+    workspace: WorkspaceId,
+    incident: IncidentId,
+    id: OutboxId,
+    topic: &str,
+    payload: JsonText,
+    now: Timestamp,
+) -> Step {
+    (TELL, bind![workspace, incident, id, topic, payload, now])
 }
 
 /// Finds an incident of the workspace.
@@ -143,6 +185,17 @@ pub async fn list(
 ) -> Result<Vec<Incident>, StoreError> {
     let args = bind![workspace, state, rule, after, page.rows(), page.offset];
     db.all(LIST, args).await?.iter().map(read).collect()
+}
+
+/// Counts the incidents opened within a span by rule and state.
+pub async fn summary(
+    db: &impl Read,
+    workspace: WorkspaceId,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Vec<StateCount>, StoreError> {
+    let rows = db.all(SUMMARY, bind![workspace, from, to]).await?;
+    rows.iter().map(state_count).collect()
 }
 
 /// The step that gives an open incident to a member; it affects no row if either is not so.

@@ -14,11 +14,13 @@ statements! {
         insert into jobs (workspace_id, id, kind, state, payload, progress, attempts, cancel_requested, created_by, created_at, updated_at)
         values ($1, $2, $3, 'waiting', $4, $5, 0, $6, $7, $8, $8)";
     FIND = "jobs.find", "
-        select workspace_id, id, kind, state, payload, progress, result, error, attempts, cancel_requested, created_by, created_at, updated_at
+        select workspace_id, id, kind, state, progress, result, error, attempts, cancel_requested, created_by, created_at, updated_at
           from jobs
          where workspace_id = $1 and id = $2";
+    PAYLOAD = "jobs.payload", "
+        select payload from jobs where workspace_id = $1 and id = $2";
     LIST = "jobs.list", "
-        select workspace_id, id, kind, state, payload, progress, result, error, attempts, cancel_requested, created_by, created_at, updated_at
+        select workspace_id, id, kind, state, progress, result, error, attempts, cancel_requested, created_by, created_at, updated_at
           from jobs
          where workspace_id = $1
            and (cast($2 as {uuid}) is null or created_by = $2)
@@ -29,24 +31,30 @@ statements! {
          limit $6 offset $7";
     WAITING_OF = "jobs.waiting_of", "
         select count(*) as n from jobs where workspace_id = $1 and created_by = $2 and state in ('waiting', 'running')";
+    BY_STATE = "jobs.by_state", "
+        select state, count(*) as n from jobs group by state";
     // One at a time looks for work, or two could both see the last free place of a user.
     LOCK = "jobs.lock",
         sqlite: "delete from jobs where false",
         postgres: "do $$ begin perform pg_advisory_xact_lock(7220202); end $$";
+    // Whoever runs the fewest comes first, then the oldest job.
     LEASE = "jobs.lease", "
         update jobs
            set state = 'running', lease_owner = $1, leased_until = $2, attempts = attempts + 1, updated_at = $3
          where (workspace_id, id) in (
+                with busy as (
+                     select workspace_id, created_by, count(*) as n
+                       from jobs
+                      where state = 'running' and leased_until > $3
+                      group by workspace_id, created_by)
                 select j.workspace_id, j.id
-                  from jobs j
+                  from jobs j left join busy b on b.workspace_id = j.workspace_id and b.created_by = j.created_by
                  where (j.state = 'waiting' or (j.state = 'running' and j.leased_until <= $3))
                    and j.kind {any:$4}
-                   and (select count(*)
-                          from jobs r
-                         where r.workspace_id = j.workspace_id and r.created_by = j.created_by and r.state = 'running' and r.leased_until > $3) < $5
-                 order by j.id
+                   and coalesce(b.n, 0) < $5
+                 order by coalesce(b.n, 0), j.id
                  limit 1)
-        returning workspace_id, id, kind, state, payload, progress, result, error, attempts, cancel_requested, created_by, created_at, updated_at";
+        returning workspace_id, id, kind, state, progress, result, error, attempts, cancel_requested, created_by, created_at, updated_at";
     RENEW = "jobs.renew", "
         update jobs
            set leased_until = $4, progress = coalesce($5, progress), updated_at = $6
@@ -54,11 +62,13 @@ statements! {
         returning cancel_requested";
     FINISH = "jobs.finish", "
         update jobs
-           set state = $4, result = $5, error = $6, leased_until = null, lease_owner = null, updated_at = $7
+           set state = $4, result = $5, error = $6, leased_until = null, lease_owner = null, updated_at = $7,
+               progress = $8
          where workspace_id = $1 and id = $2 and lease_owner = $3 and state = 'running'";
+    // An orderly stop is no failed attempt.
     RELEASE = "jobs.release", "
         update jobs
-           set state = 'waiting', leased_until = null, lease_owner = null, updated_at = $4
+           set state = 'waiting', attempts = attempts - 1, leased_until = null, lease_owner = null, updated_at = $4
          where workspace_id = $1 and id = $2 and lease_owner = $3 and state = 'running'";
     CANCEL = "jobs.cancel", "
         update jobs
@@ -81,6 +91,14 @@ statements! {
                   from job_outputs o join jobs j on j.workspace_id = o.workspace_id and j.id = o.job_id
                  where j.state in ('completed', 'failed', 'cancelled') and j.updated_at < $1
                  limit $2)";
+    PURGE = "jobs.purge", "
+        delete from jobs
+         where (workspace_id, id) in (
+                select j.workspace_id, j.id
+                  from jobs j
+                 where j.state in ('completed', 'failed', 'cancelled') and j.updated_at < $1
+                   and not exists (select 1 from job_outputs o where o.workspace_id = j.workspace_id and o.job_id = j.id)
+                 limit $2)";
 }
 
 /// A job as stored.
@@ -94,8 +112,6 @@ pub struct Job {
     pub kind: String,
     /// `waiting`, `running`, `completed`, `failed` or `cancelled`.
     pub state: String,
-    /// What it was asked to do.
-    pub payload: Value,
     /// How far it is.
     pub progress: Value,
     /// What came of it.
@@ -120,7 +136,6 @@ fn read(row: &Row) -> Result<Job, StoreError> {
         id: row.id("id")?,
         kind: row.text("kind")?,
         state: row.text("state")?,
-        payload: row.document("payload")?,
         progress: row.document("progress")?,
         result: row.maybe_document("result")?,
         error: row.get("error")?,
@@ -156,6 +171,11 @@ pub async fn find(db: &impl Read, workspace: WorkspaceId, id: JobId) -> Result<O
         .as_ref()
         .map(read)
         .transpose()
+}
+
+/// What a job was asked to do. Apart from the job itself: it may be a whole file.
+pub async fn payload(db: &impl Read, workspace: WorkspaceId, id: JobId) -> Result<Value, StoreError> {
+    db.one(PAYLOAD, bind![workspace, id]).await?.document("payload")
 }
 
 /// What a list of jobs is narrowed to.
@@ -195,6 +215,14 @@ pub async fn open_of(db: &impl Read, workspace: WorkspaceId, user: UserId) -> Re
     db.one(WAITING_OF, bind![workspace, user]).await?.version("n")
 }
 
+/// How many jobs of all workspaces are in each state, for gauges; states without any are left out.
+pub async fn by_state(db: &impl Read) -> Result<Vec<(String, u64)>, StoreError> {
+    let rows = db.all(BY_STATE, bind![]).await?;
+    rows.iter()
+        .map(|row| Ok((row.text("state")?, row.version("n")?)))
+        .collect()
+}
+
 /// Leases the oldest job of these kinds whose user runs fewer than `per_user`, or one whose lease has ended.
 pub async fn lease(
     db: &Db,
@@ -229,19 +257,31 @@ pub async fn renew(
     rows.first().map(|row| row.get("cancel_requested")).transpose()
 }
 
+/// How a job ended.
+#[derive(Debug)]
+pub struct Ending<'a> {
+    /// `completed`, `failed` or `cancelled`.
+    pub state: &'a str,
+    /// What came of it.
+    pub result: Option<JsonText>,
+    /// Why it failed.
+    pub error: Option<&'a str>,
+    /// How far it got.
+    pub progress: JsonText,
+}
+
 /// The step that ends a job that this runner holds.
 #[must_use]
-pub fn finish(
-    job: &Job,
-    owner: &str,
-    state: &str,
-    result: Option<JsonText>,
-    error: Option<&str>,
-    now: Timestamp,
-) -> Step {
+pub fn finish(job: &Job, owner: &str, ending: Ending<'_>, now: Timestamp) -> Step {
+    let Ending {
+        state,
+        result,
+        error,
+        progress,
+    } = ending;
     (
         FINISH,
-        bind![job.workspace, job.id, owner, state, result, error, now],
+        bind![job.workspace, job.id, owner, state, result, error, now, progress],
     )
 }
 
@@ -290,4 +330,10 @@ pub async fn output(
 #[must_use]
 pub fn purge_output(before: Timestamp, limit: u32) -> Step {
     (PURGE_OUTPUT, bind![before, limit])
+}
+
+/// The step that forgets jobs that ended before a moment and whose output is gone, at most `limit`.
+#[must_use]
+pub fn purge(before: Timestamp, limit: u32) -> Step {
+    (PURGE, bind![before, limit])
 }

@@ -22,6 +22,7 @@ pub mod migrations;
 pub mod outbox;
 pub mod pending_items;
 pub mod records;
+pub mod rights;
 pub mod tenancy;
 
 pub mod admin;
@@ -63,6 +64,7 @@ pub fn statements() -> Vec<&'static db::Sql> {
         password_resets::STATEMENTS,
         pending_items::STATEMENTS,
         records::STATEMENTS,
+        rights::STATEMENTS,
         sessions::STATEMENTS,
         sign_in_failures::STATEMENTS,
         tenancy::STATEMENTS,

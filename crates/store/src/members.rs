@@ -30,6 +30,9 @@ db::statements! {
     COUNT = "members.count", "select count(*) as total from members where workspace_id = $1";
     /// Locks the owners of a workspace, so that two of them cannot leave at once.
     OWNERS = "members.owners", "select user_id from members where workspace_id = $1 and role = $2 order by user_id {for_update}";
+    /// Those who look after a workspace.
+    ADMINISTRATORS = "members.administrators",
+        "select user_id from members where workspace_id = $1 and role in ('owner', 'admin') order by user_id limit $2";
     /// Changes a role.
     SET_ROLE = "members.set_role",
         "update members set role = $3, version = version + 1 where workspace_id = $1 and user_id = $2 and version = $4";
@@ -94,6 +97,16 @@ pub async fn count(read: &impl Read, workspace: WorkspaceId) -> Result<i64, DbEr
 /// The owners, locked until the unit of work ends.
 pub async fn lock_owners(read: &impl Read, workspace: WorkspaceId) -> Result<Vec<UserId>, DbError> {
     let rows = read.all(OWNERS, bind![workspace, Role::Owner.as_str()]).await?;
+    rows.iter().map(|row| row.id("user_id")).collect()
+}
+
+/// Owners and admins of a workspace, at most `limit`.
+pub async fn administrators(
+    read: &impl Read,
+    workspace: WorkspaceId,
+    limit: u32,
+) -> Result<Vec<UserId>, DbError> {
+    let rows = read.all(ADMINISTRATORS, bind![workspace, limit]).await?;
     rows.iter().map(|row| row.id("user_id")).collect()
 }
 

@@ -1,13 +1,13 @@
 //! What is written beside every change, in the same unit of work: activity, audit record, log leaf, outbox row.
 
-use db::{JsonText, statements};
+use db::{JsonText, Read, Row, statements};
 use domain::{
     ids::{ActivityId, AuditId, CircuitId, OutboxId, Timestamp, UserId, WorkspaceId},
     leaf::{LeafKind, Salt},
 };
 use uuid::Uuid;
 
-use crate::Step;
+use crate::{Step, StoreError, bind::Columns};
 
 statements! {
     INSERT_ACTIVITY = "activities.insert", "
@@ -19,6 +19,13 @@ statements! {
     INSERT_LEAF = "leaves.insert", "
         insert into leaves (workspace_id, id, kind, canonical, hash, salt, state, created_at)
         values ($1, $2, $3, $4, $5, $6, 'unsequenced', $7)";
+    LEAF_SUMMARY = "leaves.summary", "
+        select kind as what, state, count(*) as n
+          from leaves
+         where workspace_id = $1 and created_at >= $2 and created_at < $3
+         group by kind, state
+         order by kind, state
+         limit 1000";
     INSERT_OUTBOX = "outbox.insert", "
         insert into outbox (workspace_id, id, topic, payload, state, attempts, available_at, created_at)
         values ($1, $2, $3, $4, 'waiting', 0, $5, $5)";
@@ -144,4 +151,34 @@ pub fn insert_outbox(
     now: Timestamp,
 ) -> Step {
     (INSERT_OUTBOX, bind![workspace, id, topic, payload, now])
+}
+
+/// How many records of a kind are in a state.
+#[derive(Clone, Debug)]
+pub struct StateCount {
+    /// The kind or rule.
+    pub what: String,
+    /// The state.
+    pub state: String,
+    /// How many.
+    pub count: u64,
+}
+
+pub(crate) fn state_count(row: &Row) -> Result<StateCount, StoreError> {
+    Ok(StateCount {
+        what: row.text("what")?,
+        state: row.text("state")?,
+        count: row.version("n")?,
+    })
+}
+
+/// Counts the leaves of a span by kind and state.
+pub async fn leaf_summary(
+    db: &impl Read,
+    workspace: WorkspaceId,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Vec<StateCount>, StoreError> {
+    let rows = db.all(LEAF_SUMMARY, bind![workspace, from, to]).await?;
+    rows.iter().map(state_count).collect()
 }

@@ -3,14 +3,14 @@
 use app::{
     AppError,
     events::{EventQuery, export::Export},
-    jobs::{ExportTask, Task, task_of},
+    jobs::{ExportTask, Task},
 };
 use domain::problem::ErrorCode;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use store::jobs;
 
-use crate::jobs::{JobCall, JobHandler};
+use crate::jobs::{JobCall, JobHandler, wrong_task};
 
 /// Most bytes one export may produce.
 const MAX_BYTES: usize = 256 * 1024 * 1024;
@@ -25,8 +25,10 @@ impl JobHandler for ExportJob {
 
     fn run(&self, call: JobCall) -> BoxFuture<'static, Result<Value, AppError>> {
         Box::pin(async move {
-            let Task::Export(task) = task_of(&call.job)?;
-            export(&call, task).await
+            match &call.task {
+                Task::Export(task) => export(&call, task.clone()).await,
+                Task::Import(_) => Err(wrong_task(&call.job)),
+            }
         })
     }
 }

@@ -1,4 +1,6 @@
 //! The job runner: one job at a time per slot, each with its own context, budget and progress; a panic stays inside.
+//!
+//! Memory is bounded by what a job may be given and may produce: see the kinds.
 
 use std::{
     sync::{
@@ -8,12 +10,16 @@ use std::{
     time::Duration,
 };
 
-use app::{App, AppError, Ctx, jobs::ENDED};
-use db::{DbError, Meter, Scope};
+use app::{
+    App, AppError, Ctx,
+    jobs::{ENDED, PROGRESSED, Task},
+};
+use db::{DbError, Meter, Scope, Step};
 use domain::{
     caller::{Caller, Credential},
-    identity::ApiScope,
+    identity::Role,
     ids::{ApiKeyId, OutboxId},
+    problem::ErrorCode,
 };
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
@@ -42,23 +48,47 @@ pub struct JobCall {
     pub ctx: Ctx,
     /// The job.
     pub job: Job,
+    /// What it was asked to do.
+    pub task: Task,
     /// Where it notes how far it is.
     pub progress: Progress,
 }
 
-/// How far a job is; written down with its next sign of life.
+/// How far a job is; written down and told with its next sign of life.
 #[derive(Clone, Default)]
-pub struct Progress(Arc<AtomicU64>);
+pub struct Progress(Arc<Steps>);
+
+#[derive(Default)]
+struct Steps {
+    done: AtomicU64,
+    total: AtomicU64,
+}
 
 impl Progress {
     /// Notes how many things are done.
     pub fn set(&self, done: u64) {
-        self.0.store(done, Ordering::Relaxed);
+        self.0.done.store(done, Ordering::Relaxed);
+    }
+
+    /// Notes how many there will be.
+    pub fn expect(&self, total: u64) {
+        self.0.total.store(total, Ordering::Relaxed);
     }
 
     fn json(&self) -> Value {
-        json!({ "done": self.0.load(Ordering::Relaxed) })
+        let done = self.0.done.load(Ordering::Relaxed);
+        match self.0.total.load(Ordering::Relaxed) {
+            0 => json!({ "done": done }),
+            total => json!({ "done": done, "total": total }),
+        }
     }
+}
+
+/// The error of a handler that was given a task of another kind.
+#[must_use]
+pub fn wrong_task(job: &Job) -> AppError {
+    let message = format!("the job is of the kind `{}` and its task is not", job.kind);
+    AppError::new(ErrorCode::Internal, message)
 }
 
 /// The pace and bounds of jobs.
@@ -190,14 +220,15 @@ impl JobRunner {
         let Some(handler) = self.handlers.iter().find(|handler| handler.kind() == job.kind) else {
             return End::Failed(format!("this release knows no jobs of the kind `{}`", job.kind));
         };
-        let ctx = match self.context(job).await {
-            Ok(ctx) => ctx,
+        let (ctx, task) = match self.given(job).await {
+            Ok(given) => given,
             Err(error) => return End::Failed(error.to_string()),
         };
         let call = JobCall {
             app: self.app.clone(),
             ctx,
             job: job.clone(),
+            task,
             progress: progress.clone(),
         };
         // A task of its own: its panic is an error here. Aborted when this future ends.
@@ -217,14 +248,20 @@ impl JobRunner {
         }
     }
 
-    /// Keeps the lease alive and notes progress, until the job should end.
+    /// Keeps the lease alive, notes progress and tells it, until the job should end.
     async fn watch(&self, job: &Job, owner: &str, progress: &Progress) -> End {
+        let mut told = Progress::default().json();
         loop {
             tokio::time::sleep((self.config.lease / 3).min(Duration::from_secs(2))).await;
             let now = self.app.clock().now();
-            let (until, noted) = (now.plus(self.config.lease), bind::json(&progress.json()));
+            let (until, reached) = (now.plus(self.config.lease), progress.json());
+            let noted = bind::json(&reached);
             match jobs::renew(self.app.db(), job, owner, until, Some(noted), now).await {
                 Ok(Some(true)) => return End::Cancelled,
+                Ok(Some(false)) if reached != told => {
+                    self.tell(job, &reached).await;
+                    told = reached;
+                }
                 Ok(Some(false)) => {}
                 Ok(None) => return End::Lost,
                 Err(error) => warn!(%error, job = %job.id, "could not prolong a job's lease"),
@@ -232,17 +269,45 @@ impl JobRunner {
         }
     }
 
-    /// The user who asked, with the role of this moment; a member who has left runs nothing.
+    /// Tells how far the job is. Not to be told is no reason to end it.
+    async fn tell(&self, job: &Job, reached: &Value) {
+        let step = self.told(job, PROGRESSED, "running", reached);
+        let scope = Scope::workspace(job.workspace.uuid());
+        match self.app.db().run(&scope, vec![step]).await {
+            Ok(_) => self.app.outbox_signal().notify_one(),
+            Err(error) => warn!(%error, job = %job.id, "could not tell how far a job is"),
+        }
+    }
+
+    fn told(&self, job: &Job, topic: &str, state: &str, reached: &Value) -> Step {
+        let payload = json!({
+            "id": job.id, "kind": job.kind, "state": state, "user_id": job.created_by, "progress": reached,
+        });
+        let id = OutboxId::generate(&**self.app.id_source());
+        let now = self.app.clock().now();
+        records::insert_outbox(job.workspace, id, topic, bind::json(&payload), now)
+    }
+
+    /// The island the job runs on, and its task.
+    async fn given(&self, job: &Job) -> Result<(Ctx, Task), AppError> {
+        let mut ctx = self.context(job).await?;
+        let task = self.app.job_task(&ctx, job).await?;
+        let scopes = vec![task.needs()];
+        ctx.caller.credential = Credential::ApiKey(ApiKeyId::from(job.id.uuid()), scopes);
+        Ok((ctx, task))
+    }
+
+    /// The user who asked, with the role of this moment; who may not start jobs any more runs none either.
     async fn context(&self, job: &Job) -> Result<Ctx, AppError> {
         // Memberships and workspaces are read before the job's own scope can be known to hold.
         let scope = Scope::system();
         let db = self.app.db().scoped(&scope);
-        let gone = || AppError::forbidden("who asked for the job is no member of the workspace any more");
+        let gone = || AppError::forbidden("who asked for the job may not run jobs in the workspace any more");
         let member = members::find(&db, job.workspace, job.created_by)
             .await?
+            .filter(|member| member.status.may_act() && member.role >= Role::Member)
             .ok_or_else(gone)?;
         let workspace = workspaces::find(&db, job.workspace).await?.ok_or_else(gone)?;
-        let scopes = vec![ApiScope::EventsRead, ApiScope::ItemsRead, ApiScope::CircuitsRead];
         Ok(Ctx {
             caller: Caller {
                 user_id: job.created_by,
@@ -250,7 +315,7 @@ impl JobRunner {
                 role: member.role,
                 tier: workspace.tier,
                 platform_admin: false,
-                credential: Credential::ApiKey(ApiKeyId::from(job.id.uuid()), scopes),
+                credential: Credential::ApiKey(ApiKeyId::from(job.id.uuid()), Vec::new()),
             },
             address: "job".to_owned(),
             request_id: job.id.to_string(),
@@ -275,11 +340,16 @@ impl JobRunner {
             End::Failed(why) => ("failed", None, Some(why)),
             End::Cancelled => ("cancelled", None, None),
         };
-        let told = json!({ "id": job.id, "kind": job.kind, "state": state, "user_id": job.created_by, "progress": progress.json() });
-        let outbox_id = OutboxId::generate(&**self.app.id_source());
+        let reached = progress.json();
+        let ending = jobs::Ending {
+            state,
+            result,
+            error: error.as_deref(),
+            progress: bind::json(&reached),
+        };
         let steps = vec![
-            jobs::finish(job, owner, state, result, error.as_deref(), now),
-            records::insert_outbox(job.workspace, outbox_id, ENDED, bind::json(&told), now),
+            jobs::finish(job, owner, ending, now),
+            self.told(job, ENDED, state, &reached),
         ];
         self.app
             .db()

@@ -4,6 +4,7 @@
 //! runs; woken by a signal, kept alive by polling; a stop ends between two pieces of work.
 
 pub mod export;
+pub mod import;
 pub mod jobs;
 pub mod outbox;
 pub mod reconcile;
@@ -47,7 +48,7 @@ pub fn default_handlers(app: &App) -> Vec<Arc<dyn Handler>> {
 /// The kinds of jobs that every deployment has.
 #[must_use]
 pub fn default_jobs() -> Vec<Arc<dyn JobHandler>> {
-    vec![Arc::new(export::ExportJob)]
+    vec![Arc::new(export::ExportJob), Arc::new(import::ImportJob)]
 }
 
 /// Starts all workers. Cancel `stop` and wait for the tracker: each ends after the piece of work it has begun.

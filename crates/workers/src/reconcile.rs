@@ -5,7 +5,7 @@ use std::time::Duration;
 use app::{App, AppError, live::RESUME};
 use db::{Scope, Step};
 use futures_util::future::BoxFuture;
-use store::{idempotency, jobs, live, outbox, sessions};
+use store::{idempotency, jobs, live, outbox};
 use tokio_util::sync::CancellationToken;
 
 use crate::pause;
@@ -59,9 +59,19 @@ pub const TASKS: &[Task] = &[
         work: |app| Box::pin(credential_uses(app)),
     },
     Task {
+        name: "refusals",
+        every: Duration::from_secs(5),
+        work: |app| Box::pin(async move { app.flush_refusals().await }),
+    },
+    Task {
         name: "incidents",
-        every: MINUTE,
+        every: Duration::from_secs(10),
         work: |app| Box::pin(async move { app.open_incidents().await }),
+    },
+    Task {
+        name: "figures",
+        every: Duration::from_secs(15),
+        work: |app| Box::pin(figures(app)),
     },
     Task {
         name: "idempotency_keys",
@@ -71,7 +81,7 @@ pub const TASKS: &[Task] = &[
     Task {
         name: "sessions",
         every: HOUR,
-        work: |app| Box::pin(old_sessions(app)),
+        work: |app| Box::pin(ended_sessions(app)),
     },
     Task {
         name: "outbox",
@@ -79,14 +89,19 @@ pub const TASKS: &[Task] = &[
         work: |app| Box::pin(old_work(app)),
     },
     Task {
-        name: "job_outputs",
+        name: "jobs",
         every: HOUR,
-        work: |app| Box::pin(old_outputs(app)),
+        work: |app| Box::pin(old_jobs(app)),
     },
     Task {
         name: "retention",
         every: HOUR,
         work: |app| Box::pin(async move { app.retain_events().await }),
+    },
+    Task {
+        name: "audit_retention",
+        every: HOUR,
+        work: |app| Box::pin(async move { app.retain_audit().await }),
     },
 ];
 
@@ -125,6 +140,11 @@ async fn credential_uses(app: App) -> Result<u64, AppError> {
     Ok(0)
 }
 
+async fn figures(app: App) -> Result<u64, AppError> {
+    app.refresh_figures().await?;
+    Ok(0)
+}
+
 /// Repeats a deleting step until it finds less than a batch.
 async fn drain(app: &App, steps: impl Fn() -> Vec<Step>) -> Result<u64, AppError> {
     let mut removed = 0;
@@ -153,9 +173,14 @@ async fn old_keys(app: App) -> Result<u64, AppError> {
     drain(&app, || vec![idempotency::purge(before, BATCH)]).await
 }
 
-async fn old_sessions(app: App) -> Result<u64, AppError> {
-    let before = app.clock().now().minus(7 * DAY);
-    drain(&app, || sessions::purge(before, BATCH).to_vec()).await
+async fn ended_sessions(app: App) -> Result<u64, AppError> {
+    let mut removed = 0;
+    loop {
+        match app.identity().purge_ended(BATCH).await? {
+            0 => return Ok(removed),
+            some => removed += some,
+        }
+    }
 }
 
 async fn old_work(app: App) -> Result<u64, AppError> {
@@ -163,7 +188,9 @@ async fn old_work(app: App) -> Result<u64, AppError> {
     drain(&app, || vec![outbox::purge(before, BATCH)]).await
 }
 
-async fn old_outputs(app: App) -> Result<u64, AppError> {
-    let before = app.clock().now().minus(7 * DAY);
-    drain(&app, || vec![jobs::purge_output(before, BATCH)]).await
+async fn old_jobs(app: App) -> Result<u64, AppError> {
+    let now = app.clock().now();
+    let (outputs, ended) = (now.minus(7 * DAY), now.minus(30 * DAY));
+    let removed = drain(&app, || vec![jobs::purge_output(outputs, BATCH)]).await?;
+    Ok(removed + drain(&app, || vec![jobs::purge(ended, BATCH)]).await?)
 }

@@ -1,6 +1,6 @@
 //! From the outbox to the live channel: each committed change becomes a message for those who may hear it.
 
-use app::{App, events, jobs};
+use app::{App, audit, events, jobs};
 use domain::ids::{CircuitId, UserId};
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
@@ -14,7 +14,9 @@ use store::{
 use crate::outbox::{Handler, Outcome};
 
 /// Beginnings of the topics that are told to listeners.
-const TOLD: [&str; 5] = ["event.", "circuit.", "item.", "job.", "live."];
+const TOLD: [&str; 6] = ["event.", "circuit.", "item.", "job.", "live.", "incident."];
+/// Topics whose messages are for one user alone.
+const PERSONAL: [&str; 3] = [jobs::ENDED, jobs::PROGRESSED, audit::OPENED];
 /// Changes of a circuit that all of its workspaces may hear of; what waits for approval is not among them.
 const FOR_CIRCUITS: [&str; 3] = ["item.approved", "item.published", "circuit.member_joined"];
 
@@ -88,7 +90,8 @@ impl Handler for LiveRelay {
 fn channel(topic: &str, in_circuit: bool) -> &'static str {
     match topic {
         events::RECORDED => "events",
-        jobs::ENDED => "jobs",
+        jobs::ENDED | jobs::PROGRESSED => "jobs",
+        audit::OPENED => "notifications",
         _ if in_circuit || topic.starts_with("circuit.") => "circuit_activity",
         _ => "events",
     }
@@ -102,7 +105,7 @@ fn messages_of(work: &Work) -> Result<Vec<NewMessage>, String> {
         workspace: work.workspace,
         id: work.id.uuid(),
         topic: channel(&work.topic, circuit.is_some()).to_owned(),
-        user: to.user_id.filter(|_| work.topic == jobs::ENDED),
+        user: to.user_id.filter(|_| PERSONAL.contains(&work.topic.as_str())),
         circuit: None,
         body: bind::json(&json!({ "type": work.topic, "details": payload })),
         created_at: work.created_at,

@@ -1,21 +1,24 @@
 //! The audit trail and security incidents. Entries are written by the server only; rules open incidents from them.
 
+mod refusals;
+mod report;
+mod retention;
 mod rules;
 
 use domain::{
-    ids::{AuditId, IncidentId, Timestamp, UserId, WorkspaceId},
-    leaf::LeafKind,
+    ids::{IncidentId, UserId},
     page::{Cursor, Page, PageRequest},
     problem::{ErrorCode, FieldError},
 };
-pub use rules::{RULES, Rule};
+pub(crate) use refusals::Refusals;
+pub use refusals::{Refusal, RefusalStats, Refused};
+pub use report::ComplianceReport;
+pub use rules::{BREACH, OPENED, RULES, Rule, Subject};
 use serde::Serialize;
 use serde_json::json;
 use store::{
-    audit::{self, AuditFilter, AuditRecord, OutcomeCount},
-    bind,
+    audit::{self, AuditFilter, AuditRecord},
     incidents::{self, Incident},
-    records::{self, NewAudit},
 };
 
 use crate::{App, AppError, Ctx, Record, Result};
@@ -23,52 +26,7 @@ use crate::{App, AppError, Ctx, Record, Result};
 /// Longest resolution, in characters.
 const MAX_RESOLUTION: usize = 2_000;
 
-/// An attempt that was refused: by whom, on what, from where.
-#[derive(Clone, Debug)]
-pub struct Refusal<'a> {
-    /// The workspace it concerns.
-    pub workspace: WorkspaceId,
-    /// Who tried, if known.
-    pub actor: Option<UserId>,
-    /// What was tried: `auth.login`, `access`, `api_key.use` are what the rules look at.
-    pub action: &'a str,
-    /// On what.
-    pub target: &'a str,
-    /// From where.
-    pub address: &'a str,
-}
-
 impl App {
-    /// Notes a refused attempt in the audit trail, with its leaf.
-    ///
-    /// # Errors
-    /// If the database refuses.
-    pub async fn audit_refusal(&self, refusal: Refusal<'_>, details: &impl Serialize) -> Result<()> {
-        let (id, now) = (AuditId::generate(self.ids()), self.now());
-        let payload = json!({
-            "id": id, "actor": refusal.actor, "action": refusal.action, "target": refusal.target,
-            "outcome": "denied", "details": details,
-        });
-        let (leaf, step) =
-            self.leaf_step(refusal.workspace, LeafKind::Audit, &id.to_string(), &payload, now)?;
-        let entry = NewAudit {
-            workspace: refusal.workspace,
-            id,
-            actor: refusal.actor,
-            action: refusal.action,
-            target: refusal.target,
-            outcome: "denied",
-            address: refusal.address,
-            details: bind::json(details),
-            leaf,
-        };
-        let steps = vec![step, records::insert_audit(entry, now)];
-        self.db()
-            .run(&db::Scope::workspace(refusal.workspace.uuid()), steps)
-            .await?;
-        Ok(())
-    }
-
     /// Lists the workspace's audit entries, newest first.
     ///
     /// # Errors
@@ -83,20 +41,6 @@ impl App {
         let scope = ctx.scope();
         let rows = audit::list(&self.db().scoped(&scope), ctx.workspace(), filter, after, page).await?;
         Ok(Page::cut(rows, page, |record| Cursor::new("", record.id)))
-    }
-
-    /// Counts the workspace's audit entries of a span by action and outcome.
-    ///
-    /// # Errors
-    /// If the database refuses.
-    pub async fn audit_summary(
-        &self,
-        ctx: &Ctx,
-        from: Timestamp,
-        to: Timestamp,
-    ) -> Result<Vec<OutcomeCount>> {
-        let scope = ctx.scope();
-        Ok(audit::summary(&self.db().scoped(&scope), ctx.workspace(), from, to).await?)
     }
 
     /// Lists the workspace's incidents, newest first.

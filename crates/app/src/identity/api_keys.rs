@@ -10,6 +10,7 @@ use domain::{
     page::{Cursor, Page, PageRequest},
     problem::FieldError,
 };
+use serde_json::json;
 use store::{
     api_keys,
     api_keys::{ApiKey, NewApiKey},
@@ -67,10 +68,10 @@ impl Identity<'_> {
         check(&command, self.app.now())?;
         may_give(ctx, &command.scopes)?;
         let (new, text) = self.new_key(ctx, ctx.user(), command);
-        self.app
-            .db()
-            .run(&ctx.system_scope(), vec![api_keys::insert(&new, self.app.now())])
-            .await?;
+        let mut steps = vec![api_keys::insert(&new, self.app.now())];
+        let details = json!({ "name": new.name, "scopes": new.scopes });
+        steps.extend(self.trail(ctx, "api_key.created", &new.id.to_string(), &details)?);
+        self.app.db().run(&ctx.system_scope(), steps).await?;
         Ok(RevealedKey {
             key: self.api_key(ctx, new.id).await?,
             text,
@@ -110,12 +111,13 @@ impl Identity<'_> {
     pub async fn revoke_api_key(&self, ctx: &Ctx, id: ApiKeyId) -> Result<()> {
         self.api_key(ctx, id).await?;
         let step = api_keys::revoke(ctx.workspace(), id, self.app.now());
-        let affected = self.app.db().run(&ctx.system_scope(), vec![step]).await?;
-        if affected == [1] {
-            Ok(())
-        } else {
-            Err(AppError::not_found("API key"))
+        let tx = self.app.db().begin(&ctx.system_scope()).await?;
+        if tx.pipeline(vec![step]).await? != [1] {
+            return Err(AppError::not_found("API key"));
         }
+        tx.pipeline(self.trail(ctx, "api_key.revoked", &id.to_string(), &json!({}))?)
+            .await?;
+        Ok(tx.commit().await?)
     }
 
     /// Makes a key that takes the place of another; both work for the time of the overlap.
@@ -148,6 +150,9 @@ impl Identity<'_> {
         if affected.first() != Some(&1) {
             return Err(AppError::conflict("the key is revoked or was rotated already"));
         }
+        let details = json!({ "replaced_by": new.id, "ends_at": ends });
+        tx.pipeline(self.trail(ctx, "api_key.rotated", &id.to_string(), &details)?)
+            .await?;
         tx.commit().await?;
         Ok(RevealedKey {
             key: self.api_key(ctx, new.id).await?,

@@ -6,11 +6,12 @@ use db::{DbError, Scope};
 use domain::{
     caller::{Caller, Credential},
     identity::{ApiKeyToken, UserStatus},
-    ids::SessionId,
+    ids::{SessionId, Timestamp},
 };
 use store::{api_keys, sessions};
 
 use super::{Identity, secrets, tokens::CookieToken};
+use crate::audit::{Refusal, Refused};
 
 /// A credential as it came with the request; unchecked, and never logged.
 #[derive(Clone, Copy)]
@@ -137,15 +138,17 @@ impl Identity<'_> {
             .get(token.id())
             .await?
             .ok_or(AuthenticationError::Invalid)?;
-        if !secrets::same(&key.secret_hash, &token.secret_hash()) {
-            return Err(AuthenticationError::Invalid);
-        }
         let now = self.app.now();
-        if key.expires_at.is_some_and(|end| end <= now) {
-            return Err(AuthenticationError::Invalid);
+        if let Err(refused) = usable(&key, &token, place, now) {
+            self.app.note_refusal(Refusal {
+                workspace: key.workspace_id,
+                actor: None,
+                what: Refused::KeyUse,
+                target: &key.id.to_string(),
+                address: &place.address.to_string(),
+            });
+            return Err(refused);
         }
-        active(key.status)?;
-        placed(&key, place)?;
         self.services().touches.key(key.id, now);
         let caller = Caller {
             user_id: key.created_by,
@@ -191,6 +194,23 @@ const fn active(status: UserStatus) -> std::result::Result<(), AuthenticationErr
     } else {
         Err(AuthenticationError::NotActive)
     }
+}
+
+/// Whether the key may be used now and here by one who shows this token.
+fn usable(
+    key: &api_keys::Authenticated,
+    token: &ApiKeyToken,
+    place: Place<'_>,
+    now: Timestamp,
+) -> std::result::Result<(), AuthenticationError> {
+    if !secrets::same(&key.secret_hash, &token.secret_hash()) {
+        return Err(AuthenticationError::Invalid);
+    }
+    if key.expires_at.is_some_and(|end| end <= now) {
+        return Err(AuthenticationError::Invalid);
+    }
+    active(key.status)?;
+    placed(key, place)
 }
 
 fn placed(key: &api_keys::Authenticated, place: Place<'_>) -> std::result::Result<(), AuthenticationError> {

@@ -14,7 +14,10 @@ use super::{
     secrets::{self, Secret},
     tokens::{Claims, CookieToken},
 };
-use crate::{AppError, Result};
+use crate::{
+    AppError, Result,
+    audit::{Refusal, Refused},
+};
 
 /// Longest `User-Agent` that is kept, in characters.
 const AGENT: usize = 256;
@@ -77,11 +80,15 @@ impl Identity<'_> {
         let scope = client.scope();
         let folded = name.trim().to_ascii_lowercase();
         let counters = Counters::new(&folded, &client.address);
-        self.check_failures(&scope, &counters).await?;
+        if let Err(throttled) = self.check_failures(&scope, &counters).await {
+            self.app.count_refusal(Refused::Login);
+            return Err(throttled);
+        }
         let (login, upgraded) = self
-            .check_name_and_password(&scope, &folded, password, &counters)
+            .check_name_and_password(client, &folded, password, &counters)
             .await?;
         if !login.user.status.may_act() {
+            self.note_refused(client, &login);
             return Err(AppError::new(
                 ErrorCode::AccountNotActive,
                 format!("the account is {}", login.user.status),
@@ -98,12 +105,13 @@ impl Identity<'_> {
 
     async fn check_name_and_password(
         &self,
-        scope: &Scope,
+        client: &Client,
         folded: &str,
         password: Secret,
         counters: &Counters,
     ) -> Result<(users::Login, Option<String>)> {
-        let found = users::login(&self.app.db().scoped(scope), folded).await?;
+        let scope = client.scope();
+        let found = users::login(&self.app.db().scoped(&scope), folded).await?;
         let stored = found.as_ref().map(|login| login.password_hash.clone());
         let verdict = self
             .services()
@@ -112,14 +120,29 @@ impl Identity<'_> {
             .await?;
         match found {
             Some(login) if verdict.matches => Ok((login, verdict.upgraded)),
-            _ => {
-                self.count_failure(scope, counters).await?;
+            other => {
+                self.count_failure(&scope, counters).await?;
+                match other {
+                    Some(login) => self.note_refused(client, &login),
+                    None => self.app.count_refusal(Refused::Login),
+                }
                 Err(AppError::new(
                     ErrorCode::InvalidCredentials,
                     "the username is unknown or the password is wrong",
                 ))
             }
         }
+    }
+
+    /// Tells the account's home workspace; who tried is not known.
+    fn note_refused(&self, client: &Client, login: &users::Login) {
+        self.app.note_refusal(Refusal {
+            workspace: login.user.home_workspace_id,
+            actor: None,
+            what: Refused::Login,
+            target: &login.user.username,
+            address: &client.address,
+        });
     }
 
     /// Where a session begins: at home, or in the oldest membership of one who was removed from there.

@@ -7,6 +7,7 @@ use domain::{
     problem::FieldError,
     tier::Limit,
 };
+use serde_json::json;
 use store::{members, members::Member, sessions, users};
 
 use super::{Identity, workspaces::changed};
@@ -58,6 +59,7 @@ impl Identity<'_> {
             .ok_or_else(|| FieldError::new("user", "unknown_user", "nobody has this username or address"))?;
         let mut steps = vec![members::insert(ctx.workspace(), user, role, self.app.now())];
         steps.extend(self.app.limits().count(ctx, Limit::Members, 1));
+        steps.extend(self.trail(ctx, "member.added", &user.to_string(), &json!({ "role": role }))?);
         match self.app.db().run(&scope, steps).await {
             Ok(_) => self.member(ctx, user).await,
             Err(error)
@@ -97,6 +99,9 @@ impl Identity<'_> {
         if tx.pipeline(vec![step]).await? != [1] {
             return Err(changed());
         }
+        let details = json!({ "from": member.role, "to": role });
+        tx.pipeline(self.trail(ctx, "member.role_changed", &user.to_string(), &details)?)
+            .await?;
         tx.commit().await?;
         Ok(Member {
             role,
@@ -124,6 +129,8 @@ impl Identity<'_> {
             sessions::end_in_workspace(user, ctx.workspace(), self.app.now()),
         ];
         steps.extend(self.app.limits().release(ctx, Limit::Members, 1));
+        let details = json!({ "role": member.role });
+        steps.extend(self.trail(ctx, "member.removed", &user.to_string(), &details)?);
         tx.pipeline(steps).await?;
         tx.commit().await?;
         Ok(())

@@ -33,7 +33,10 @@ pub use services::Services;
 pub use setup::DemoAccount;
 pub use workspaces::UpdateWorkspace;
 
-use crate::App;
+use serde::Serialize;
+use store::Step;
+
+use crate::{App, Ctx, Record};
 
 /// The use cases of identity.
 #[derive(Clone, Copy)]
@@ -50,6 +53,25 @@ impl App {
 }
 
 impl Identity<'_> {
+    /// Passwords that wait for a thread to hash or check them.
+    #[must_use]
+    pub fn passwords_waiting(&self) -> usize {
+        self.services().passwords.waiting()
+    }
+
+    /// The steps that enter a change into the audit trail of the caller's workspace.
+    fn trail(
+        &self,
+        ctx: &Ctx,
+        action: &str,
+        target: &str,
+        details: &impl Serialize,
+    ) -> crate::Result<Vec<Step>> {
+        let mut record = Record::new(self.app, ctx);
+        record.audit(action, target, details)?;
+        Ok(record.steps)
+    }
+
     fn services(&self) -> &Services {
         &self.app.parts.identity
     }

@@ -75,6 +75,11 @@ impl PasswordPool {
         Ok(Self { jobs })
     }
 
+    /// Hashes and checks that wait for a thread.
+    pub(super) fn waiting(&self) -> usize {
+        self.jobs.len()
+    }
+
     /// Hashes a new password.
     pub(super) async fn hash(&self, password: Secret, salt: [u8; 16]) -> Result<String> {
         let (answer, hash) = oneshot::channel();

@@ -1,15 +1,24 @@
 //! A user's own sessions: list, end one, end all; changing the password; changing the workspace.
 
+use std::time::Duration;
+
 use domain::{
     identity::{Username, check_password},
     ids::{SessionId, Timestamp, WorkspaceId},
     page::{Cursor, Page, PageRequest},
     problem::{ErrorCode, FieldError},
 };
+use serde_json::json;
 use store::{members, sessions, sessions::Session, users};
 
 use super::{Identity, guard::Counters, secrets::Secret};
-use crate::{AppError, Ctx, Result};
+use crate::{
+    AppError, Ctx, Result,
+    audit::{Refusal, Refused},
+};
+
+/// How long an ended session is kept.
+const ENDED_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 // Sessions belong to users, who may act in several workspaces: these statements name the user, not the tenant.
 
@@ -94,6 +103,13 @@ impl Identity<'_> {
             .await?;
         if !verdict.matches {
             self.count_failure(&scope, &counters).await?;
+            self.app.note_refusal(Refusal {
+                workspace: ctx.workspace(),
+                actor: Some(ctx.user()),
+                what: Refused::Login,
+                target: &login.user.username,
+                address: &ctx.address,
+            });
             return Err(AppError::new(
                 ErrorCode::InvalidCredentials,
                 "the present password is wrong",
@@ -102,10 +118,11 @@ impl Identity<'_> {
         check_new_password(&new, &login.user.username, "new_password")?;
         let hash = self.services().passwords.hash(new, self.salt()).await?;
         let now = self.app.now();
-        let steps = vec![
+        let mut steps = vec![
             users::set_password(ctx.user(), &hash, now),
             sessions::end_others(ctx.user(), ctx.caller.session(), now),
         ];
+        steps.extend(self.trail(ctx, "password.changed", &ctx.user().to_string(), &json!({}))?);
         self.app.db().run(&scope, steps).await?;
         Ok(())
     }
@@ -134,14 +151,14 @@ impl Identity<'_> {
         self.token(ctx.user(), id, to)
     }
 
-    /// Removes what nobody can use any more, a batch at a time. A worker calls it now and then.
+    /// Removes at most a batch of each: sessions and their tokens a week after their end, so that people still find
+    /// them; password resets and counts of failed sign-ins at once. A worker calls it until nothing is left.
     ///
     /// # Errors
     /// If the database refuses.
-    pub async fn purge_ended(&self) -> Result<u64> {
-        const BATCH: u32 = 1_000;
+    pub async fn purge_ended(&self, batch: u32) -> Result<u64> {
         let now = self.app.now();
-        let mut steps = sessions::purge(now, BATCH).to_vec();
+        let mut steps = sessions::purge(now.minus(ENDED_LIFE), batch).to_vec();
         steps.push(store::password_resets::purge(now));
         steps.push(store::sign_in_failures::purge(
             now.minus(self.services().config.sign_in.window),

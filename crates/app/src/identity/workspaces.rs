@@ -5,6 +5,7 @@ use domain::{
     identity::{Role, check_workspace_name},
     problem::{ErrorCode, FieldError},
 };
+use serde_json::json;
 use store::{members, workspaces, workspaces::Workspace};
 
 use super::{Identity, data_key};
@@ -72,9 +73,14 @@ impl Identity<'_> {
             &workspace.name,
             &workspace.settings,
         );
-        if self.app.db().run(&ctx.system_scope(), vec![step]).await? != [1] {
+        let tx = self.app.db().begin(&ctx.system_scope()).await?;
+        if tx.pipeline(vec![step]).await? != [1] {
             return Err(changed());
         }
+        let details = json!({ "name": workspace.name, "settings": workspace.settings });
+        tx.pipeline(self.trail(ctx, "workspace.updated", &workspace.id.to_string(), &details)?)
+            .await?;
+        tx.commit().await?;
         workspace.version += 1;
         Ok(workspace)
     }

@@ -1,17 +1,21 @@
 //! Jobs: asking for longer work, looking at it, ending it, beginning it again. Running them is the workers' business.
 
+pub mod import;
+
 use domain::{
+    identity::ApiScope,
     ids::JobId,
     page::{Cursor, Page, PageRequest},
     problem::{ErrorCode, FieldError},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use store::{
     bind,
     jobs::{self, Job, JobFilter},
 };
 
+use self::import::ImportTask;
 use crate::{App, AppError, Ctx, Result, events::export::Format};
 
 /// Jobs of one user that may wait or run at once.
@@ -20,6 +24,8 @@ pub const MAX_OPEN: u64 = 100;
 pub const MAX_RUNNING: u32 = 5;
 /// Topic of the outbox row that an ended job leaves.
 pub const ENDED: &str = "job.ended";
+/// Topic of the outbox row that a job leaves when it has got further.
+pub const PROGRESSED: &str = "job.progressed";
 
 /// What a job is asked to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,6 +33,8 @@ pub const ENDED: &str = "job.ended";
 pub enum Task {
     /// Writes the workspace's events as a file.
     Export(ExportTask),
+    /// Makes local items of a file's rows.
+    Import(ImportTask),
 }
 
 /// Which events, and how.
@@ -48,6 +56,27 @@ impl Task {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Export(_) => "export",
+            Self::Import(_) => "import",
+        }
+    }
+
+    /// The scope that an API key needs besides that for jobs: a job is no way around the key's limits.
+    #[must_use]
+    pub const fn needs(&self) -> ApiScope {
+        match self {
+            Self::Export(_) => ApiScope::EventsRead,
+            Self::Import(_) => ApiScope::ItemsWrite,
+        }
+    }
+
+    fn check(&self, ctx: &Ctx) -> Result<()> {
+        if !ctx.caller.has_scope(self.needs()) {
+            let needs = format!("the API key lacks the scope `{}`", self.needs().as_str());
+            return Err(AppError::forbidden(needs));
+        }
+        match self {
+            Self::Export(_) => Ok(()),
+            Self::Import(task) => task.check(),
         }
     }
 }
@@ -56,8 +85,9 @@ impl App {
     /// Asks for a job on the caller's behalf. It runs in the caller's workspace, with no more rights than its user has.
     ///
     /// # Errors
-    /// Limit exceeded if too many of the user's jobs have not ended.
+    /// Limit exceeded if too many of the user's jobs have not ended; forbidden to a key without the task's own scope.
     pub async fn start_job(&self, ctx: &Ctx, task: &Task) -> Result<Job> {
+        task.check(ctx)?;
         let scope = ctx.scope();
         let open = jobs::open_of(&self.db().scoped(&scope), ctx.workspace(), ctx.user()).await?;
         if open >= MAX_OPEN {
@@ -170,24 +200,23 @@ impl App {
             let message = format!("the job has produced nothing yet; it is {}", job.state);
             return Err(AppError::new(ErrorCode::InvalidTransition, message));
         }
-        let task = task_of(&job)?;
+        let task = self.job_task(ctx, &job).await?;
+        task.check(ctx)?;
         Ok((job, task))
     }
-}
 
-/// What the job was asked to do.
-///
-/// # Errors
-/// If another release wrote it and this one can't read it.
-pub fn task_of(job: &Job) -> Result<Task> {
-    serde_json::from_value::<Task>(Value::clone(&job.payload)).map_err(|error| {
-        let field = FieldError::new(
-            "payload",
-            "malformed",
-            format!("is no task of the kind `{}`: {error}", job.kind),
-        );
-        AppError::invalid(vec![field])
-    })
+    /// What a job of the workspace was asked to do.
+    ///
+    /// # Errors
+    /// If another release wrote it and this one can't read it.
+    pub async fn job_task(&self, ctx: &Ctx, job: &Job) -> Result<Task> {
+        let scope = ctx.scope();
+        let payload = jobs::payload(&self.db().scoped(&scope), ctx.workspace(), job.id).await?;
+        serde_json::from_value::<Task>(payload).map_err(|error| {
+            let message = format!("is no task of the kind `{}`: {error}", job.kind);
+            FieldError::new("payload", "malformed", message).into()
+        })
+    }
 }
 
 fn ended(state: &str) -> AppError {

@@ -1,11 +1,14 @@
 //! Jobs: longer work on the caller's behalf.
 
-use app::jobs::{ExportTask, Task};
+use app::{
+    events::export::Format,
+    jobs::{ExportTask, Task, import::ImportTask},
+};
 use axum::{body::Body, extract::State, response::Response};
 use domain::{
     identity::ApiScope,
     ids::{JobId, Timestamp, UserId},
-    problem::ErrorCode,
+    problem::{ErrorCode, FieldError},
 };
 use futures_util::stream;
 use http::{HeaderValue, header};
@@ -20,6 +23,8 @@ use crate::{
 };
 
 const TAG: &str = "jobs";
+/// Largest body: the content of an import, escaped as JSON, and what stands around it.
+const MAX_BODY: usize = 9 * 1024 * 1024;
 
 /// The routes under `/api/jobs`.
 #[must_use]
@@ -32,8 +37,14 @@ pub fn routes() -> Routes<Platform> {
     Routes::new()
         .post(
             "/api/jobs",
-            Policy::member(ApiScope::JobsWrite),
-            Operation::new(TAG, "Starts a job: an export of the workspace's events")
+            Policy::member(ApiScope::JobsWrite).body_limit(MAX_BODY),
+            Operation::new(TAG, "Starts a job: an export of the workspace's events, or an import of local items")
+                .description(
+                    "An API key also needs `events:read` for an export and `items:write` for an import. Rows of an \
+                     import: in CSV, columns named after a registry hold canonical identifiers, `identifier.NAME` \
+                     contextual ones, `local_id` the item's own name, all others data; in JSON lines, each is what \
+                     `POST /api/items/local` takes. A row that breaks rules stops no other.",
+                )
                 .body::<StartBody>()
                 .returns::<JobView>(201)
                 .problems(&[ErrorCode::LimitExceeded]),
@@ -84,12 +95,14 @@ struct StartBody {
     kind: KindWord,
     /// `csv` when absent.
     format: Option<FormatWord>,
-    /// Only events of this type.
+    /// The rows to import, at most 4 MiB.
+    content: Option<String>,
+    /// Export only events of this type.
     event_type: Option<String>,
-    /// From when.
+    /// Export events from when.
     #[schema(value_type = Option<String>, format = "date-time")]
     from: Option<Timestamp>,
-    /// Before when.
+    /// Export events before when.
     #[schema(value_type = Option<String>, format = "date-time")]
     to: Option<Timestamp>,
 }
@@ -101,6 +114,8 @@ struct StartBody {
 enum KindWord {
     /// Writes events as a file.
     Export,
+    /// Makes local items of rows.
+    Import,
 }
 
 /// The form of a file.
@@ -112,18 +127,40 @@ enum FormatWord {
     Jsonl,
 }
 
-impl From<StartBody> for Task {
-    fn from(body: StartBody) -> Self {
-        let KindWord::Export = body.kind;
-        let format = match body.format {
-            Some(FormatWord::Jsonl) => app::events::export::Format::Jsonl,
-            Some(FormatWord::Csv) | None => app::events::export::Format::Csv,
+impl StartBody {
+    /// The task; what belongs to another kind is an error, not ignored.
+    fn into_task(self) -> Result<Task, ApiError> {
+        let strange: Vec<_> = match self.kind {
+            KindWord::Export => vec![("content", self.content.is_some())],
+            KindWord::Import => vec![
+                ("event_type", self.event_type.is_some()),
+                ("from", self.from.is_some()),
+                ("to", self.to.is_some()),
+            ],
         };
-        Self::Export(ExportTask {
-            format,
-            event_type: body.event_type,
-            from: body.from,
-            to: body.to,
+        let errors: Vec<_> = strange
+            .into_iter()
+            .filter(|(_, given)| *given)
+            .map(|(field, _)| FieldError::new(field, "not_applicable", "belongs to another kind of job"))
+            .collect();
+        if !errors.is_empty() {
+            return Err(errors.into());
+        }
+        let format = match self.format {
+            Some(FormatWord::Jsonl) => Format::Jsonl,
+            Some(FormatWord::Csv) | None => Format::Csv,
+        };
+        Ok(match self.kind {
+            KindWord::Export => Task::Export(ExportTask {
+                format,
+                event_type: self.event_type,
+                from: self.from,
+                to: self.to,
+            }),
+            KindWord::Import => Task::Import(ImportTask {
+                format,
+                content: self.content.unwrap_or_default(),
+            }),
         })
     }
 }
@@ -185,7 +222,8 @@ async fn start(
     State(platform): State<Platform>,
     Json(body): Json<StartBody>,
 ) -> Result<Created<JobView>, ApiError> {
-    let job = platform.app.start_job(&context(&ctx)?, &body.into()).await?;
+    let task = body.into_task()?;
+    let job = platform.app.start_job(&context(&ctx)?, &task).await?;
     Ok(Created {
         location: format!("/api/jobs/{}", job.id),
         version: None,
@@ -239,7 +277,10 @@ async fn output(
     Path(id): Path<JobId>,
 ) -> Result<Response, ApiError> {
     let context = context(&ctx)?;
-    let (_, Task::Export(task)) = platform.app.completed_job(&context, id).await?;
+    let (_, Task::Export(task)) = platform.app.completed_job(&context, id).await? else {
+        let detail = "an import produces no file; what came of it stands in the job's `result`";
+        return Err(ApiError::new(ErrorCode::InvalidTransition, detail));
+    };
     let Some(first) = platform.app.job_output(&context, id, 0).await? else {
         return Err(ApiError::new(
             ErrorCode::Gone,

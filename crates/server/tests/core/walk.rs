@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use app::audit::Refusal;
+use app::audit::{Refusal, Refused};
 use axum::{body::Body, extract::Request};
 use db::Engine;
 use domain::{
@@ -326,15 +326,15 @@ async fn possessions(service: &Service, ana: &Person) -> HashMap<&'static str, S
         .expect(201, ana, "POST", "/api/jobs", json!({"kind": "export"}))
         .await;
     for _ in 0..10 {
-        let refusal = Refusal {
+        service.app.note_refusal(Refusal {
             workspace: ana.workspace_id.parse().unwrap(),
             actor: None,
-            action: "auth.login",
+            what: Refused::Login,
             target: "ana",
             address: "127.0.0.1",
-        };
-        service.app.audit_refusal(refusal, &json!({})).await.unwrap();
+        });
     }
+    service.app.flush_refusals().await.unwrap();
     service.app.open_incidents().await.unwrap();
     let incidents = service.get(ana, "/api/incidents").await.body;
     let circuit_id = circuit.trim_start_matches("/api/circuits/").to_owned();

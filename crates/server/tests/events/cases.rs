@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use app::audit::Refusal;
 use db::{DbError, Engine, Scope, Value as Bound};
-use domain::ids::{UserId, WorkspaceId};
+use domain::ids::WorkspaceId;
 use serde_json::{Value, json};
 
 use crate::fixture::{Answer, Person, Service};
@@ -36,7 +35,7 @@ pub async fn record(service: &Service, person: &Person, body: Value) -> Value {
     made.body
 }
 
-fn ids(list: &Answer) -> Vec<&str> {
+pub fn ids(list: &Answer) -> Vec<&str> {
     assert_eq!(list.status, 200, "{}", list.body);
     list.body["data"]
         .as_array()
@@ -81,6 +80,7 @@ pub async fn every_statement_is_understood(engine: Engine) {
         store::live::STATEMENTS,
         store::outbox::STATEMENTS,
         store::records::STATEMENTS,
+        store::rights::STATEMENTS,
     ];
     for sql in lists.into_iter().flatten().copied() {
         let text = sql.source(engine);
@@ -598,101 +598,4 @@ pub async fn a_write_under_a_key_happens_once(engine: Engine) {
     service.clock.pass(Duration::from_secs(24 * 3600 + 1));
     let ana = service.sign_in("ana", crate::fixture::PASSWORD).await;
     assert_eq!(send(&ana, "b").await.status, 201, "a day later the key is free");
-}
-
-pub async fn refusals_open_an_incident_until_it_is_resolved(engine: Engine) {
-    let service = Service::start(engine).await;
-    let (ana, bob) = (service.person("ana").await, service.person("bob").await);
-    let actor: UserId = ana.user_id.parse().unwrap();
-    let refuse = || async {
-        let refusal = Refusal {
-            workspace: workspace(&ana),
-            actor: Some(actor),
-            action: "auth.login",
-            target: "ana",
-            address: "203.0.113.9",
-        };
-        service.app.audit_refusal(refusal, &json!({})).await.unwrap();
-    };
-    for _ in 0..9 {
-        refuse().await;
-    }
-    assert_eq!(
-        service.app.open_incidents().await.unwrap(),
-        0,
-        "nine are below the rule"
-    );
-    refuse().await;
-    assert_eq!(service.app.open_incidents().await.unwrap(), 1);
-    service.app.open_incidents().await.unwrap();
-    let list = get(&service, &ana, "/api/incidents?state=open").await;
-    assert_eq!(
-        ids(&list).len(),
-        1,
-        "one, however often the rule looks: {}",
-        list.body
-    );
-    assert_eq!(
-        (
-            &list.body["data"][0]["rule"],
-            &list.body["data"][0]["occurrences"]
-        ),
-        (&json!("failed_logins"), &json!(10))
-    );
-    let path = format!("/api/incidents/{}", ids(&list)[0]);
-    assert_eq!(get(&service, &bob, &path).await.status, 404);
-    let stranger = post(
-        &service,
-        &ana,
-        &format!("{path}/assign"),
-        json!({"user_id": bob.user_id}),
-    )
-    .await;
-    assert_eq!(stranger.status, 422, "{}", stranger.body);
-    let assigned = post(
-        &service,
-        &ana,
-        &format!("{path}/assign"),
-        json!({"user_id": ana.user_id}),
-    )
-    .await;
-    assert_eq!(
-        (assigned.status, &assigned.body["state"]),
-        (200, &json!("assigned")),
-        "{}",
-        assigned.body
-    );
-    let resolved = post(
-        &service,
-        &ana,
-        &format!("{path}/resolve"),
-        json!({"resolution": "a forgotten password"}),
-    )
-    .await;
-    assert_eq!(
-        (resolved.status, &resolved.body["state"]),
-        (200, &json!("resolved")),
-        "{}",
-        resolved.body
-    );
-    let twice = post(
-        &service,
-        &ana,
-        &format!("{path}/resolve"),
-        json!({"resolution": "again"}),
-    )
-    .await;
-    assert_eq!(
-        (twice.status, &twice.body["code"]),
-        (409, &json!("invalid_transition"))
-    );
-    assert_eq!(
-        service.app.open_incidents().await.unwrap(),
-        0,
-        "what was seen before the resolution opens nothing"
-    );
-    assert_eq!(
-        ids(&get(&service, &ana, "/api/audit?outcome=denied").await).len(),
-        10
-    );
 }

@@ -6,10 +6,13 @@
     reason = "a case tells one story from beginning to end"
 )]
 
+mod audit;
 mod cases;
 #[path = "../support/mod.rs"]
 mod fixture;
+mod isolation;
 mod live;
+mod metrics;
 mod work;
 
 macro_rules! suite {
@@ -34,19 +37,43 @@ suite! {
     cases::exports_and_statistics_count_what_was_recorded,
     cases::retention_removes_old_operational_events,
     cases::a_write_under_a_key_happens_once,
-    cases::refusals_open_an_incident_until_it_is_resolved,
+    audit::failed_logins_open_an_incident_until_it_is_resolved,
+    audit::an_incident_is_told_to_those_who_look_after_the_workspace_alone,
+    audit::requests_beyond_the_rights_open_an_incident,
+    audit::trying_ids_opens_an_incident_and_daily_work_does_not,
+    audit::a_misused_key_opens_an_incident,
+    audit::a_flood_of_refusals_stays_a_few_entries,
+    audit::what_changes_who_may_do_what_is_in_the_trail,
+    audit::the_trail_is_kept_as_long_as_the_tier_says,
+    audit::the_compliance_report_counts_real_records_and_says_what_it_leaves_out,
+    isolation::the_view_shows_what_requests_left_behind,
+    isolation::an_answer_with_another_tenants_data_is_withheld,
+    isolation::a_context_that_is_kept_shows_as_leaked,
+    isolation::a_client_that_leaves_is_cleaned_up_after,
     live::messages_reach_their_workspace_and_a_return_misses_nothing,
     live::a_slow_listener_is_told_what_it_lost,
     live::logging_out_closes_the_connection,
     live::a_ticket_opens_one_socket,
+    metrics::gauges_follow_what_waits_and_what_is_used,
     work::eight_workers_do_each_piece_of_work_once,
     work::failed_work_comes_again_and_is_given_up_at_last,
     work::an_export_job_produces_a_file,
     work::jobs_end_as_they_should,
+    work::an_import_job_makes_items_of_rows_and_names_the_broken_ones,
+    work::a_job_is_no_way_around_the_limits_of_a_key,
+    work::a_running_job_tells_how_far_it_is_and_ends_when_cancelled,
+    work::a_stop_gives_a_job_back_and_a_crash_costs_an_attempt,
+    work::who_runs_least_comes_first,
+    work::what_nobody_can_use_any_more_is_removed,
 }
 
 /// PostgreSQL alone checks types when it prepares; SQLite reads the same texts in the cases above.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_understands_every_statement() {
     cases::every_statement_is_understood(db::Engine::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_manual_lists_every_metric() {
+    metrics::the_manual_lists_every_metric(db::Engine::Sqlite).await;
 }

@@ -24,11 +24,15 @@ use domain::{
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use server::{
+    Routes,
     csrf::Csrf,
     edge::{Edge, EdgeConfig, Outside, Peer},
+    isolation::Isolation,
     platform::{
-        Platform, PlatformAuthenticator, PlatformIdempotency, core_routes, event_routes, identity_routes,
+        Platform, PlatformAuthenticator, PlatformDenials, PlatformIdempotency, core_routes, event_routes,
+        identity_routes,
     },
+    platform_guard::PlatformGuard,
     rate::Quota,
 };
 use sha2::{Digest, Sha256};
@@ -76,11 +80,41 @@ impl IdSource for TestIds {
 pub struct Service {
     pub app: App,
     pub edge: Arc<Edge>,
+    pub isolation: Arc<Isolation>,
     pub db: Db,
     pub clock: Arc<TestClock>,
     ids: Arc<TestIds>,
     config: IdentityConfig,
     _database: Arc<TestDb>,
+}
+
+/// An edge as in production, with wide quotas; every request leaves a record, and the outgoing guard is on, so that
+/// every case also shows that it raises no false alarm.
+fn edge(
+    app: &App,
+    clock: &Arc<TestClock>,
+    ids: &Arc<TestIds>,
+    routes: Routes<Platform>,
+) -> (Arc<Edge>, Arc<Isolation>) {
+    let csrf = Csrf::new([5; 32]);
+    let authenticator = Arc::new(PlatformAuthenticator(app.clone()));
+    let mut outside = Outside::new(clock.clone(), ids.clone(), authenticator, csrf.clone());
+    outside.idempotency = Some(Arc::new(PlatformIdempotency(app.clone())));
+    outside.isolation = Arc::new(Isolation::sampling(1));
+    outside.denials = Some(Arc::new(PlatformDenials(app.clone())));
+    outside.guard = Some(Arc::new(PlatformGuard(app.clone())));
+    let isolation = Arc::clone(&outside.isolation);
+    let mut config = EdgeConfig::default();
+    let quotas = config.quotas.get_or_insert_default();
+    quotas.login = Quota::per_minute(10_000);
+    quotas.reset = Quota::per_minute(10_000);
+    let routes = routes.bind(Platform {
+        app: app.clone(),
+        csrf,
+        isolation: Arc::clone(&isolation),
+        guarded: true,
+    });
+    (Edge::new(routes, config, outside).unwrap(), isolation)
 }
 
 /// An answer.
@@ -141,28 +175,32 @@ impl Service {
             item_loader: app::item_loader(&db),
         };
         let app = App::new(parts);
-        let csrf = Csrf::new([5; 32]);
-        let authenticator = Arc::new(PlatformAuthenticator(app.clone()));
-        let mut outside = Outside::new(clock.clone(), ids.clone(), authenticator, csrf.clone());
-        outside.idempotency = Some(Arc::new(PlatformIdempotency(app.clone())));
-        let mut edge = EdgeConfig::default();
-        let quotas = edge.quotas.get_or_insert_default();
-        quotas.login = Quota::per_minute(10_000);
-        quotas.reset = Quota::per_minute(10_000);
         let routes = identity_routes().merge(core_routes()).merge(event_routes());
-        let routes = routes.bind(Platform {
-            app: app.clone(),
-            csrf,
-        });
-        let edge = Edge::new(routes, edge, outside).unwrap();
+        let (edge, isolation) = edge(&app, &clock, &ids, routes);
         Self {
             app,
             edge,
+            isolation,
             db,
             clock,
             ids,
             config,
             _database: database,
+        }
+    }
+
+    /// The same instance behind other routes, as a test plants them.
+    pub fn with_routes(&self, routes: Routes<Platform>) -> Self {
+        let (edge, isolation) = edge(&self.app, &self.clock, &self.ids, routes);
+        Self {
+            app: self.app.clone(),
+            edge,
+            isolation,
+            db: self.db.clone(),
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            config: self.config.clone(),
+            _database: self._database.clone(),
         }
     }
 
