@@ -1,7 +1,9 @@
 //! PostgreSQL: two pools by role and pipelined units of work. Single reads, batches and units share one lease.
 
 mod bind;
+mod bulk;
 mod error;
+mod group;
 mod lease;
 mod pool;
 
@@ -11,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::connection::Outcome;
 use crate::{DbConfig, DbError, Observer, PoolStats, PostgresConfig, Row, Scope, Sql, Step, Tenant, Value};
 pub(crate) use error::classify;
+use group::Groups;
 use lease::Lease;
 pub(crate) use pool::connect_login;
 use pool::{Pool, Role};
@@ -19,6 +22,7 @@ use pool::{Pool, Role};
 pub(crate) struct Postgres {
     app: Pool,
     system: Pool,
+    groups: Groups,
 }
 
 impl Postgres {
@@ -36,7 +40,8 @@ impl Postgres {
         let app = Pool::new(Role::App, target, config, observer.clone())?;
         let system = Pool::new(Role::System, target, config, observer)?;
         drop(system.lease(&Scope::global()).await?);
-        Ok(Self { app, system })
+        let groups = group::groups(&app);
+        Ok(Self { app, system, groups })
     }
 
     async fn lease(&self, scope: &Scope) -> Result<Lease, DbError> {
@@ -57,11 +62,17 @@ impl Postgres {
     }
 
     pub async fn run(&self, scope: &Scope, batch: Vec<Step>) -> Result<Vec<Outcome>, DbError> {
-        let mut lease = self.lease(scope).await?;
-        lease
-            .pipeline(Some(&begin_text(scope, false)), &batch, true)
-            .await
-            .map_err(DbError::during_commit)
+        let groups = bulk::runs(&batch);
+        run(self.lease(scope).await?, scope, &batch, groups).await
+    }
+
+    /// Like [`run`](Self::run), in one transaction with the units that others hand in at the same time. A unit that
+    /// cannot be done so is done by itself.
+    pub async fn run_grouped(&self, scope: &Scope, batch: Vec<Step>) -> Result<Vec<Outcome>, DbError> {
+        match scope.tenant {
+            Tenant::One(_) | Tenant::Many(_) => self.groups.submit((scope.clone(), batch)).await?,
+            Tenant::None | Tenant::System => self.run(scope, batch).await,
+        }
     }
 
     /// There is no replica yet; the primary answers everything.
@@ -74,7 +85,12 @@ impl Postgres {
     ) -> Result<Vec<Row>, DbError> {
         let mut lease = self.lease(scope).await?;
         let outcomes = lease
-            .pipeline(Some(&begin_text(scope, true)), &[(sql, args)], true)
+            .pipeline(
+                Some(&begin_text(scope, true)),
+                &[(sql, args)],
+                vec![vec![0]],
+                true,
+            )
             .await?;
         Ok(outcomes.into_iter().next().unwrap_or_default().rows)
     }
@@ -97,15 +113,37 @@ impl Postgres {
     }
 }
 
-/// Opens the transaction and names its workspaces. Ids are formatted by `Uuid`, so nothing can be injected.
+/// Runs the steps as one transaction.
+async fn run(
+    mut lease: Lease,
+    scope: &Scope,
+    steps: &[Step],
+    groups: Vec<bulk::Members>,
+) -> Result<Vec<Outcome>, DbError> {
+    lease
+        .pipeline(Some(&begin_text(scope, false)), steps, groups, true)
+        .await
+        .map_err(DbError::during_commit)
+}
+
+/// Opens the transaction and names its workspaces.
 fn begin_text(scope: &Scope, read_only: bool) -> String {
     let begin = if read_only { "begin read only" } else { "begin" };
+    match guard_text(scope) {
+        Some(guard) => format!("{begin}; {guard}"),
+        None => begin.to_owned(),
+    }
+}
+
+/// Names the workspaces that the row guards let through until the transaction ends or names others. Ids are formatted
+/// by `Uuid`, so nothing can be injected.
+fn guard_text(scope: &Scope) -> Option<String> {
     let workspaces = match &scope.tenant {
         Tenant::One(id) => id.to_string(),
         Tenant::Many(ids) => ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
-        Tenant::None | Tenant::System => return begin.to_owned(),
+        Tenant::None | Tenant::System => return None,
     };
-    format!("{begin}; set local app.workspaces = '{{{workspaces}}}'")
+    Some(format!("set local app.workspaces = '{{{workspaces}}}'"))
 }
 
 /// A unit of work; `begin` travels with its first statement.
@@ -118,13 +156,28 @@ pub(crate) struct PostgresTx {
 
 impl PostgresTx {
     pub async fn steps(&self, steps: Vec<Step>) -> Result<Vec<Outcome>, DbError> {
+        let groups = bulk::runs(&steps);
+        self.grouped(steps, groups).await
+    }
+
+    /// The steps of several parts that do not need each other, `lengths` of each.
+    pub async fn parts(&self, steps: Vec<Step>, lengths: &[usize]) -> Result<Vec<Outcome>, DbError> {
+        let groups = bulk::merged(&steps, 0, lengths);
+        self.grouped(steps, groups).await
+    }
+
+    async fn grouped(&self, steps: Vec<Step>, groups: Vec<bulk::Members>) -> Result<Vec<Outcome>, DbError> {
         if self.over.load(Ordering::Acquire) {
             return Err(DbError::UnitOver);
         }
-        let statements = self.lease.prepare(&steps).await.inspect_err(|_| self.end())?;
+        let calls = self
+            .lease
+            .prepare(&steps, groups)
+            .await
+            .inspect_err(|_| self.end())?;
         let begin = (!self.begun.swap(true, Ordering::AcqRel)).then_some(self.begin.as_str());
         self.lease
-            .send(begin, &steps, &statements, false)
+            .send(begin, &steps, &calls, false)
             .await
             .inspect_err(|_| self.end())
     }

@@ -34,6 +34,8 @@ pub(super) struct Connection {
     pub client: Client,
     /// By the address of the statement. Never held across an await.
     statements: Mutex<HashMap<usize, Statement>>,
+    /// Their forms for many rows; nothing for those that have none. Never held across an await.
+    bulks: Mutex<HashMap<usize, Option<Statement>>>,
 }
 
 impl Connection {
@@ -52,6 +54,24 @@ impl Connection {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(sql.key(), statement.clone());
+    }
+
+    /// The statement's form for many rows, if it is known whether there is one.
+    pub fn cached_bulk(&self, sql: &'static Sql) -> Option<Option<Statement>> {
+        self.bulks
+            // farmgate: allow(blocking-lock) because held to look up a prepared statement of one connection, which one unit uses at a time
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&sql.key())
+            .cloned()
+    }
+
+    pub fn remember_bulk(&self, sql: &'static Sql, statement: Option<&Statement>) {
+        self.bulks
+            // farmgate: allow(blocking-lock) because held to look up a prepared statement of one connection, which one unit uses at a time
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(sql.key(), statement.cloned());
     }
 }
 
@@ -73,6 +93,7 @@ impl managed::Manager for Manager {
         Ok(Connection {
             client,
             statements: Mutex::default(),
+            bulks: Mutex::default(),
         })
     }
 

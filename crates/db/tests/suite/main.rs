@@ -4,6 +4,7 @@
 
 mod cancellation;
 mod coalescer;
+mod grouping;
 mod migrations;
 mod security;
 mod units;
