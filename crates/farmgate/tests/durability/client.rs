@@ -83,7 +83,7 @@ impl Client {
         loop {
             let sign = if path.contains('?') { '&' } else { '?' };
             let mut page = self.read(&format!("{path}{sign}limit=1000{cursor}")).await;
-            all.extend(page["data"].as_array_mut().unwrap().drain(..));
+            all.append(page["data"].as_array_mut().unwrap());
             match page["pagination"]["next_cursor"].as_str() {
                 Some(next) => cursor = format!("&cursor={next}"),
                 None => return all,
