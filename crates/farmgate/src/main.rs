@@ -1,8 +1,12 @@
 //! The binary: arguments in, exit code out. Every subcommand is one file in `commands/`; no rule lives here.
 
+mod args;
 mod commands;
 mod compose;
 mod demo;
+mod listeners;
+mod log;
+mod settings;
 
 use std::process::ExitCode;
 

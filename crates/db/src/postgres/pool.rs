@@ -123,8 +123,15 @@ pub(super) struct Pool {
     pool: managed::Pool<Manager>,
     name: &'static str,
     waits: Arc<(AtomicU64, AtomicU64)>,
+    born: Instant,
+    /// When somebody last got a connection, in nanoseconds since `born`.
+    last_lent: Arc<AtomicU64>,
     observer: Arc<dyn Observer>,
 }
+
+/// If others wait and nobody has got a connection for this long, the pool is stuck: who comes now is turned away at
+/// once instead of joining a queue that does not move. Longer than a slow disk holds up all commits now and then.
+const STUCK: Duration = Duration::from_millis(300);
 
 impl Pool {
     pub fn new(
@@ -164,15 +171,28 @@ impl Pool {
             pool,
             name: role.pool_name(),
             waits: Arc::default(),
+            born: Instant::now(),
+            last_lent: Arc::default(),
             observer,
         })
     }
 
     pub async fn lease(&self, scope: &Scope) -> Result<Lease, DbError> {
-        let must_wait = self.pool.status().available == 0;
+        let status = self.pool.status();
+        let must_wait = status.available == 0;
+        if status.waiting > 0 && self.stuck() {
+            self.observer.waited(self.name, Duration::ZERO, false);
+            return Err(DbError::unavailable(
+                "every connection is busy and none comes back",
+            ));
+        }
         let start = Instant::now();
         let got = self.pool.get().await;
         let took = start.elapsed();
+        if got.is_ok() {
+            self.last_lent
+                .store(nanos(self.born.elapsed()), Ordering::Relaxed);
+        }
         if must_wait {
             self.waits.0.fetch_add(1, Ordering::Relaxed);
             self.waits.1.fetch_add(nanos(took), Ordering::Relaxed);
@@ -184,6 +204,11 @@ impl Pool {
             PoolError::Backend(error) => error,
             _ => DbError::unavailable("the pool is closed"),
         })
+    }
+
+    fn stuck(&self) -> bool {
+        let since = nanos(self.born.elapsed()).saturating_sub(self.last_lent.load(Ordering::Relaxed));
+        since > nanos(STUCK)
     }
 
     pub fn stats(&self) -> PoolStats {

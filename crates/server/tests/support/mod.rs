@@ -153,6 +153,7 @@ impl Service {
         let routes = routes.bind(Platform {
             app: app.clone(),
             csrf,
+            cookie: Default::default(),
         });
         let edge = Edge::new(routes, edge, outside).unwrap();
         Self {
