@@ -6,6 +6,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::exchange::Exchange;
+use crate::net::Place;
 use crate::principal::Principal;
 use crate::rule::Rule;
 
@@ -114,6 +115,8 @@ pub struct Report {
     pub waived: BTreeMap<String, String>,
     /// Worth knowing, and no finding.
     pub notes: Vec<String>,
+    /// What the run made and could not remove: how many of what, and why.
+    pub left: BTreeMap<String, u64>,
     /// Number of principals.
     pub principals: usize,
     /// Number of objects made, whose ids were replayed.
@@ -156,7 +159,11 @@ pub fn power(probes: &BTreeMap<Rule, u64>) -> Vec<Power> {
 }
 
 /// Shows an exchange without its credentials.
-pub fn evidence(people: &[Principal], exchange: &Exchange) -> Evidence {
+pub fn evidence(people: &[Principal], place: &Place, exchange: &Exchange) -> Evidence {
+    let via = match exchange.request.address {
+        0 => String::new(),
+        other => format!(" via {}", place.url(other, "")),
+    };
     let cut = |bytes: &[u8], most: usize| {
         String::from_utf8_lossy(bytes)
             .chars()
@@ -167,7 +174,7 @@ pub fn evidence(people: &[Principal], exchange: &Exchange) -> Evidence {
         who: exchange
             .who
             .map_or("nobody".to_owned(), |who| people[who].name.clone()),
-        request: format!("{} {}", exchange.request.method, exchange.request.path),
+        request: format!("{} {}{via}", exchange.request.method, exchange.request.path),
         body: redact(&cut(&exchange.request.body, 400)),
         status: exchange.answer.status,
         answer: redact(&cut(&exchange.answer.body, 600)),
@@ -214,6 +221,9 @@ impl Report {
         }
         for note in &self.notes {
             writeln!(out, "note: {note}")?;
+        }
+        for (what, number) in &self.left {
+            writeln!(out, "left behind: {number} {what}")?;
         }
         writeln!(
             out,

@@ -1,6 +1,6 @@
 //! Names that look alike: two people, or one refused, but never one person with two passwords.
 
-use super::replay::with_vars;
+use super::sharing;
 use crate::Error;
 use crate::check::{Cast, Seen};
 use crate::config::Role;
@@ -118,11 +118,12 @@ async fn identities(run: &mut Run, seen: &mut Seen, rule: Rule, people: &[Who]) 
 async fn shared(run: &mut Run, rule: Rule, cast: Cast, one: Who, other: Who) -> Result<(), Error> {
     let config = run.config.clone();
     for (at, resource) in config.resources.iter().enumerate() {
-        let Some(share) = &resource.share else { continue };
+        if resource.share.is_none() {
+            continue;
+        }
         let object = run.create(cast.owner, at).await?;
-        run.grant(object.id, one);
-        let vars = with_vars(run, &object.vars, one);
-        run.call(Rule::PoolAnswer, Some(cast.owner), share, &vars).await?;
+        // A share that is refused leaves nothing to look for; other checks tell of it.
+        let _shared = sharing::share(run, &object, one).await?;
         look(run, rule, other, &object).await?;
     }
     Ok(())

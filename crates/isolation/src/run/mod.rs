@@ -41,6 +41,8 @@ pub struct Object {
     pub vars: Vars,
     /// Its canaries.
     pub tokens: Vec<String>,
+    /// The object it lives in.
+    pub parent: Option<ObjectId>,
 }
 
 /// What was done, for the report.
@@ -81,6 +83,10 @@ pub struct Run {
     pub size: Option<Size>,
     /// Everybody shares one connection.
     pub shared_lane: bool,
+    /// Why registrations failed that were tried again under another name.
+    pub refused: Vec<String>,
+    /// Everything that was made, so that it can be removed in the end.
+    pub made: Vec<Object>,
 }
 
 impl Run {
@@ -104,6 +110,8 @@ impl Run {
             counts: Counts::default(),
             size: None,
             shared_lane: false,
+            refused: Vec::new(),
+            made: Vec::new(),
         })
     }
 
