@@ -353,15 +353,17 @@ impl Engine<'_> {
         }
     }
 
-    /// Three people nobody has seen before; where nobody can be registered, the given ones in other parts.
+    /// Three people nobody has seen before; where nobody can be registered, those there are in other parts.
     async fn fresh_cast(&mut self, workers: &[Who]) -> Cast {
         let turn = self.run.rng.random_range(0..workers.len());
         let mut cast = self.cast(workers, turn);
         if self.run.can_enrol() {
             for part in [&mut cast.owner, &mut cast.other, &mut cast.third] {
-                if let Ok(fresh) = self.run.enrol(Role::Worker).await {
-                    *part = fresh;
-                }
+                // A service that registers nobody any more will not register the next one either.
+                let Ok(fresh) = self.run.enrol(Role::Worker).await else {
+                    break;
+                };
+                *part = fresh;
             }
         }
         cast

@@ -10,6 +10,7 @@ pub(crate) async fn done(run: &mut Run, action: Action, cast: Cast) -> Seen {
     run.log.clear();
     let result = perform(run, action, cast).await;
     run.shared_lane = false;
+    run.impatient = false;
     run.size = None;
     let mut seen = result.unwrap_or_else(|error| Seen::missing(error.to_string()));
     let sightings = std::mem::take(&mut run.sightings);

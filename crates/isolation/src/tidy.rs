@@ -42,7 +42,9 @@ pub(crate) async fn tidy(run: &mut Run) -> BTreeMap<String, u64> {
     for kept in join_all(removing).await.into_iter().flatten() {
         *left.entry(kept).or_default() += 1;
     }
-    people(run, &mut left).await;
+    run.impatient = true;
+    people(run, &mut left, until).await;
+    run.impatient = false;
     left
 }
 
@@ -104,7 +106,7 @@ async fn remove(mut net: Net, removals: Vec<Removal>, until: Instant) -> Vec<Str
 
 /// Deletes the accounts that were registered, or else logs them out. Many have been deleted or logged out before, so
 /// what is refused now says nothing.
-async fn people(run: &mut Run, left: &mut BTreeMap<String, u64>) {
+async fn people(run: &mut Run, left: &mut BTreeMap<String, u64>, until: Instant) {
     let config = run.config.clone();
     // Those whose credentials were given come first, and stay.
     let given = config.principals.iter().filter(|given| given.unset().is_none());
@@ -120,7 +122,7 @@ async fn people(run: &mut Run, left: &mut BTreeMap<String, u64>) {
             registered.len() as u64,
         );
     }
-    for who in registered {
+    for who in registered.take_while(|_| Instant::now() < until) {
         let _gone = run.steps(who, steps).await;
     }
 }

@@ -75,8 +75,8 @@ pub async fn pair(run: &mut Run, cast: Cast, kind: Kind) -> Result<Seen, Error> 
     for (who, object) in alike.iter().flat_map(|object| [(one, object), (other, object)]) {
         look(run, rule, who, object).await?;
     }
-    identities(run, &mut seen, rule, &[one, other]).await?;
     shared(run, rule, cast, one, other).await?;
+    identities(run, &mut seen, rule, &[one, other]).await?;
     Ok(seen)
 }
 
@@ -89,19 +89,17 @@ async fn belongings(run: &mut Run, who: Who) -> Result<Vec<Object>, Error> {
     Ok(objects)
 }
 
-/// Reads, lists and searches under the rule, whoever's it is.
+/// Reads and lists under the rule, whoever's it is.
 async fn look(run: &mut Run, rule: Rule, who: Who, object: &Object) -> Result<(), Error> {
     let config = run.config.clone();
     let resource = &config.resources[object.resource];
     for operation in resource.reads().chain(&resource.list) {
         run.call(rule, Some(who), operation, &object.vars).await?;
     }
-    for view in &config.views {
-        run.call(rule, Some(who), &view.read, &Vars::new()).await?;
-    }
     Ok(())
 }
 
+/// Every view of both: it shows nobody else's, and says who one is.
 async fn identities(run: &mut Run, seen: &mut Seen, rule: Rule, people: &[Who]) -> Result<(), Error> {
     let config = run.config.clone();
     for (who, view) in people

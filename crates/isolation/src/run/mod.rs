@@ -83,6 +83,8 @@ pub struct Run {
     pub size: Option<Size>,
     /// Everybody shares one connection.
     pub shared_lane: bool,
+    /// Trouble is not tried again here: whoever sends looks after it himself.
+    pub impatient: bool,
     /// Why registrations failed that were tried again under another name.
     pub refused: Vec<String>,
     /// Everything that was made, so that it can be removed in the end.
@@ -110,6 +112,7 @@ impl Run {
             counts: Counts::default(),
             size: None,
             shared_lane: false,
+            impatient: false,
             refused: Vec::new(),
             made: Vec::new(),
         })
@@ -181,7 +184,11 @@ impl Run {
         loop {
             tried += 1;
             let answered = self.net.send(lane, who, &request).await;
-            let most = if answered.is_ok() { TRIES } else { SILENT_TRIES };
+            let most = match answered {
+                _ if self.impatient => 1,
+                Ok(_) => TRIES,
+                Err(_) => SILENT_TRIES,
+            };
             if tried < most
                 && answered
                     .as_ref()

@@ -50,7 +50,12 @@ impl Run {
                     // Whoever has no credentials plays no part.
                     self.people[who].role = Role::Expendable;
                     self.refused.push(error.to_string());
+                    let stuck = self.log.last().is_some_and(|last| last.answer.is_trouble());
                     last = Some(error);
+                    // Another name mends a refusal, not trouble.
+                    if stuck {
+                        break;
+                    }
                 }
             }
         }
