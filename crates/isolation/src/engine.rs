@@ -82,6 +82,7 @@ struct Engine<'a> {
     uncovered: BTreeMap<String, String>,
     covered: Vec<String>,
     notes: Vec<String>,
+    rounds_took: Duration,
 }
 
 /// Does a whole run.
@@ -135,6 +136,7 @@ pub(crate) async fn test(
         uncovered: BTreeMap::new(),
         covered: Vec::new(),
         notes: left_out(&config),
+        rounds_took: Duration::ZERO,
     };
     engine.rounds(&checks, &workers, progress).await;
     engine.confirm(&workers, progress).await;
@@ -228,6 +230,7 @@ async fn people(run: &mut Run, progress: &mut dyn Progress) -> Result<Vec<Who>, 
 impl Engine<'_> {
     async fn rounds(&mut self, checks: &[Check], workers: &[Who], progress: &mut dyn Progress) {
         let rounds = self.run.config.effort.rounds;
+        let begun = Instant::now();
         for round in 0..rounds {
             progress.say(&format!(
                 "round {} of {rounds}: {} checks",
@@ -243,6 +246,7 @@ impl Engine<'_> {
                 self.once(check, cast).await;
             }
         }
+        self.rounds_took = begun.elapsed();
         for check in checks.iter().filter(|check| check.action.is_long()) {
             progress.say(&format!("{}: {}", check.id, check.rule.what()));
             let cast = self.cast(workers, 0);
@@ -417,6 +421,7 @@ impl Engine<'_> {
             power: power(&counts.probes),
             seconds: 0.0,
             self_test_seconds: 0.0,
+            rounds_seconds: self.rounds_took.as_secs_f64(),
         }
     }
 

@@ -135,6 +135,8 @@ pub struct Report {
     pub seconds: f64,
     /// Seconds of it for the self-test.
     pub self_test_seconds: f64,
+    /// Seconds of it for the rounds, in which one thing is done after the other.
+    pub rounds_seconds: f64,
 }
 
 /// Smallest rate at which `probes` independent probes find a leak with 95 % confidence: the solution of (1 - r)^n = 0.05.
@@ -227,7 +229,7 @@ impl Report {
         }
         writeln!(
             out,
-            "\n{} principals, {} objects, {} probes, {} requests ({} in trouble, tried again), {} bytes scanned, seed {}, {:.1} s (self-test {:.1} s)",
+            "\n{} principals, {} objects, {} probes, {} requests ({} in trouble, tried again), {} bytes scanned, seed {}, {:.1} s (self-test {:.1} s, rounds {:.1} s)",
             self.principals,
             self.ids,
             self.replays,
@@ -236,7 +238,8 @@ impl Report {
             self.bytes_scanned,
             self.seed,
             self.seconds,
-            self.self_test_seconds
+            self.self_test_seconds,
+            self.rounds_seconds
         )?;
         if let Some(weakest) = self
             .power

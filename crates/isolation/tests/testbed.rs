@@ -135,6 +135,11 @@ async fn clean_run(seed: u64) -> Option<String> {
         "seed {seed}: {verdict:?} in {seconds:.1} s, {} requests, {} in trouble",
         report.requests, report.trouble
     );
+    assert!(
+        report.rounds_seconds < 60.0,
+        "the rounds took {} s",
+        report.rounds_seconds
+    );
     let alarm = (verdict != Verdict::Isolated).then(|| report.text());
     println!("{}", alarm.as_deref().unwrap_or_default());
     alarm
