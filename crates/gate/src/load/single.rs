@@ -68,9 +68,10 @@ pub struct SingleUser {
 impl SingleUser {
     async fn exchange(&mut self) -> Result<(u16, u64), scenario::http::Error> {
         let options = &*self.options;
+        // What the server closed while nobody used it is no dropped request.
         let mut connection = match self.connection.take() {
-            Some(open) => open,
-            None => Connection::open(options.request.target(), &options.connect).await?,
+            Some(mut open) if !open.is_closed() => open,
+            _ => Connection::open(options.request.target(), &options.connect).await?,
         };
         let response = connection.send(&options.request, &options.limits).await?;
         if options.keep_alive && connection.is_reusable() {

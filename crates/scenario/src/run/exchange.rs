@@ -77,25 +77,46 @@ impl User {
             timeout: options.max_time,
             ..self.settings.limits
         };
-        let start = Instant::now();
-        let delivered = self
-            .pool
-            .send(&request, &options.transport, options.reuse, &limits)
-            .await;
-        let took = start.elapsed();
+        let mut kept = options
+            .reuse
+            .then(|| self.pool.kept(&request, &options.transport))
+            .flatten();
         let url = draft.url.as_str();
-        seen.call(&Call {
-            entry: place.entry,
-            line: place.request.pos.line,
-            attempt: place.attempt,
-            redirect: *calls,
-            url: url.split('#').next().unwrap_or(url),
-            request: &request,
-            result: delivered.as_ref().map(|d| &d.response),
-            peer: delivered.as_ref().ok().map(|d| d.peer),
-            start,
-            took,
-        });
+        let url = url.split('#').next().unwrap_or(url);
+        let delivered = loop {
+            let start = Instant::now();
+            let sent = match kept.take() {
+                Some(connection) => {
+                    self.pool
+                        .send_kept(connection, &request, &options.transport, &limits)
+                        .await
+                }
+                None => {
+                    let sent = self
+                        .pool
+                        .send_new(&request, &options.transport, options.reuse, &limits)
+                        .await;
+                    sent.map_err(|error| (error, false))
+                }
+            };
+            seen.call(&Call {
+                entry: place.entry,
+                line: place.request.pos.line,
+                attempt: place.attempt,
+                redirect: *calls,
+                url,
+                request: &request,
+                result: sent.as_ref().map(|d| &d.response).map_err(|(error, _)| error),
+                peer: sent.as_ref().ok().map(|d| d.peer),
+                start,
+                took: start.elapsed(),
+            });
+            match sent {
+                Err((_, true)) => {}
+                Err((error, false)) => break Err(error),
+                Ok(delivery) => break Ok(delivery),
+            }
+        };
         *calls += 1;
         let delivery = delivered.map_err(failed)?;
         for cookie in delivery.response.headers.get_all("set-cookie") {
