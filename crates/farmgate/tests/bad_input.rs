@@ -23,6 +23,7 @@ const SMOKE: &str = "[smoke]\nfiles = [\"good.hurl\"]\n";
 const LOAD: &str = "[load]\nfiles = [\"good.hurl\"]\n";
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table of cases")]
 fn a_bad_gate_toml_is_told_with_its_place() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("good.hurl"), "GET {{url}}/\nHTTP 200\n").unwrap();

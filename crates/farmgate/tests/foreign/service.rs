@@ -75,11 +75,19 @@ impl Drop for Service {
         let asked = Command::new("kill").arg(self.child.id().to_string()).status();
         let deadline = Instant::now() + Duration::from_secs(5);
         while asked.is_ok() && Instant::now() < deadline && matches!(self.child.try_wait(), Ok(None)) {
-            std::thread::sleep(Duration::from_millis(20));
+            pause();
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "between two looks at another process, on a thread of a test"
+)]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(20));
 }
 
 fn here() -> PathBuf {
@@ -134,7 +142,7 @@ fn answers(child: &mut Child, address: SocketAddr) -> bool {
         if child.try_wait().unwrap().is_some() {
             return false;
         }
-        std::thread::sleep(Duration::from_millis(50));
+        pause();
     }
     false
 }

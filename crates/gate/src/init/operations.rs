@@ -142,24 +142,13 @@ fn journey(
         Some(media) => serde_json::to_string_pretty(&example::of_media(document, media)).ok()? + "\n",
         None => String::new(),
     };
-    let one = format!("{}/{{{{id}}}}", create.path);
-    let mut steps = vec![
-        format!(
-            "{}{header}{body}HTTP {}\n[Captures]\nid: jsonpath \"{id}\"\n",
-            head(create, create.path),
-            document.success(create)
-        ),
-        head(read, &one) + &header + &answer(document, read),
-    ];
-    steps.extend(list.map(|list| head(list, create.path) + &header + &answer(document, list)));
-    if let Some(delete) = delete {
-        steps.push(format!(
-            "{}{header}HTTP {}\n",
-            head(delete, &one),
-            document.success(delete)
-        ));
-        steps.push(format!("# @name {} (gone)\nGET {{{{url}}}}{one}\n{header}HTTP *\n[Asserts]\nstatus >= 400\nstatus < 500\n", read.name()));
-    }
+    let steps = Steps {
+        document,
+        header,
+        body,
+        id,
+    };
+    let steps = steps.all(create, read, list, delete);
     let mut draft = draft(
         &file_name(create.path),
         &format!("Made, read and deleted again: {}.", create.path),
@@ -176,6 +165,55 @@ fn journey(
         ));
     }
     Some((draft, used.iter().map(|o| o.shown()).collect()))
+}
+
+/// What the entries of a journey have in common.
+struct Steps<'a> {
+    document: &'a Document,
+    /// A line with the credentials, or nothing.
+    header: String,
+    /// The example body, or nothing.
+    body: String,
+    /// Where the answer has the id.
+    id: String,
+}
+
+impl Steps<'_> {
+    fn all(
+        &self,
+        create: Operation<'_>,
+        read: Operation<'_>,
+        list: Option<Operation<'_>>,
+        delete: Option<Operation<'_>>,
+    ) -> Vec<String> {
+        let Self {
+            document,
+            header,
+            body,
+            id,
+        } = self;
+        let one = format!("{}/{{{{id}}}}", create.path);
+        let made = document.success(create);
+        let captured = format!("HTTP {made}\n[Captures]\nid: jsonpath \"{id}\"\n");
+        let mut steps = vec![
+            head(create, create.path) + header + body + &captured,
+            head(read, &one) + header + &answer(document, read),
+        ];
+        steps.extend(list.map(|list| head(list, create.path) + header + &answer(document, list)));
+        if let Some(delete) = delete {
+            steps.push(format!(
+                "{}{header}HTTP {}\n",
+                head(delete, &one),
+                document.success(delete)
+            ));
+            let gone = "HTTP *\n[Asserts]\nstatus >= 400\nstatus < 500\n";
+            steps.push(format!(
+                "# @name {} (gone)\nGET {{{{url}}}}{one}\n{header}{gone}",
+                read.name()
+            ));
+        }
+        steps
+    }
 }
 
 /// Where the answer has the id: under the name of the path's parameter or as `id`, at the top or one level below.

@@ -65,13 +65,18 @@ pub struct SingleUser {
     connection: Option<Connection>,
 }
 
+/// What the server closed while nobody used it is no dropped request.
+fn still_open(mut connection: Connection) -> Option<Connection> {
+    (!connection.is_closed()).then_some(connection)
+}
+
 impl SingleUser {
     async fn exchange(&mut self) -> Result<(u16, u64), scenario::http::Error> {
         let options = &*self.options;
-        // What the server closed while nobody used it is no dropped request.
-        let mut connection = match self.connection.take() {
-            Some(mut open) if !open.is_closed() => open,
-            _ => Connection::open(options.request.target(), &options.connect).await?,
+        let kept = self.connection.take();
+        let mut connection = match kept.and_then(still_open) {
+            Some(open) => open,
+            None => Connection::open(options.request.target(), &options.connect).await?,
         };
         let response = connection.send(&options.request, &options.limits).await?;
         if options.keep_alive && connection.is_reusable() {

@@ -3,13 +3,13 @@
 
 use serde_json::{Value, json};
 
-use super::model::{Detail, Report, StageResult};
-use crate::compare::Answer;
+use super::model::{Detail, Finding, Report, SmokeRow, StageResult};
+use crate::compare::{Answer, FigureAnswer};
 use crate::threshold::Held;
 use crate::verdict::Verdict;
 
 /// Something to show: rule, level, words, and the place as `file:line:column` where there is one.
-struct Result {
+struct Shown {
     rule: String,
     level: &'static str,
     text: String,
@@ -19,7 +19,7 @@ struct Result {
 /// The report as one SARIF run.
 pub(super) fn sarif(report: &Report) -> String {
     let home = config_file(report);
-    let results: Vec<Result> = report.stages.iter().flat_map(results).collect();
+    let results: Vec<Shown> = report.stages.iter().flat_map(results).collect();
     let mut rules: Vec<&str> = results.iter().map(|result| result.rule.as_str()).collect();
     rules.sort_unstable();
     rules.dedup();
@@ -59,22 +59,9 @@ fn config_file(report: &Report) -> String {
     named.map_or("gate.toml", String::as_str).to_owned()
 }
 
-fn results(stage: &StageResult) -> Vec<Result> {
+fn results(stage: &StageResult) -> Vec<Shown> {
     let mut results = match &stage.detail {
-        Detail::Smoke(smoke) => smoke
-            .rows
-            .iter()
-            .filter(|row| !row.ok)
-            .map(|row| Result {
-                rule: "smoke.assert".to_owned(),
-                level: "error",
-                text: format!(
-                    "{} ({}): expected {}, came {}",
-                    row.text, row.request, row.expected, row.actual
-                ),
-                place: Some((row.file.clone(), u64::from(row.line), 1)),
-            })
-            .collect(),
+        Detail::Smoke(smoke) => smoke.rows.iter().filter(|row| !row.ok).map(assert).collect(),
         Detail::Load(load) => load
             .held()
             .iter()
@@ -85,31 +72,8 @@ fn results(stage: &StageResult) -> Vec<Result> {
             .iter()
             .filter_map(|held| promise(stage, held))
             .collect(),
-        Detail::Compare(compare) => compare
-            .answers
-            .iter()
-            .filter_map(|answer| {
-                let (level, word) = match answer.answer {
-                    Answer::Worse => ("error", "is worse"),
-                    Answer::CannotTell => ("warning", "cannot be told"),
-                    Answer::Better | Answer::Same => return None,
-                };
-                Some(whole(
-                    &format!("compare.{}", answer.figure),
-                    level,
-                    format!("{} {word}", answer.figure),
-                ))
-            })
-            .collect(),
-        Detail::Findings { findings, .. } => findings
-            .iter()
-            .map(|finding| Result {
-                rule: finding.rule.clone(),
-                level: "error",
-                text: format!("{}\n{}\n{}", finding.title, finding.place, finding.detail),
-                place: file_line_column(&finding.place),
-            })
-            .collect(),
+        Detail::Compare(compare) => compare.answers.iter().filter_map(figure).collect(),
+        Detail::Findings { findings, .. } => findings.iter().map(finding).collect(),
         Detail::None => Vec::new(),
     };
     // A stage that did not pass for a reason of its own must not look like one that has nothing to say.
@@ -128,7 +92,36 @@ fn results(stage: &StageResult) -> Vec<Result> {
     results
 }
 
-fn promise(stage: &StageResult, held: &Held) -> Option<Result> {
+fn assert(row: &SmokeRow) -> Shown {
+    let (expected, came) = (&row.expected, &row.actual);
+    Shown {
+        rule: "smoke.assert".to_owned(),
+        level: "error",
+        text: format!("{} ({}): expected {expected}, came {came}", row.text, row.request),
+        place: Some((row.file.clone(), u64::from(row.line), 1)),
+    }
+}
+
+fn figure(answer: &FigureAnswer) -> Option<Shown> {
+    let (level, word) = match answer.answer {
+        Answer::Worse => ("error", "is worse"),
+        Answer::CannotTell => ("warning", "cannot be told"),
+        Answer::Better | Answer::Same => return None,
+    };
+    let name = &answer.figure;
+    Some(whole(&format!("compare.{name}"), level, format!("{name} {word}")))
+}
+
+fn finding(finding: &Finding) -> Shown {
+    Shown {
+        rule: finding.rule.clone(),
+        level: "error",
+        text: format!("{}\n{}\n{}", finding.title, finding.place, finding.detail),
+        place: file_line_column(&finding.place),
+    }
+}
+
+fn promise(stage: &StageResult, held: &Held) -> Option<Shown> {
     let (level, word) = match held.verdict {
         Verdict::Pass => return None,
         Verdict::Fail => ("error", "does not hold"),
@@ -142,8 +135,8 @@ fn promise(stage: &StageResult, held: &Held) -> Option<Result> {
     ))
 }
 
-fn whole(rule: &str, level: &'static str, text: String) -> Result {
-    Result {
+fn whole(rule: &str, level: &'static str, text: String) -> Shown {
+    Shown {
         rule: rule.to_owned(),
         level,
         text,
@@ -158,7 +151,7 @@ fn file_line_column(place: &str) -> Option<(String, u64, u64)> {
     Some((parts.next()?.to_owned(), line, column))
 }
 
-fn shown(result: &Result, rules: &[&str], home: &str) -> Value {
+fn shown(result: &Shown, rules: &[&str], home: &str) -> Value {
     let (file, line, column) = result.place.clone().unwrap_or_else(|| (home.to_owned(), 1, 1));
     json!({
         "ruleId": result.rule,
