@@ -123,7 +123,7 @@ const EQUAL: Release = Release {
 
 #[test]
 fn equal_releases_raise_at_most_one_false_alarm_in_a_hundred() {
-    let runs = comparisons(40, 200);
+    let runs = comparisons(20, 200);
     let alarms = (0..runs)
         .filter(|seed| {
             // Half of them err alike: errors, too, must not tell equal releases apart.
@@ -142,7 +142,7 @@ fn equal_releases_raise_at_most_one_false_alarm_in_a_hundred() {
 #[test]
 fn a_tenth_slower_is_found_in_nineteen_of_twenty() {
     let slower = Release { slower: 1.1, ..EQUAL };
-    assert!(found("p50", slower, comparisons(20, 100)) >= 0.95);
+    assert!(found("p50", slower, comparisons(10, 100)) >= 0.95);
 }
 
 #[test]
@@ -151,5 +151,5 @@ fn one_error_in_a_thousand_is_found_in_nineteen_of_twenty() {
         errors: 0.001,
         ..EQUAL
     };
-    assert!(found("error_rate", leaking, comparisons(20, 100)) >= 0.95);
+    assert!(found("error_rate", leaking, comparisons(10, 100)) >= 0.95);
 }

@@ -477,7 +477,7 @@ async fn code_review_is_shown_failed_asserts_and_promises_where_they_stand() {
             line,
         )
     };
-    assert_eq!(told(0), ("smoke.assert", "error", "shop.hurl".to_owned(), 14));
+    assert_eq!(told(0), ("smoke.assert", "error", "a.hurl".to_owned(), 14));
     assert_eq!(told(1), ("load.threshold", "error", "gate.toml".to_owned(), 1));
     assert_eq!(
         told(2),

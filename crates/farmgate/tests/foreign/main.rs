@@ -155,9 +155,20 @@ fn the_data_of_many_users_in_python() {
     healthy(&service);
     faults(
         &service,
-        &[
-            (Fault::Swapped { one_in: 3 }, &["isolation: fail", "pool.answer"]),
-            (Fault::SharedCache, &["isolation: fail", "cache.second"]),
-        ],
+        &[(Fault::Swapped { one_in: 2 }, &["first wrong answer of own/read"])],
     );
+    let (code, text) = service.isolate(Fault::None);
+    assert_eq!(code, 0, "{text}");
+    for (fault, rules) in [
+        (
+            Fault::Swapped { one_in: 3 },
+            ["pool.answer", "access.", "readback.exact"],
+        ),
+        (Fault::SharedCache, ["cache.second", "access.read", "paging.list"]),
+    ] {
+        let (code, text) = service.isolate(fault);
+        assert_eq!(code, 1, "{fault:?}: {text}");
+        let named = |rule: &&str| text.contains(&format!("BREACH {rule}"));
+        assert!(rules.iter().any(named), "{fault:?} is not named: {text}");
+    }
 }

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
+use futures_util::StreamExt as _;
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::{Frame, Incoming};
 use hyper::header::{
     AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HeaderName, SET_COOKIE, TRANSFER_ENCODING, UPGRADE,
@@ -41,7 +42,7 @@ pub enum Fault {
     CutSockets(u64),
 }
 
-type Body = BoxBody<Bytes, std::io::Error>;
+type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
 /// An answer that was seen before: its path, the credentials of its asker, its body.
 struct Seen {
@@ -149,12 +150,7 @@ async fn answer(request: Request<Incoming>, state: Arc<State>) -> Result<Respons
     let truncated = matches!(state.fault, Fault::Truncated { one_in } if hit(one_in)) && body.len() > 1;
     if truncated {
         head.headers.insert(CONTENT_LENGTH, body.len().into());
-        let half = Frame::data(body.slice(..body.len() / 2));
-        let pieces = [Ok(half), Err(std::io::Error::other("cut"))];
-        return Ok(Response::from_parts(
-            head,
-            BodyExt::boxed(StreamBody::new(futures_util::stream::iter(pieces))),
-        ));
+        return Ok(Response::from_parts(head, half(body)));
     }
     Ok(Response::from_parts(head, whole(body)))
 }
@@ -162,7 +158,17 @@ async fn answer(request: Request<Incoming>, state: Arc<State>) -> Result<Respons
 fn whole(body: Bytes) -> Body {
     Full::new(body)
         .map_err(|never: Infallible| match never {})
-        .boxed()
+        .boxed_unsync()
+}
+
+/// The first half, on its way before the connection is closed.
+fn half(body: Bytes) -> Body {
+    let begun = futures_util::stream::once(std::future::ready(Ok(Frame::data(body.slice(..body.len() / 2)))));
+    let cut = futures_util::stream::once(async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Err(std::io::Error::other("cut"))
+    });
+    StreamBody::new(begun.chain(cut)).boxed_unsync()
 }
 
 fn broken() -> Response<Body> {

@@ -56,11 +56,19 @@ impl Service {
 
     /// Exit code and output of `farmgate gate` with the service's own gate.toml, through a proxy with this fault.
     pub fn gate(&self, fault: Fault) -> (i32, String) {
+        self.farmgate(&["gate"], "gate.toml", fault)
+    }
+
+    /// The same of `farmgate isolate` with its own isolation.toml.
+    pub fn isolate(&self, fault: Fault) -> (i32, String) {
+        self.farmgate(&["isolate", "--no-self-test"], "isolation.toml", fault)
+    }
+
+    fn farmgate(&self, command: &[&str], file: &str, fault: Fault) -> (i32, String) {
         let url = proxy::start(self.address, fault);
-        let config = here().join(self.name).join("gate.toml");
         let output = Command::new(env!("CARGO_BIN_EXE_farmgate"))
-            .arg("gate")
-            .arg(&config)
+            .args(command)
+            .arg(here().join(self.name).join(file))
             .args(["--url", &url])
             .output()
             .unwrap();

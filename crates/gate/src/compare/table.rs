@@ -79,9 +79,9 @@ fn success(errors: &FigureAnswer) -> TableRow {
         figure: "success".to_owned(),
         base: Some(1.0 - errors.base),
         candidate: Some(1.0 - errors.candidate),
-        change: Some(-errors.change),
-        low: Some(-errors.high),
-        high: Some(-errors.low),
+        change: Some(0.0 - errors.change),
+        low: Some(0.0 - errors.high),
+        high: Some(0.0 - errors.low),
         answer: Some(errors.answer),
     }
 }
@@ -213,8 +213,8 @@ mod tests {
                 .join(" ")
         };
         assert_eq!(line("total"), "total 40000 20000 – – not judged");
-        assert_eq!(line("mean"), "mean 12.0ms 18.0ms +50% +50% .. +50% not judged");
-        assert_eq!(line("p50"), "p50 10.0ms 15.0ms +50% +50% .. +50% WORSE");
+        assert_eq!(line("mean"), "mean 12ms 18ms +50% +50% .. +50% not judged");
+        assert_eq!(line("p50"), "p50 10ms 15ms +50% +50% .. +50% WORSE");
         assert!(line("success").starts_with("success 100% 99.5% -0.5%"), "{text}");
         assert!(before_after(&[], &[], &rules).is_empty());
     }
