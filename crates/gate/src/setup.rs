@@ -55,14 +55,47 @@ pub fn find_scenarios(paths: &[PathBuf]) -> Result<Vec<PathBuf>, SetupError> {
     Ok(found)
 }
 
+/// Largest scenario or configuration that is read.
+const MAX_TEXT: u64 = 16 * 1024 * 1024;
+
+/// Reads a file that people write: UTF-8, and of a bounded size.
+///
+/// # Errors
+/// With the name of the file; if it is not UTF-8, with line and column of the first byte that is none.
+pub fn read_text(path: &Path) -> Result<String, SetupError> {
+    let name = path.display();
+    let bad = |e: std::io::Error| failed(format!("{name}: {e}"));
+    // farmgate: allow(blocking-fs) because files are read before the first request is sent
+    let facts = std::fs::metadata(path).map_err(bad)?;
+    if !facts.is_file() {
+        return Err(failed(format!("{name}: this is a folder or device, not a file")));
+    }
+    if facts.len() > MAX_TEXT {
+        return Err(failed(format!(
+            "{name}: larger than {} MiB, which nobody writes by hand",
+            MAX_TEXT >> 20
+        )));
+    }
+    let bytes = std::fs::read(path).map_err(bad)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let good = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
+        let (line, column) = (
+            good.matches('\n').count() + 1,
+            good.chars().rev().take_while(|c| *c != '\n').count() + 1,
+        );
+        failed(format!(
+            "{name}:{line}:{column}: not UTF-8 from here on; save the file as UTF-8 text"
+        ))
+    })
+}
+
 /// Reads and checks one scenario file.
 ///
 /// # Errors
 /// With file, line, column and hint.
 pub fn read_scenario(path: &Path) -> Result<Scenario, SetupError> {
     let name = path.display().to_string();
-    // farmgate: allow(blocking-fs) because files are read before the first request is sent
-    let text = std::fs::read_to_string(path).map_err(|e| failed(format!("{name}: {e}")))?;
+    let text = read_text(path)?;
     scenario::parse(&name, &text).map_err(|diagnostics| failed(diagnostics.to_string()))
 }
 
@@ -132,6 +165,10 @@ pub fn journey(config: &JourneyConfig) -> Result<Journey, SetupError> {
 /// If the file cannot be read, or holds no row.
 pub fn read_rows(path: &Path) -> Result<Rows, SetupError> {
     let bad = |e: &dyn std::fmt::Display| failed(format!("{}: {e}", path.display()));
+    // farmgate: allow(blocking-fs) because files are read before the first request is sent
+    if !std::fs::metadata(path).map_err(|e| bad(&e))?.is_file() {
+        return Err(bad(&"this is a folder or device, not a file"));
+    }
     let is_json = path.extension().is_some_and(|e| e == "json");
     let rows = if is_json {
         json_rows(path).map_err(|e| bad(&e))?

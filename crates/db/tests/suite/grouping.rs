@@ -180,8 +180,10 @@ async fn jobs_that_wait_are_worked_on_together_and_in_order() {
     for job in 0..5_u32 {
         let gather = gather.clone();
         tasks.push(tokio::spawn(async move { gather.submit(job).await }));
-        // Each takes its place before the next comes.
-        tokio::task::yield_now().await;
+        // Each takes its place before the next comes, and the first one's batch is under way.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
     }
     // A caller that leaves before its batch begins takes its job away.
     let leaving = tokio::spawn({
