@@ -21,6 +21,7 @@ use crate::{
     admission,
     body::{BodyError, GuardedBody, too_large},
     caller::{Authenticated, Authenticator, Caller},
+    compress::{self, Compressor},
     context::{Ctx, RequestContext},
     csrf::Csrf,
     denials::{self, DenialSink},
@@ -167,6 +168,7 @@ pub struct Edge {
     pub(crate) limiter: LocalLimiter,
     fair: Arc<FairQueue>,
     cors: Cors,
+    compressor: Compressor,
     metrics: Arc<Metrics>,
     runner: Arc<Runner>,
 }
@@ -220,6 +222,7 @@ impl Edge {
             limiter: LocalLimiter::new(RATE_KEYS),
             fair,
             cors,
+            compressor: Compressor::new(),
             metrics,
             runner,
         }))
@@ -249,6 +252,7 @@ impl Edge {
         let request_id = self.request_id(request.headers());
         let trace = TraceContext::continue_or_begin(request.headers().get("traceparent"), &*self.outside.ids);
         let origin = request.headers().get(header::ORIGIN).cloned();
+        let gzip = compress::accepted(request.headers());
         let method = request.method().clone();
         let mut finish = Finish {
             started,
@@ -261,7 +265,12 @@ impl Edge {
             method,
         };
         let answered = self.route(request, peer, &mut finish).await;
-        let response = answered.unwrap_or_else(axum::response::IntoResponse::into_response);
+        let mut response = answered.unwrap_or_else(axum::response::IntoResponse::into_response);
+        if gzip {
+            let skipped = &self.metrics.compression_skipped;
+            let context = finish.guest.context().map(|context| &**context);
+            response = self.compressor.offer(response, context, skipped).await;
+        }
         let mut response = self.complete(response, &mut finish, origin.as_ref(), peer);
         if finish.method == Method::HEAD {
             response = without_body(response);
@@ -309,7 +318,9 @@ impl Edge {
     ) -> Result<Response, ApiError> {
         let policy = &endpoint.policy;
         let now = self.outside.clock.now();
-        let address = headers::client_address(request.headers(), peer.address, &self.config.trusted_proxies);
+        let proxies = &self.config.trusted_proxies;
+        let address = headers::client_address(request.headers(), peer.address, proxies);
+        let https = peer.https || headers::proxy_says_https(request.headers(), peer.address, proxies);
         finish.address = address;
         let found = admission::caller(self, request.headers(), endpoint, address, now).await?;
         finish.caller = found.as_ref().map(|found| Arc::clone(&found.caller));
@@ -326,7 +337,7 @@ impl Edge {
             .enter(slot_key(caller, address))
             .await
             .map_err(|_| self.saturated())?;
-        let ctx = Arc::new(self.context(finish, endpoint, found, (address, peer.https), now));
+        let ctx = Arc::new(self.context(finish, endpoint, found, (address, https), now));
         finish.guest.settle_in(&ctx, slot);
         let request = prepare(request, &ctx, params, policy.body_limit, self.config.body_time)?;
         let answer = match idempotency::key(request.method(), request.headers(), ctx.caller.as_deref())? {
@@ -440,7 +451,7 @@ impl Edge {
         if let Ok(trace) = HeaderValue::try_from(finish.trace.header()) {
             added.insert(HeaderName::from_static("traceparent"), trace);
         }
-        headers::secure(added, peer.https);
+        headers::secure(added, finish.ctx.as_ref().map_or(peer.https, |ctx| ctx.https()));
         self.cors.allow(added, origin);
         let (status, took) = (response.status().as_u16(), finish.started.elapsed());
         self.metrics.record(finish.route, status, took);

@@ -36,6 +36,26 @@ pub struct Platform {
     pub isolation: Arc<Isolation>,
     /// Whether the outgoing guard looks at answers.
     pub guarded: bool,
+    /// How the session's cookie is sent.
+    pub cookie: CookieRules,
+}
+
+/// How the session's cookie is sent.
+#[derive(Clone, Copy, Debug)]
+pub struct CookieRules {
+    /// Whether over TLS only; `None`: if the client came over TLS.
+    pub secure: Option<bool>,
+    /// Whether it is kept from scripts.
+    pub http_only: bool,
+}
+
+impl Default for CookieRules {
+    fn default() -> Self {
+        Self {
+            secure: None,
+            http_only: true,
+        }
+    }
 }
 
 /// The routes of identity, limits, credits and administration.

@@ -81,7 +81,6 @@ impl Collector for PlatformCollector {
         let mut out = Out(encoder);
         self.queues(&mut out)?;
         self.work(&mut out)?;
-        self.live(&mut out)?;
         self.isolation(&mut out)?;
         self.refusals(&mut out)
     }
@@ -126,27 +125,6 @@ impl PlatformCollector {
         out.gauge("outbox_oldest_age_seconds", help, figures.outbox_age_seconds)?;
         let jobs = figures.jobs.map(|(state, count)| (state, float(count)));
         out.gauges("jobs", "Jobs of the deployment, by state", "state", &jobs)
-    }
-
-    fn live(&self, out: &mut Out<'_>) -> fmt::Result {
-        let live = self.app.live().stats();
-        out.gauge(
-            "live_connections",
-            "Connections of the live channel",
-            float(live.connections),
-        )?;
-        out.gauge(
-            "live_workspaces",
-            "Workspaces somebody listens to",
-            float(live.workspaces),
-        )?;
-        out.counter(
-            "live_messages_lost",
-            "Messages that slow listeners lost",
-            live.lost,
-        )?;
-        let help = "Live connections closed because their right was revoked";
-        out.counter("live_connections_revoked", help, live.revoked)
     }
 
     fn isolation(&self, out: &mut Out<'_>) -> fmt::Result {

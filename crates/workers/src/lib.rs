@@ -4,6 +4,7 @@
 //! runs; woken by a signal, kept alive by polling; a stop ends between two pieces of work.
 
 pub mod export;
+pub mod feed;
 pub mod import;
 pub mod jobs;
 pub mod outbox;
@@ -27,6 +28,8 @@ pub struct WorkersConfig {
     pub outbox: OutboxConfig,
     /// Jobs.
     pub jobs: JobConfig,
+    /// Longest time between two looks for live messages without a signal. Default: 2 s.
+    pub live_poll: Duration,
 }
 
 impl Default for WorkersConfig {
@@ -35,6 +38,7 @@ impl Default for WorkersConfig {
             outbox_tasks: 2,
             outbox: OutboxConfig::default(),
             jobs: JobConfig::default(),
+            live_poll: Duration::from_secs(2),
         }
     }
 }
@@ -68,6 +72,7 @@ pub fn start(
     }
     let (runner, stop_jobs) = (JobRunner::new(app, config.jobs.clone(), jobs), stop.clone());
     tracker.spawn(async move { runner.run(stop_jobs).await });
+    tracker.spawn(feed::run(app.clone(), config.live_poll, stop.clone()));
     for task in reconcile::TASKS {
         tracker.spawn(reconcile::run(app.clone(), *task, stop.clone()));
     }

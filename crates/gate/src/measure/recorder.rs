@@ -30,6 +30,8 @@ pub struct Recorder {
     cells: Vec<Option<Box<Cell>>>,
     /// Delay between the instant a request was due and the generator attending to it.
     pub lag: Latency,
+    /// What was wrong with the first answer that was not as asserted, one for each tag at most.
+    pub examples: Vec<(u16, String)>,
 }
 
 impl Recorder {
@@ -40,6 +42,7 @@ impl Recorder {
             tags,
             cells,
             lag: Latency::default(),
+            examples: Vec::new(),
         }
     }
 
@@ -67,6 +70,7 @@ impl Recorder {
             }
         }
         self.lag.clear();
+        self.examples.clear();
     }
 }
 
@@ -90,6 +94,15 @@ impl Sink {
     /// Counts the generator's own delay for one request.
     pub fn lag(&self, lag: Duration) {
         self.with(|recorder| recorder.lag.record(micros(lag)));
+    }
+
+    /// Keeps what was wrong with an answer, if nothing of this tag is kept yet.
+    pub fn example(&self, tag: u16, what: impl FnOnce() -> String) {
+        self.with(|recorder| {
+            if !recorder.examples.iter().any(|(known, _)| *known == tag) {
+                recorder.examples.push((tag, what()));
+            }
+        });
     }
 
     /// Exchanges what was recorded for `spare`, which must be empty.

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::compare::FigureAnswer;
+use crate::compare::{FigureAnswer, TableRow};
 use crate::load::{Ended, GeneratorReport, Model, Run};
 use crate::measure::{Cell, Latency, Selection, Series, Summary, Tag, Tally};
 use crate::server::ServerSeries;
@@ -194,6 +194,9 @@ pub struct LoadReport {
     pub lag_histogram: String,
     /// Figures of the server.
     pub server: Option<ServerSeries>,
+    /// Of each request that was answered otherwise than asserted: the first time, as index of the tag and words.
+    #[serde(default)]
+    pub examples: Vec<(usize, String)>,
 }
 
 /// Counts and latencies of one tag in one phase.
@@ -253,6 +256,7 @@ impl LoadReport {
             generator: run.generator.clone(),
             lag_histogram: run.lag.encode(),
             server,
+            examples: measured.examples.clone().into_iter().collect(),
         }
     }
 }
@@ -312,6 +316,9 @@ pub struct CompareReport {
     pub plan: String,
     /// One answer per figure.
     pub answers: Vec<FigureAnswer>,
+    /// The before/after table.
+    #[serde(default)]
+    pub table: Vec<TableRow>,
 }
 
 impl Report {

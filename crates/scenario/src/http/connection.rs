@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::connect::Connect;
+use bytes::BytesMut;
+
+use super::connect::{Connect, Stream};
 use super::error::{Error, Reason};
 use super::h1::Http1;
 use super::h2::Http2;
@@ -112,6 +114,22 @@ impl Connection {
         self.reusable
     }
 
+    /// Whether the other side is known to have closed it since the last answer; does not wait.
+    pub fn is_closed(&mut self) -> bool {
+        match &mut self.protocol {
+            Protocol::Http1(http1) => http1.is_closed(),
+            Protocol::Http2(_) => false,
+        }
+    }
+
+    /// Whether the last request failed before a byte of its answer came; not known over HTTP/2, which says so itself.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        match &self.protocol {
+            Protocol::Http1(http1) => !http1.answered(),
+            Protocol::Http2(_) => true,
+        }
+    }
+
     /// Whether at least one request was sent. A server may close such a connection at any moment.
     pub fn is_used(&self) -> bool {
         self.used
@@ -130,6 +148,15 @@ impl Connection {
     /// The server's certificate as DER, over TLS.
     pub fn certificate(&self) -> Option<&[u8]> {
         self.certificate.as_deref()
+    }
+
+    /// The socket after an answer 101, with what was already read of the protocol that was switched to.
+    /// `None` over HTTP/2, which has no such answer.
+    pub(crate) fn into_upgraded(self) -> Option<(Stream, BytesMut)> {
+        match self.protocol {
+            Protocol::Http1(http1) => Some(http1.into_parts()),
+            Protocol::Http2(_) => None,
+        }
     }
 
     /// Whether HTTP/2 is spoken.

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use super::User;
-use super::answer::Answer;
+use super::answer::{Answer, Exchange};
 use super::captures::capture;
 use super::exchange::Place;
-use super::failure::{Failure, Run};
+use super::failure::Run;
 use super::options::Options;
 use super::query::Looking;
 use super::request::draft;
 use super::template::Scope;
+use super::websocket::{Conversation, Handshake};
 use crate::outcome::{EntryOutcome, Observer};
 use crate::scenario::Scenario;
 use crate::settings::Count;
@@ -19,6 +20,14 @@ use crate::syntax;
 pub(super) struct Entry<'a> {
     pub(super) scenario: &'a Scenario,
     pub(super) index: usize,
+}
+
+/// One try of an entry that has been sent: what came back, and how it is to be taken.
+struct Asked<'a> {
+    chain: Vec<Exchange>,
+    handshake: Option<Handshake>,
+    options: &'a Options,
+    place: Place<'a>,
 }
 
 impl<'a> Entry<'a> {
@@ -78,13 +87,17 @@ impl<'a> Entry<'a> {
             user.jar.clear();
         }
         let section = &self.tree().request.options;
-        if section.is_empty() {
+        let is_websocket = self.tree().websocket.is_some();
+        if section.is_empty() && !is_websocket {
             return Ok(user.base.clone());
         }
-        let options = user
+        let mut options = user
             .base
             .with_section(section, &user.settings, &mut user.variables)
             .await?;
+        if is_websocket {
+            options.only_http1();
+        }
         Ok(Arc::new(options))
     }
 
@@ -132,7 +145,11 @@ impl<'a> Entry<'a> {
             variables: &user.variables,
             settings: &settings,
         };
-        let draft = draft(scope, &entry.request, options).await?;
+        let mut draft = draft(scope, &entry.request, options).await?;
+        let handshake = entry
+            .websocket
+            .as_ref()
+            .map(|_| Handshake::begin(&settings, &mut draft));
         let place = Place {
             request: &entry.request,
             entry: self.index,
@@ -141,10 +158,34 @@ impl<'a> Entry<'a> {
         let chain = user
             .exchanges(draft, options, place, seen, &mut row.calls)
             .await?;
+        let asked = Asked {
+            chain,
+            handshake,
+            options,
+            place,
+        };
+        self.check(user, asked, seen, row).await
+    }
+
+    /// Checks and captures what came back, then talks on a WebSocket that was opened.
+    async fn check(
+        &self,
+        user: &mut User,
+        mut asked: Asked<'_>,
+        seen: &mut dyn Observer,
+        row: &mut EntryOutcome,
+    ) -> Run<()> {
+        let entry = self.tree();
+        let settings = user.settings.clone();
+        let options = asked.options;
         let Some(spec) = &entry.response else {
             return Ok(());
         };
-        let answer = Answer::new(&chain, settings.limits.max_body);
+        let upgraded = asked
+            .chain
+            .last_mut()
+            .and_then(|exchange| exchange.upgraded.take());
+        let answer = Answer::new(&asked.chain, settings.limits.max_body);
         let coerce = options.jsonpath_coercion;
         let scope = Scope {
             variables: &user.variables,
@@ -172,6 +213,20 @@ impl<'a> Entry<'a> {
         .asserts(spec)
         .await;
         row.asserts.extend(more);
-        Ok::<(), Failure>(())
+        let (Some(handshake), Some(steps)) = (asked.handshake, &entry.websocket) else {
+            return Ok(());
+        };
+        if row.asserts.iter().any(|assert| !assert.ok) {
+            return Ok(());
+        }
+        let socket = handshake.end(answer.last(), upgraded, &settings.limits, entry.request.url.pos)?;
+        let talk = Conversation {
+            opened: answer.last(),
+            scope,
+            coerce,
+            wait: options.max_time,
+            place: asked.place,
+        };
+        talk.carry_out(socket, steps, seen, &mut row.asserts).await
     }
 }

@@ -175,6 +175,7 @@ struct EnrichBody {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = MergeItems)]
 struct MergeBody {
     /// The items to merge into this one.
     #[schema(value_type = Vec<String>)]
@@ -357,6 +358,10 @@ async fn search(
         registry,
         scope,
     } = list.filter;
+    if !(1..=256).contains(&value.trim().chars().count()) {
+        let error = FieldError::new("value", "length", "must have 1 to 256 characters");
+        return Err(ApiError::malformed(vec![error]));
+    }
     let exact = key.map(|key| NewIdentifier {
         namespace,
         key,

@@ -13,6 +13,7 @@ mod fixture;
 mod isolation;
 mod live;
 mod metrics;
+mod sockets;
 mod work;
 
 macro_rules! suite {
@@ -27,6 +28,7 @@ macro_rules! suite {
 }
 
 suite! {
+    cases::every_statement_is_understood,
     cases::the_same_event_twice_stays_one_and_lists_find_it,
     cases::private_data_is_sealed_at_rest,
     cases::only_operational_events_change_and_by_their_version,
@@ -54,6 +56,11 @@ suite! {
     live::a_slow_listener_is_told_what_it_lost,
     live::logging_out_closes_the_connection,
     live::a_ticket_opens_one_socket,
+    live::a_user_has_so_many_connections_and_no_more,
+    live::revoked_rights_close_what_they_opened,
+    live::a_long_silence_does_not_age_the_token,
+    sockets::events_are_streamed_and_a_return_misses_nothing,
+    sockets::the_end_of_the_server_ends_the_streams,
     metrics::gauges_follow_what_waits_and_what_is_used,
     work::eight_workers_do_each_piece_of_work_once,
     work::failed_work_comes_again_and_is_given_up_at_last,
@@ -65,12 +72,6 @@ suite! {
     work::a_stop_gives_a_job_back_and_a_crash_costs_an_attempt,
     work::who_runs_least_comes_first,
     work::what_nobody_can_use_any_more_is_removed,
-}
-
-/// PostgreSQL alone checks types when it prepares; SQLite reads the same texts in the cases above.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres_understands_every_statement() {
-    cases::every_statement_is_understood(db::Engine::Postgres).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

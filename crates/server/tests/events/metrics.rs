@@ -7,6 +7,7 @@ use prometheus_client::{collector::Collector, encoding::text::encode, registry::
 use serde_json::json;
 use server::{
     database_metrics::{DatabaseCollector, DatabaseMetrics},
+    live_metrics::LiveCollector,
     metrics::EdgeCollector,
     platform_metrics::PlatformCollector,
     process::ProcessMetrics,
@@ -21,6 +22,7 @@ fn shown(service: &Service, database: Option<Arc<DatabaseMetrics>>) -> String {
     let mut registry = Registry::default();
     let mut collectors: Vec<Box<dyn Collector>> = vec![
         Box::new(ProcessMetrics),
+        Box::new(LiveCollector(Arc::clone(service.app.live()))),
         Box::new(EdgeCollector(Arc::clone(service.edge.metrics()))),
         Box::new(PlatformCollector {
             app: service.app.clone(),
@@ -117,7 +119,7 @@ pub async fn the_manual_lists_every_metric(engine: Engine) {
     let service = Service::start(engine).await;
     let database = Arc::new(DatabaseMetrics::new(Duration::from_secs(1)));
     let db = service.db.clone();
-    database.watch(move || db.stats());
+    database.watch(db);
     let text = shown(&service, Some(database));
     let mut rows: Vec<(&str, &str, &str)> = Vec::new();
     for line in text.lines() {
