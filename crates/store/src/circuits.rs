@@ -148,7 +148,9 @@ statements! {
           from circuit_members
          where circuit_id = $1 and user_id > $2
          order by user_id
-         limit $3";
+         limit $3 offset $4";
+    COUNT_MEMBERS = "circuit_members.count", "
+        select count(*) as n from circuit_members where circuit_id = $1";
 }
 
 fn read(row: &db::Row) -> Result<Circuit, StoreError> {
@@ -407,11 +409,16 @@ pub async fn members(
     db: &impl Read,
     circuit: CircuitId,
     after: UserId,
-    rows: i64,
+    page: &PageRequest,
 ) -> Result<Vec<Member>, StoreError> {
-    db.all(MEMBERS, bind![circuit, after, rows])
+    db.all(MEMBERS, bind![circuit, after, page.rows(), page.offset])
         .await?
         .iter()
         .map(read_member)
         .collect()
+}
+
+/// Counts a circuit's members.
+pub async fn count_members(db: &impl Read, circuit: CircuitId) -> Result<u64, StoreError> {
+    db.one(COUNT_MEMBERS, bind![circuit]).await?.version("n")
 }

@@ -6,7 +6,7 @@ use db::{JsonText, Read, statements};
 use domain::{
     dfid::Dfid,
     identifier::Identifier,
-    ids::{Timestamp, UserId, WorkspaceId},
+    ids::{CircuitId, Timestamp, UserId, WorkspaceId},
     item::{Fingerprint, ItemContent, ItemStatus},
     page::PageRequest,
 };
@@ -153,13 +153,40 @@ statements! {
            and (cast($3 as {text}) is null or x.identifier = $3)
            and x.dfid > $4
          order by i.dfid
-         limit $5";
+         limit $5 offset $6";
+    COUNT_FOUND = "items.count_found", "
+        select count(distinct x.dfid) as n
+          from item_identifiers x
+         where (x.workspace_id = $1
+                or exists (select 1 from item_grants g where g.workspace_id = $1 and g.dfid = x.dfid))
+           and x.value = $2
+           and (cast($3 as {text}) is null or x.identifier = $3)";
     BY_CANONICAL = "items.by_canonical", "
         select x.identifier, x.dfid, x.workspace_id as owner_id
           from item_identifiers x join items i on i.dfid = x.dfid
          where x.workspace_id = $1 and x.canonical and x.identifier {any:$2} and i.status = 'active'";
     BY_FINGERPRINT = "items.by_fingerprint", "
-        select dfid from items where workspace_id = $1 and fingerprint = $2";
+        select dfid
+          from items
+         where workspace_id = $1 and fingerprint = $2 and status in ('active', 'merged')
+         order by status, updated_at desc
+         limit 1";
+    KNOWN_TO_OTHERS = "items.known_to_others", "
+        select i.dfid
+          from items i
+         where i.workspace_id = $1 and i.dfid = $2
+           and (exists (select 1 from circuit_items c where c.dfid = i.dfid and c.circuit_id <> $3)
+                or exists (select 1 from item_grants g where g.dfid = i.dfid))";
+    RETIRE_IDENTIFIERS = "item_identifiers.retire", "
+        update item_identifiers set canonical = false where workspace_id = $1 and dfid = $2";
+    SET_ALIASES = "items.set_aliases", "
+        update items set aliases = $3 where workspace_id = $1 and dfid = $2";
+    COPY_GRANTS = "item_grants.copy", "
+        insert into item_grants (workspace_id, dfid, owner_id, source, circuit_id, granted_by, created_at)
+        select g.workspace_id, $3, g.owner_id, g.source, g.circuit_id, g.granted_by, g.created_at
+          from item_grants g join items i on i.dfid = g.dfid
+         where i.workspace_id = $1 and g.dfid = $2
+        on conflict (workspace_id, dfid) do nothing";
     SET_CONTENT = "items.set_content", "
         update items
            set identifiers = $3, data = $4, sources = $5, version = version + 1, updated_at = $6
@@ -179,7 +206,13 @@ statements! {
                 or exists (select 1 from item_grants g where g.workspace_id = $1 and g.dfid = h.dfid))
            and h.id > $3
          order by h.id
-         limit $4";
+         limit $4 offset $5";
+    COUNT_HISTORY = "item_history.count", "
+        select count(*) as n
+          from item_history h
+         where h.dfid = $2
+           and (h.workspace_id = $1
+                or exists (select 1 from item_grants g where g.workspace_id = $1 and g.dfid = h.dfid))";
     GRANT = "item_grants.insert", "
         insert into item_grants (workspace_id, dfid, owner_id, source, circuit_id, granted_by, created_at)
         values ($1, $2, $3, $4, $5, $6, $7)
@@ -297,6 +330,24 @@ pub fn set_status(
 #[must_use]
 pub fn release_identifiers(workspace: WorkspaceId, dfid: Dfid) -> Step {
     (DELETE_IDENTIFIERS, bind![workspace, dfid])
+}
+
+/// The step that lets an item's identifiers be searched for but hold nothing: another item may carry them.
+#[must_use]
+pub fn retire_identifiers(workspace: WorkspaceId, dfid: Dfid) -> Step {
+    (RETIRE_IDENTIFIERS, bind![workspace, dfid])
+}
+
+/// The step that says by which other ids an item is known. It is part of a change, not one of its own.
+#[must_use]
+pub fn set_aliases(workspace: WorkspaceId, dfid: Dfid, aliases: &[String]) -> Step {
+    (SET_ALIASES, bind![workspace, dfid, json(&aliases)])
+}
+
+/// The step that lets whoever may read an item read another one of its owner too, which it was merged into.
+#[must_use]
+pub fn copy_grants(owner: WorkspaceId, from: Dfid, to: Dfid) -> Step {
+    (COPY_GRANTS, bind![owner, from, to])
 }
 
 /// Who changed what: one entry of an item's history.
@@ -422,8 +473,20 @@ pub async fn search(
     page: &PageRequest,
 ) -> Result<Vec<Item>, StoreError> {
     let after = page.after.as_ref().map_or("", |cursor| cursor.id.as_str());
-    let args = bind![reader, value, identifier, after, page.rows()];
+    let args = bind![reader, value, identifier, after, page.rows(), page.offset];
     db.all(SEARCH, args).await?.iter().map(read).collect()
+}
+
+/// Counts them.
+pub async fn count_found(
+    db: &impl Read,
+    reader: WorkspaceId,
+    value: &str,
+    identifier: Option<&str>,
+) -> Result<u64, StoreError> {
+    db.one(COUNT_FOUND, bind![reader, value, identifier])
+        .await?
+        .version("n")
 }
 
 /// An identifier that is known, and the item it belongs to.
@@ -452,7 +515,7 @@ pub async fn by_canonical(
         .collect()
 }
 
-/// The item that an equal push of this workspace made.
+/// The item that an equal push of this workspace made: one in use, else one that was merged into another.
 pub async fn by_fingerprint(
     db: &impl Read,
     owner: WorkspaceId,
@@ -464,15 +527,27 @@ pub async fn by_fingerprint(
         .transpose()
 }
 
-/// An item's changes, oldest first, after the entry `after`.
+/// Whether an item of the workspace lies in another circuit too, or was shared or pulled.
+pub async fn known_to_others(
+    db: &impl Read,
+    owner: WorkspaceId,
+    dfid: Dfid,
+    circuit: CircuitId,
+) -> Result<bool, StoreError> {
+    let found = db.optional(KNOWN_TO_OTHERS, bind![owner, dfid, circuit]).await?;
+    Ok(found.is_some())
+}
+
+/// An item's changes, oldest first, after the entry `after`, one more than the page shows.
 pub async fn history(
     db: &impl Read,
     reader: WorkspaceId,
     dfid: Dfid,
     after: Uuid,
-    rows: i64,
+    page: &PageRequest,
 ) -> Result<Vec<Change>, StoreError> {
-    let rows = db.all(HISTORY, bind![reader, dfid, after, rows]).await?;
+    let args = bind![reader, dfid, after, page.rows(), page.offset];
+    let rows = db.all(HISTORY, args).await?;
     rows.iter()
         .map(|row| {
             Ok(Change {
@@ -487,6 +562,11 @@ pub async fn history(
         .collect()
 }
 
+/// Counts an item's changes.
+pub async fn count_history(db: &impl Read, reader: WorkspaceId, dfid: Dfid) -> Result<u64, StoreError> {
+    db.one(COUNT_HISTORY, bind![reader, dfid]).await?.version("n")
+}
+
 /// The step that lets another workspace read an item from now on. Granting twice is harmless.
 #[must_use]
 pub fn grant(
@@ -494,7 +574,7 @@ pub fn grant(
     dfid: Dfid,
     owner: WorkspaceId,
     source: &str,
-    circuit: Option<domain::ids::CircuitId>,
+    circuit: Option<CircuitId>,
     by: UserId,
     now: Timestamp,
 ) -> Step {

@@ -110,10 +110,14 @@ statements! {
         update local_items
            set status = $3, dfid = $4, merged_into = $5, version = version + 1, updated_at = $6
          where workspace_id = $1 and local_id = $2";
-    SET_STATUS_BY_DFID = "local_items.set_status_by_dfid", "
+    APPROVED = "local_items.approved", "
         update local_items
-           set status = $4, dfid = $5, version = version + 1, updated_at = $6
-         where workspace_id = $1 and local_id = $2 and dfid = $3";
+           set status = 'tokenized', dfid = $4, version = version + 1, updated_at = $5
+         where workspace_id = $1 and status = 'pending_approval' and (local_id = $2 or dfid = $3)";
+    REFUSED = "local_items.refused", "
+        update local_items
+           set status = case when dfid is null then 'local_only' else 'tokenized' end, version = version + 1, updated_at = $4
+         where workspace_id = $1 and status = 'pending_approval' and (local_id = $2 or dfid = $3)";
 }
 
 fn read(row: &db::Row) -> Result<LocalItem, StoreError> {
@@ -271,18 +275,21 @@ pub fn set_status(
     )
 }
 
-/// The step that moves a local item to another state if it still belongs to `dfid`.
+/// The step by which the local items that waited for a push's approval have got a DFID: the pushed one, and others that
+/// stand for the same item.
 #[must_use]
-pub fn settle(
+pub fn approved(
     workspace: WorkspaceId,
-    local_id: &str,
+    local_id: Option<&str>,
+    foreseen: Dfid,
     dfid: Dfid,
-    status: LocalItemStatus,
-    keep: Option<Dfid>,
     now: Timestamp,
 ) -> Step {
-    (
-        SET_STATUS_BY_DFID,
-        bind![workspace, local_id, dfid, status.as_str(), keep, now],
-    )
+    (APPROVED, bind![workspace, local_id, foreseen, dfid, now])
+}
+
+/// The step by which they wait no more: they are what they were before.
+#[must_use]
+pub fn refused(workspace: WorkspaceId, local_id: Option<&str>, foreseen: Dfid, now: Timestamp) -> Step {
+    (REFUSED, bind![workspace, local_id, foreseen, now])
 }

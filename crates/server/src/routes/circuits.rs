@@ -601,10 +601,8 @@ async fn list(
         .app
         .circuits(&context, list.filter.status, &list.page)
         .await?;
-    let total = match list.with_total {
-        true => Some(platform.app.count_circuits(&context, list.filter.status).await?),
-        false => None,
-    };
+    let count = platform.app.count_circuits(&context, list.filter.status);
+    let total = list.total(count).await?;
     Listing::try_new(page, list.page.limit, total, CircuitView::try_from)
 }
 
@@ -690,11 +688,10 @@ async fn list_members(
     Path(id): Path<CircuitId>,
     list: List,
 ) -> Answer<Listing<MemberView>> {
-    let page = platform
-        .app
-        .circuit_members(&context(&ctx)?, id, &list.page)
-        .await?;
-    Ok(Listing::new(page, list.page.limit, None, MemberView::from))
+    let (app, context) = (&platform.app, context(&ctx)?);
+    let page = app.circuit_members(&context, id, &list.page).await?;
+    let total = list.total(app.count_circuit_members(&context, id)).await?;
+    Ok(Listing::new(page, list.page.limit, total, MemberView::from))
 }
 
 async fn set_member_role(
@@ -747,11 +744,10 @@ async fn list_invitations(
     Path(id): Path<CircuitId>,
     list: List,
 ) -> Answer<Listing<InvitationView>> {
-    let page = platform
-        .app
-        .circuit_invitations(&context(&ctx)?, id, &list.page)
-        .await?;
-    Ok(Listing::new(page, list.page.limit, None, InvitationView::from))
+    let (app, context) = (&platform.app, context(&ctx)?);
+    let page = app.circuit_invitations(&context, id, &list.page).await?;
+    let total = list.total(app.count_circuit_invitations(&context, id)).await?;
+    Ok(Listing::new(page, list.page.limit, total, InvitationView::from))
 }
 
 async fn revoke(
@@ -771,8 +767,10 @@ async fn my_invitations(
     State(platform): State<Platform>,
     list: List,
 ) -> Answer<Listing<InvitationView>> {
-    let page = platform.app.my_invitations(&context(&ctx)?, &list.page).await?;
-    Ok(Listing::new(page, list.page.limit, None, InvitationView::from))
+    let (app, context) = (&platform.app, context(&ctx)?);
+    let page = app.my_invitations(&context, &list.page).await?;
+    let total = list.total(app.count_my_invitations(&context)).await?;
+    Ok(Listing::new(page, list.page.limit, total, InvitationView::from))
 }
 
 async fn accept(
@@ -826,11 +824,10 @@ async fn list_requests(
     Path(id): Path<CircuitId>,
     list: List,
 ) -> Answer<Listing<JoinRequestView>> {
-    let page = platform
-        .app
-        .join_requests(&context(&ctx)?, id, &list.page)
-        .await?;
-    Ok(Listing::new(page, list.page.limit, None, JoinRequestView::from))
+    let (app, context) = (&platform.app, context(&ctx)?);
+    let page = app.join_requests(&context, id, &list.page).await?;
+    let total = list.total(app.count_join_requests(&context, id)).await?;
+    Ok(Listing::new(page, list.page.limit, total, JoinRequestView::from))
 }
 
 async fn my_requests(
@@ -838,8 +835,10 @@ async fn my_requests(
     State(platform): State<Platform>,
     list: List,
 ) -> Answer<Listing<JoinRequestView>> {
-    let page = platform.app.my_join_requests(&context(&ctx)?, &list.page).await?;
-    Ok(Listing::new(page, list.page.limit, None, JoinRequestView::from))
+    let (app, context) = (&platform.app, context(&ctx)?);
+    let page = app.my_join_requests(&context, &list.page).await?;
+    let total = list.total(app.count_my_join_requests(&context)).await?;
+    Ok(Listing::new(page, list.page.limit, total, JoinRequestView::from))
 }
 
 async fn approve_request(

@@ -527,12 +527,9 @@ async fn list(
     State(platform): State<Platform>,
     list: List<EventFilter>,
 ) -> Result<Listing<EventView>, ApiError> {
-    let (context, query) = (context(&ctx)?, list.filter.into_query());
+    let (context, query) = (context(&ctx)?, list.filter.clone().into_query());
     let page = platform.app.events(&context, &query, &list.page).await?;
-    let total = match list.with_total {
-        true => Some(platform.app.count_events(&context, &query).await?),
-        false => None,
-    };
+    let total = list.total(platform.app.count_events(&context, &query)).await?;
     Ok(Listing::new(page, list.page.limit, total, |event| {
         shown(event, context.workspace())
     }))

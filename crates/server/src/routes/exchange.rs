@@ -78,7 +78,7 @@ fn pushing() -> Routes<Platform> {
             .returns::<PushedView>(200)
             .returns::<PushedView>(201)
             .problems(REFUSALS)
-            .problems(&[ErrorCode::ConflictDetected]),
+            .problems(&[ErrorCode::ConflictDetected, ErrorCode::InsufficientCredits]),
             push_local,
         )
         .post(
@@ -89,7 +89,7 @@ fn pushing() -> Routes<Platform> {
                 .returns::<PushedView>(200)
                 .returns::<PushedView>(201)
                 .problems(REFUSALS)
-                .problems(&[ErrorCode::ConflictDetected]),
+                .problems(&[ErrorCode::ConflictDetected, ErrorCode::InsufficientCredits]),
             push,
         )
         .post(
@@ -105,7 +105,7 @@ fn pushing() -> Routes<Platform> {
             .body::<BatchBody>()
             .returns::<BatchView>(200)
             .problems(REFUSALS)
-            .problems(&[ErrorCode::ConflictDetected]),
+            .problems(&[ErrorCode::ConflictDetected, ErrorCode::InsufficientCredits]),
             push_batch,
         )
 }
@@ -122,7 +122,8 @@ fn pulling() -> Routes<Platform> {
             .body::<DfidBody>()
             .returns::<OperationView>(200)
             .returns::<OperationView>(201)
-            .problems(REFUSALS),
+            .problems(REFUSALS)
+            .problems(&[ErrorCode::InsufficientCredits]),
             pull,
         )
         .get(
@@ -131,6 +132,7 @@ fn pulling() -> Routes<Platform> {
             Operation::new(TAG, "Shows a public circuit with its published items")
                 .description("A guarded view wants its password in `X-Access-Password`.")
                 .returns::<PublicView>(200)
+                .paged()
                 .problems(&[
                     ErrorCode::NotFound,
                     ErrorCode::Unauthenticated,
@@ -172,7 +174,10 @@ fn operations() -> Routes<Platform> {
         .post(
             "/api/circuits/{circuit_id}/operations/{operation_id}/approve",
             write(),
-            decide("Approves an operation; it is carried out in the same transaction"),
+            decide("Approves an operation; it is carried out in the same transaction").description(
+                "The circuit's rules are checked again. What can't be carried out any more becomes `failed`, with the \
+                 reason. If another push of the same thing was approved first, this one enriches that item and names it.",
+            ),
             approve,
         )
         .post(
@@ -376,17 +381,33 @@ struct OperationView {
     #[schema(value_type = String)]
     dfid: Dfid,
     local_id: Option<String>,
+    /// What a push amounted to when it was asked for.
+    #[schema(value_type = Option<PushStatusWord>)]
+    push_status: Option<PushStatus>,
+    /// What a push that waits would bring; where a single operation is read, and only while it waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<WaitingContent>,
     #[schema(value_type = String, format = "uuid")]
     workspace_id: WorkspaceId,
     #[schema(value_type = String, format = "uuid")]
     requested_by: UserId,
     #[schema(value_type = Option<String>, format = "uuid")]
     decided_by: Option<UserId>,
+    /// Why it was decided so, or why it failed.
     reason: Option<String>,
     #[schema(value_type = String, format = "date-time")]
     created_at: Timestamp,
     #[schema(value_type = String, format = "date-time")]
     updated_at: Timestamp,
+}
+
+/// What waits for approval: the pushed item, or what would be added to one.
+#[derive(Serialize, ToSchema)]
+struct WaitingContent {
+    #[schema(value_type = Vec<IdentifierView>)]
+    identifiers: Vec<Identifier>,
+    #[schema(value_type = Object)]
+    enriched_data: Map<String, Value>,
 }
 
 impl From<CircuitOperation> for OperationView {
@@ -398,6 +419,8 @@ impl From<CircuitOperation> for OperationView {
             state: operation.state,
             dfid: operation.dfid,
             local_id: operation.local_id,
+            push_status: operation.push_status,
+            content: None,
             workspace_id: operation.workspace_id,
             requested_by: operation.requested_by,
             decided_by: operation.decided_by,
@@ -449,7 +472,11 @@ struct PublicView {
     #[schema(value_type = PublicSchema)]
     public: domain::circuit::PublicSettings,
     items: Vec<PublicItemView>,
+    /// Pass it as `cursor` to get more items; null with the last ones.
     next_cursor: Option<String>,
+    /// Number of items shown in all, if `with_total` asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<u64>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -645,6 +672,7 @@ async fn public_view(
         .get("x-access-password")
         .and_then(|value| value.to_str().ok());
     let (circuit, page) = platform.app.public_circuit(&slug, password, &list.page).await?;
+    let total = list.total(platform.app.count_published(circuit.id)).await?;
     let next_cursor = page.next.as_ref().map(domain::page::Cursor::encode);
     let items: Result<_, _> = page.data.into_iter().map(public_item).collect();
     Ok(Json(PublicView {
@@ -653,6 +681,7 @@ async fn public_view(
         public: circuit.public,
         items: items?,
         next_cursor,
+        total,
     }))
 }
 
@@ -662,11 +691,11 @@ async fn list_operations(
     Path(circuit): Path<CircuitId>,
     list: List<OperationFilter>,
 ) -> Answer<Listing<OperationView>> {
-    let page = platform
-        .app
-        .operations(&context(&ctx)?, circuit, list.filter.state, &list.page)
-        .await?;
-    Ok(Listing::new(page, list.page.limit, None, OperationView::from))
+    let (app, context, state) = (&platform.app, context(&ctx)?, list.filter.state);
+    let page = app.operations(&context, circuit, state, &list.page).await?;
+    let count = app.count_operations(&context, circuit, state);
+    let total = list.total(count).await?;
+    Ok(Listing::new(page, list.page.limit, total, OperationView::from))
 }
 
 async fn get_operation(
@@ -674,9 +703,15 @@ async fn get_operation(
     State(platform): State<Platform>,
     Path2(circuit, id): Path2<CircuitId, OperationId>,
 ) -> Answer<Json<OperationView>> {
-    Ok(Json(
-        platform.app.operation(&context(&ctx)?, circuit, id).await?.into(),
-    ))
+    let (operation, content) = platform.app.operation(&context(&ctx)?, circuit, id).await?;
+    let content = content.map(|content| WaitingContent {
+        identifiers: content.identifiers,
+        enriched_data: content.data,
+    });
+    Ok(Json(OperationView {
+        content,
+        ..operation.into()
+    }))
 }
 
 async fn decide(
@@ -729,10 +764,8 @@ async fn list_items(
 ) -> Answer<Listing<CircuitItemView>> {
     let context = context(&ctx)?;
     let page = platform.app.circuit_items(&context, circuit, &list.page).await?;
-    let total = match list.with_total {
-        true => Some(platform.app.count_circuit_items(&context, circuit).await?),
-        false => None,
-    };
+    let count = platform.app.count_circuit_items(&context, circuit);
+    let total = list.total(count).await?;
     Ok(Listing::new(page, list.page.limit, total, CircuitItemView::from))
 }
 
@@ -766,11 +799,10 @@ async fn list_pending(
     State(platform): State<Platform>,
     list: List<PendingFilter>,
 ) -> Answer<Listing<PendingView>> {
-    let page = platform
-        .app
-        .pending_items(&context(&ctx)?, list.filter.state, &list.page)
-        .await?;
-    Ok(Listing::new(page, list.page.limit, None, PendingView::from))
+    let (app, context, state) = (&platform.app, context(&ctx)?, list.filter.state);
+    let page = app.pending_items(&context, state, &list.page).await?;
+    let total = list.total(app.count_pending_items(&context, state)).await?;
+    Ok(Listing::new(page, list.page.limit, total, PendingView::from))
 }
 
 async fn resolve(

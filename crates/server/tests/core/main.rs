@@ -10,6 +10,10 @@ mod cases;
 mod farm;
 #[path = "../support/mod.rs"]
 mod fixture;
+mod limits;
+mod lists;
+mod reach;
+mod waiting;
 mod walk;
 
 macro_rules! suite {
@@ -48,6 +52,42 @@ both! {
         an_archived_circuit_takes_nothing,
         a_public_circuit_shows_itself_when_it_says_so,
         bad_input_changes_nothing,
+    },
+    limits::{
+        a_tier_bounds_the_items_of_a_month,
+        a_tier_bounds_the_circuits_in_use,
+        a_tier_bounds_the_calls_of_programs,
+        operations_cost_what_the_table_says,
+    },
+    lists::{
+        lists_of_items_count_and_skip,
+        lists_of_people_count_and_skip,
+        a_member_pages_through_the_own_operations,
+        a_public_view_counts_and_skips,
+    },
+    reach::{
+        an_equal_push_finds_what_its_item_was_merged_into,
+        a_deprecated_item_leaves_its_identifiers_to_another,
+        who_reached_a_merged_item_reaches_the_one_that_stays,
+        an_identifier_split_off_leads_away_from_the_item,
+        anothers_item_is_not_brought_into_a_second_circuit,
+        pushing_again_with_more_adds_it,
+        an_item_without_identifiers_waits_for_some,
+        the_namespaces_are_there_from_the_start,
+        one_conflict_makes_one_pending_item,
+    },
+    waiting::{
+        adding_to_anothers_item_waits_with_its_content,
+        a_refused_addition_changes_nothing,
+        an_approval_checks_the_rules_again,
+        what_it_would_add_to_may_have_left,
+        a_waiting_push_is_not_found_by_a_second_one,
+        two_items_that_others_know_are_a_conflict_at_approval,
+        eight_approvals_of_one_thing_make_one_item,
+        approvals_that_were_switched_off_let_pushes_pass,
+        members_hear_of_a_push_when_it_is_approved,
+        a_waiting_place_is_given_up_by_its_operation,
+        waiting_content_is_bounded,
     },
     walk::{
         every_route_answers_each_caller_as_its_policy_says,

@@ -1,0 +1,517 @@
+//! Pushing into a circuit: local items get their global id, known ones are enriched. All or nothing, one transaction.
+//!
+//! Here: the ways in, and the decision what a push amounts to. `place` carries it out, `approval` what waited for
+//! somebody's word; `content` is what is pushed, `conflict` what people must decide, `trace` what is left behind.
+
+mod approval;
+mod conflict;
+mod content;
+mod place;
+mod trace;
+
+use std::collections::BTreeSet;
+
+pub(crate) use approval::Carried;
+use conflict::Contested;
+use content::{canonical_keys, combine, enriched, fingerprint_of, is_empty};
+use domain::{
+    circuit::{MAX_BATCH, Permission},
+    credits::CostedOperation,
+    dfid::Dfid,
+    identifier::NewIdentifier,
+    ids::{CircuitId, OperationId, PendingItemId, WorkspaceId},
+    item::{Fingerprint, ItemContent, LocalItemStatus, PendingReason},
+    operation::OperationState,
+    problem::FieldError,
+    push::{PushFacts, PushOutcome, PushStatus, decide},
+};
+pub use place::MAX_WAITING;
+use place::{Target, no_longer_in_use};
+use serde_json::Value;
+use store::{
+    circuit_items::{self, CircuitItem, Operation},
+    circuits::{Circuit, Member},
+    items::{self, Known},
+    local_items::{self, LocalItem},
+};
+
+use crate::{App, AppError, Ctx, Record, Result, circuits::needs, local_items::check_content};
+
+/// How often a unit of work is tried again when another one took an identifier in between.
+pub(crate) const ATTEMPTS: usize = 4;
+
+/// What is pushed.
+#[derive(Clone, Debug)]
+pub struct PushLocal {
+    /// The local item.
+    pub local_id: String,
+    /// Identifiers beside the stored ones.
+    pub identifiers: Vec<NewIdentifier>,
+    /// Data beside the stored ones; here the request wins.
+    pub enriched_data: Option<Value>,
+}
+
+/// What became of it.
+#[derive(Clone, Debug)]
+pub struct Pushed {
+    /// The global id.
+    pub dfid: Dfid,
+    /// New, or known before.
+    pub status: PushStatus,
+    /// The operation.
+    pub operation_id: OperationId,
+    /// Where the operation stands.
+    pub operation_state: OperationState,
+    /// The local item, when it came from one.
+    pub local_id: Option<String>,
+    /// Whether this very push made something new (201) or repeated an earlier one (200).
+    pub created: bool,
+}
+
+/// What a push in a unit of work came to: done, or stopped by what people must resolve: a conflict, or no identifiers.
+enum Outcome {
+    Done(Pushed),
+    Conflict {
+        pending: PendingItemId,
+        dfids: BTreeSet<Dfid>,
+    },
+    Nameless {
+        pending: PendingItemId,
+        broken: Vec<FieldError>,
+    },
+}
+
+/// What a push works with once the rules are passed.
+struct Job<'a> {
+    circuit: &'a Circuit,
+    local_id: Option<&'a str>,
+    /// The DFID the local item has had so far.
+    mapped: Option<Dfid>,
+    content: &'a ItemContent,
+    keys: Vec<String>,
+    fingerprint: Option<Fingerprint>,
+}
+
+impl Job<'_> {
+    fn contested(&self, ctx: &Ctx) -> Contested<'_> {
+        Contested {
+            circuit: self.circuit.id,
+            workspace: ctx.workspace(),
+            by: ctx.user(),
+            local_id: self.local_id,
+            content: self.content,
+        }
+    }
+}
+
+/// The item a local item stands for, and its place in the circuit if it has one.
+struct Mapped {
+    dfid: Dfid,
+    owner: WorkspaceId,
+    place: Option<CircuitItem>,
+}
+
+impl App {
+    /// Pushes a local item into a circuit. Repeating the call is harmless.
+    pub async fn push_local(&self, ctx: &Ctx, circuit: CircuitId, push: &PushLocal) -> Result<Pushed> {
+        let asked = check_content(&push.identifiers, push.enriched_data.clone())?;
+        let mut attempt = 1;
+        loop {
+            match self.try_push_local(ctx, circuit, push, &asked).await {
+                Err(error) if attempt < ATTEMPTS && lost_race(&error) => attempt += 1,
+                other => return other,
+            }
+        }
+    }
+
+    async fn try_push_local(
+        &self,
+        ctx: &Ctx,
+        circuit: CircuitId,
+        push: &PushLocal,
+        asked: &ItemContent,
+    ) -> Result<Pushed> {
+        let tx = self.db().begin(&ctx.scope()).await?;
+        let work = async {
+            let (circuit, member) = self.circuit_in(&tx, ctx, circuit).await?;
+            self.push_local_in(&tx, ctx, &circuit, &member, push, asked).await
+        };
+        // A conflict is committed too: its pending item must be there.
+        self.settle(ctx, self.finish(work.await, tx).await).await?.done()
+    }
+
+    /// Pushes several local items. Each has a transaction of its own, or all share one (`atomic`).
+    pub async fn push_batch(
+        &self,
+        ctx: &Ctx,
+        circuit: CircuitId,
+        pushes: &[PushLocal],
+        atomic: bool,
+    ) -> Result<Vec<Result<Pushed>>> {
+        if pushes.is_empty() || pushes.len() > MAX_BATCH {
+            let message = format!("must have 1 to {MAX_BATCH} entries");
+            return Err(FieldError::new("items", "length", message).into());
+        }
+        if atomic {
+            return self.push_atomic(ctx, circuit, pushes).await;
+        }
+        self.circuit(ctx, circuit).await?;
+        let mut results = Vec::with_capacity(pushes.len());
+        for push in pushes {
+            results.push(self.push_local(ctx, circuit, push).await);
+        }
+        Ok(results)
+    }
+
+    async fn push_atomic(
+        &self,
+        ctx: &Ctx,
+        id: CircuitId,
+        pushes: &[PushLocal],
+    ) -> Result<Vec<Result<Pushed>>> {
+        let tx = self.db().begin(&ctx.scope()).await?;
+        let work = async {
+            let (circuit, member) = self.circuit_in(&tx, ctx, id).await?;
+            let mut done = Vec::with_capacity(pushes.len());
+            for (index, push) in pushes.iter().enumerate() {
+                let at = |error: AppError| error.with("item", index);
+                let asked = check_content(&push.identifiers, push.enriched_data.clone()).map_err(at)?;
+                let outcome = self
+                    .push_local_in(&tx, ctx, &circuit, &member, push, &asked)
+                    .await
+                    .map_err(at)?;
+                done.push(Ok(outcome.done_or_undone().map_err(at)?));
+            }
+            Ok(done)
+        };
+        self.settle(ctx, self.finish(work.await, tx).await).await
+    }
+
+    /// Explains a push that the workspace's credits do not cover.
+    async fn settle<T>(&self, ctx: &Ctx, outcome: Result<T>) -> Result<T> {
+        match outcome {
+            Ok(done) => Ok(done),
+            Err(error) => Err(self
+                .credits()
+                .explain_refusal(ctx, CostedOperation::Push, error)
+                .await),
+        }
+    }
+
+    async fn push_local_in(
+        &self,
+        tx: &db::Tx,
+        ctx: &Ctx,
+        circuit: &Circuit,
+        member: &Member,
+        push: &PushLocal,
+        asked: &ItemContent,
+    ) -> Result<Outcome> {
+        may_push(circuit, member)?;
+        let found = local_items::lock(tx, ctx.workspace(), &push.local_id).await?;
+        let local = found.ok_or_else(|| AppError::not_found("local item"))?;
+        if let Some(into) = &local.merged_into {
+            return Err(AppError::conflict(format!(
+                "this local item was merged into `{into}`: push that one"
+            )));
+        }
+        if local.status == LocalItemStatus::PendingApproval
+            && let Some(waiting) =
+                circuit_items::waiting_push(tx, circuit.id, ctx.workspace(), &local.local_id).await?
+        {
+            return self
+                .waits_already(tx, ctx, circuit, &waiting, &local, asked)
+                .await;
+        }
+        let mapped = self.mapped(tx, ctx, circuit, &local).await?;
+        let place = mapped.as_ref().and_then(|mapped| mapped.place.as_ref());
+        if let Some(place) = place.filter(|_| is_empty(asked)) {
+            let operation = circuit_items::operation(tx, circuit.id, place.operation_id).await?;
+            return Ok(Outcome::Done(again(place, operation, Some(&local.local_id))));
+        }
+        let content = combine(circuit, &local.content, asked);
+        let broken = circuit.rules.check(&content.identifiers);
+        if !broken.is_empty() && !content.identifiers.is_empty() {
+            return Err(AppError::invalid(broken));
+        }
+        let job = Job {
+            circuit,
+            local_id: Some(&local.local_id),
+            mapped: local.dfid,
+            content: &content,
+            keys: canonical_keys(&content.identifiers),
+            fingerprint: fingerprint_of(circuit, ctx.workspace(), &content)?,
+        };
+        if content.identifiers.is_empty() {
+            return self.refuse_nameless(tx, ctx, &job, broken).await;
+        }
+        let asked = combine(circuit, &ItemContent::default(), asked);
+        self.decide_push(tx, ctx, mapped.as_ref(), &asked, &job).await
+    }
+
+    async fn decide_push(
+        &self,
+        tx: &db::Tx,
+        ctx: &Ctx,
+        mapped: Option<&Mapped>,
+        asked: &ItemContent,
+        job: &Job<'_>,
+    ) -> Result<Outcome> {
+        let known = self.known(tx, ctx, job).await?;
+        let decision = decide(PushFacts {
+            rule_errors: Vec::new(),
+            mapping: mapped.map(|mapped| mapped.dfid),
+            known: known.iter().map(|known| known.dfid).collect(),
+            fingerprint: self.same_push(tx, ctx, job).await?,
+            approval_needed: job.circuit.approvals.push,
+        })?;
+        let status = decision.outcome.status();
+        let mut record = Record::new(self, ctx);
+        let own = ctx.workspace();
+        let (dfid, owner, kept) = match decision.outcome {
+            PushOutcome::Conflict { dfids } => {
+                let dfids = dfids.into_iter().collect();
+                return self.refuse_contested(tx, ctx, record, job, dfids).await;
+            }
+            PushOutcome::New => {
+                let dfid = self.new_dfid();
+                self.create(&mut record, ctx, dfid, job);
+                (dfid, own, None)
+            }
+            PushOutcome::SameFingerprint(dfid) => (dfid, own, None),
+            PushOutcome::AlreadyMapped(dfid) => {
+                let owner = mapped.map_or(own, |mapped| mapped.owner);
+                // What the local item says was added when it was mapped; said again it would undo later changes.
+                let pushed = if owner == own { asked } else { job.content };
+                let kept = match is_empty(asked) {
+                    true => None,
+                    false => {
+                        self.add_to(tx, ctx, &mut record, (owner, dfid), job, pushed)
+                            .await?
+                    }
+                };
+                (dfid, owner, kept)
+            }
+            PushOutcome::Enrich(dfid) => {
+                let found = known.iter().find(|one| one.dfid == dfid);
+                let owner = found.map_or(own, |one| one.owner_id);
+                let item = (owner, dfid);
+                let kept = self.add_to(tx, ctx, &mut record, item, job, job.content).await?;
+                (dfid, owner, kept)
+            }
+        };
+        let target = Target {
+            dfid,
+            owner,
+            status,
+            kept,
+        };
+        self.place(tx, ctx, record, target, job).await
+    }
+
+    async fn refuse_contested(
+        &self,
+        tx: &db::Tx,
+        ctx: &Ctx,
+        mut record: Record<'_>,
+        job: &Job<'_>,
+        dfids: BTreeSet<Dfid>,
+    ) -> Result<Outcome> {
+        let (reason, contested) = (PendingReason::ConflictingIdentifiers, job.contested(ctx));
+        let pending = self
+            .open_pending(tx, &mut record, reason, &contested, &dfids)
+            .await?;
+        tx.pipeline(record.steps).await?;
+        Ok(Outcome::Conflict { pending, dfids })
+    }
+
+    /// Without identifiers nobody could ever find the item again: somebody has to give it some.
+    async fn refuse_nameless(
+        &self,
+        tx: &db::Tx,
+        ctx: &Ctx,
+        job: &Job<'_>,
+        broken: Vec<FieldError>,
+    ) -> Result<Outcome> {
+        let mut record = Record::new(self, ctx);
+        let (reason, contested) = (PendingReason::NoIdentifiers, job.contested(ctx));
+        let pending = self
+            .open_pending(tx, &mut record, reason, &contested, &BTreeSet::new())
+            .await?;
+        tx.pipeline(record.steps).await?;
+        Ok(Outcome::Nameless { pending, broken })
+    }
+
+    /// Pushes an item that has a global id already: the caller's own.
+    pub async fn push_item(&self, ctx: &Ctx, circuit: CircuitId, dfid: Dfid) -> Result<Pushed> {
+        let tx = self.db().begin(&ctx.scope()).await?;
+        let outcome = self.push_item_in(&tx, ctx, circuit, dfid).await;
+        self.settle(ctx, self.finish(outcome, tx).await).await?.done()
+    }
+
+    async fn push_item_in(&self, tx: &db::Tx, ctx: &Ctx, circuit: CircuitId, dfid: Dfid) -> Result<Outcome> {
+        let (circuit, member) = self.circuit_in(tx, ctx, circuit).await?;
+        may_push(&circuit, &member)?;
+        let item = items::lock(tx, ctx.workspace(), dfid)
+            .await?
+            .ok_or_else(|| AppError::not_found("item"))?;
+        if !item.status.is_changeable() {
+            return Err(no_longer_in_use(&item));
+        }
+        if let Some(place) = circuit_items::find(tx, circuit.id, dfid).await? {
+            let operation = circuit_items::operation(tx, circuit.id, place.operation_id).await?;
+            return Ok(Outcome::Done(again(&place, operation, None)));
+        }
+        let content = combine(&circuit, &item.content()?, &ItemContent::default());
+        let broken = circuit.rules.check(&content.identifiers);
+        if !broken.is_empty() {
+            return Err(AppError::invalid(broken));
+        }
+        let job = Job {
+            circuit: &circuit,
+            local_id: None,
+            mapped: Some(dfid),
+            content: &content,
+            keys: canonical_keys(&content.identifiers),
+            fingerprint: None,
+        };
+        let record = Record::new(self, ctx);
+        let known = self.known(tx, ctx, &job).await?;
+        if known.iter().any(|one| one.dfid != dfid) {
+            let dfids = known.iter().map(|one| one.dfid).chain([dfid]).collect();
+            return self.refuse_contested(tx, ctx, record, &job, dfids).await;
+        }
+        let target = Target {
+            dfid,
+            owner: ctx.workspace(),
+            status: PushStatus::ExistingItemEnriched,
+            kept: None,
+        };
+        self.place(tx, ctx, record, target, &job).await
+    }
+
+    /// A push of this local item waits already. The same again is answered as it stands; more would pass by unseen.
+    async fn waits_already(
+        &self,
+        tx: &db::Tx,
+        ctx: &Ctx,
+        circuit: &Circuit,
+        waiting: &Operation,
+        local: &LocalItem,
+        asked: &ItemContent,
+    ) -> Result<Outcome> {
+        let said = match &waiting.content {
+            Some(content) => content.clone(),
+            None => match self.current_item(tx, ctx.workspace(), waiting.dfid).await? {
+                Some(item) => item.content()?,
+                None => ItemContent::default(),
+            },
+        };
+        let asked = combine(circuit, &ItemContent::default(), asked);
+        if enriched(true, &said, &asked)? != said {
+            return Err(AppError::conflict(format!(
+                "a push of this local item waits for approval with other content: cancel the operation {} first",
+                waiting.id
+            )));
+        }
+        Ok(Outcome::Done(Pushed {
+            dfid: waiting.dfid,
+            status: PushStatus::ExistingItemEnriched,
+            operation_id: waiting.id,
+            operation_state: waiting.state,
+            local_id: Some(local.local_id.clone()),
+            created: false,
+        }))
+    }
+
+    /// The item that an earlier push gave the local item.
+    async fn mapped(
+        &self,
+        tx: &db::Tx,
+        ctx: &Ctx,
+        circuit: &Circuit,
+        local: &LocalItem,
+    ) -> Result<Option<Mapped>> {
+        let Some(dfid) = local.dfid else {
+            return Ok(None);
+        };
+        if let Some(place) = circuit_items::find(tx, circuit.id, dfid).await? {
+            let owner = place.owner_id;
+            let place = Some(place);
+            return Ok(Some(Mapped { dfid, owner, place }));
+        }
+        let Some(item) = self.current_item(tx, ctx.workspace(), dfid).await? else {
+            return Err(AppError::conflict(format!(
+                "this local item stands for {dfid}, which is another workspace's or no longer in use: only its owner \
+                 brings it into further circuits"
+            )));
+        };
+        let place = match item.dfid == dfid {
+            true => None,
+            false => circuit_items::find(tx, circuit.id, item.dfid).await?,
+        };
+        Ok(Some(Mapped {
+            dfid: item.dfid,
+            owner: ctx.workspace(),
+            place,
+        }))
+    }
+
+    /// What is known within the circuit's reach: in the circuit, and in the caller's own workspace.
+    async fn known(&self, tx: &db::Tx, ctx: &Ctx, job: &Job<'_>) -> Result<Vec<Known>> {
+        if job.keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut known = circuit_items::known(tx, job.circuit.id, job.keys.clone()).await?;
+        known.extend(items::by_canonical(tx, ctx.workspace(), job.keys.clone()).await?);
+        Ok(known)
+    }
+
+    /// The item in use that an equal push of this workspace made, followed through merges. One that was deprecated is
+    /// not brought back: an equal push then makes a new item.
+    async fn same_push(&self, tx: &db::Tx, ctx: &Ctx, job: &Job<'_>) -> Result<Option<Dfid>> {
+        let Some(fingerprint) = job.fingerprint else {
+            return Ok(None);
+        };
+        let Some(dfid) = items::by_fingerprint(tx, ctx.workspace(), fingerprint).await? else {
+            return Ok(None);
+        };
+        let item = self.current_item(tx, ctx.workspace(), dfid).await?;
+        Ok(item.map(|item| item.dfid))
+    }
+}
+
+fn again(place: &CircuitItem, operation: Option<Operation>, local_id: Option<&str>) -> Pushed {
+    Pushed {
+        dfid: place.dfid,
+        status: PushStatus::ExistingItemEnriched,
+        operation_id: place.operation_id,
+        operation_state: operation.map_or(OperationState::Completed, |operation| operation.state),
+        local_id: local_id.map(str::to_owned),
+        created: false,
+    }
+}
+
+fn may_push(circuit: &Circuit, member: &Member) -> Result<()> {
+    needs(member, Permission::Push)?;
+    exchanges(circuit)
+}
+
+/// Refuses a circuit that is not active.
+pub(crate) fn exchanges(circuit: &Circuit) -> Result<()> {
+    if circuit.status.allows_exchange() {
+        return Ok(());
+    }
+    Err(AppError::conflict(format!(
+        "the circuit is {}: nothing can be pushed or pulled",
+        circuit.status
+    )))
+}
+
+/// Whether a push failed only because another one took its identifiers a moment before.
+pub(crate) fn lost_race(error: &AppError) -> bool {
+    matches!(
+        error.source,
+        Some(db::DbError::Unique { .. } | db::DbError::Retry { .. })
+    )
+}
