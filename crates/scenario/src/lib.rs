@@ -21,7 +21,7 @@ mod value;
 mod xpath;
 
 pub use diagnostic::{Diagnostic, Diagnostics};
-pub use outcome::{AssertOutcome, Call, EntryError, EntryOutcome, ErrorKind, Observer, Outcome};
+pub use outcome::{AssertOutcome, Call, EntryError, EntryOutcome, ErrorKind, Message, Observer, Outcome};
 pub use run::User;
 pub use scenario::{Directive, EntryInfo, Scenario, parse};
 pub use settings::{Count, Follow, HttpVersion, Settings};

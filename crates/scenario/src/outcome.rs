@@ -16,6 +16,11 @@ pub trait Observer: Send {
     fn call(&mut self, call: &Call<'_>) {
         let _ = call;
     }
+
+    /// Called once per message that a WebSocket conversation waited for, after the call that opened it.
+    fn message(&mut self, message: &Message) {
+        let _ = message;
+    }
 }
 
 /// Observes nothing.
@@ -43,6 +48,23 @@ pub struct Call<'a> {
     /// When the exchange began: before connecting, if that was needed.
     pub start: Instant,
     /// How long it took until the last byte, or until it failed.
+    pub took: Duration,
+}
+
+/// A message that was waited for on a WebSocket: `# @expect` or `# @await`.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Index of the entry that opened the WebSocket.
+    pub entry: usize,
+    /// Line of the comment that asked for it.
+    pub line: u32,
+    /// Try of the entry.
+    pub attempt: u32,
+    /// What came: its size in bytes and whether it was as asserted, or why nothing came.
+    pub result: Result<(usize, bool), Error>,
+    /// When the waiting began: after the last message sent, or after the last one received.
+    pub start: Instant,
+    /// How long it took until the message was there, or until it failed.
     pub took: Duration,
 }
 

@@ -96,6 +96,14 @@ impl Scenario {
         &self.inner.directives
     }
 
+    /// Whether the entry opens a WebSocket and talks on it.
+    pub fn opens_websocket(&self, entry: usize) -> bool {
+        self.inner
+            .entries
+            .get(entry)
+            .is_some_and(|e| e.websocket.is_some())
+    }
+
     pub(crate) fn entry(&self, index: usize) -> &syntax::Entry {
         &self.inner.entries[index]
     }

@@ -4,7 +4,8 @@
 use std::fmt::Write as _;
 
 use crate::syntax::{
-    Assert, Capture, Entry, EntryOption, File, OptionValue, Pos, Query, QueryKind, Setting, option_names,
+    Assert, Capture, Entry, EntryOption, File, OptionValue, Pos, Query, QueryKind, Setting, Step,
+    option_names,
 };
 
 /// How an option is treated.
@@ -195,13 +196,23 @@ pub(crate) struct Refusal {
 /// Finds every use of what is not supported.
 pub(crate) fn check(file: &File) -> Vec<Refusal> {
     let mut refused = Vec::new();
-    for Entry { request, response } in &file.entries {
+    for Entry {
+        request,
+        response,
+        websocket,
+    } in &file.entries
+    {
         refused.extend(request.options.iter().filter_map(check_option));
         if let Some(response) = response {
             let captures = response.captures.iter().map(|Capture { query, .. }| query);
             let asserts = response.asserts.iter().map(|Assert { query, .. }| query);
             refused.extend(captures.chain(asserts).filter_map(check_query));
         }
+        let steps = websocket.iter().flatten();
+        refused.extend(steps.filter_map(|step| match step {
+            Step::Send(_) => None,
+            Step::Expect(assert) | Step::Await(assert) => check_query(&assert.query),
+        }));
     }
     for (pos, text) in &file.comments {
         if text.contains("@cookie_storage_set:") {

@@ -1,6 +1,6 @@
 //! The OpenAPI 3.1 document, built from the registered routes and their types.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::problem::ErrorCode;
 use serde_json::{Map, Value, json};
@@ -16,9 +16,9 @@ use crate::{
 /// The document for these routes.
 #[must_use]
 pub fn document<'a>(version: &str, endpoints: impl IntoIterator<Item = &'a Endpoint>) -> Value {
-    let mut schemas = BTreeMap::new();
-    schemas.insert("Pagination".to_owned(), value(Pagination::schema()));
-    schemas.insert("Problem".to_owned(), problem_schema());
+    let mut schemas = Schemas::default();
+    schemas.add("Pagination".to_owned(), value(Pagination::schema()));
+    schemas.add("Problem".to_owned(), problem_schema());
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     for endpoint in endpoints {
         let operation = operation(endpoint, &mut schemas);
@@ -31,12 +31,38 @@ pub fn document<'a>(version: &str, endpoints: impl IntoIterator<Item = &'a Endpo
         "openapi": "3.1.0",
         "info": {"title": "Farmgate", "version": version},
         "paths": paths,
-        "components": {"schemas": schemas, "securitySchemes": {
+        "components": {"schemas": schemas.known, "securitySchemes": {
             "bearer": {"type": "http", "scheme": "bearer"},
             "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
             "session": {"type": "apiKey", "in": "cookie", "name": "session"},
         }},
     })
+}
+
+/// Names under which two different types are documented, one of them therefore wrongly. A test keeps this empty.
+#[must_use]
+pub fn clashes<'a>(endpoints: impl IntoIterator<Item = &'a Endpoint>) -> Vec<String> {
+    let mut schemas = Schemas::default();
+    for endpoint in endpoints {
+        operation(endpoint, &mut schemas);
+    }
+    schemas.clashes.into_iter().collect()
+}
+
+/// The documented types by name.
+#[derive(Default)]
+struct Schemas {
+    known: BTreeMap<String, Value>,
+    clashes: BTreeSet<String>,
+}
+
+impl Schemas {
+    fn add(&mut self, name: String, schema: Value) {
+        if self.known.get(&name).is_some_and(|known| *known != schema) {
+            self.clashes.insert(name.clone());
+        }
+        self.known.insert(name, schema);
+    }
 }
 
 fn value(schema: impl serde::Serialize) -> Value {
@@ -58,15 +84,17 @@ fn problem_schema() -> Value {
     })
 }
 
-fn operation(endpoint: &Endpoint, schemas: &mut BTreeMap<String, Value>) -> Value {
+fn operation(endpoint: &Endpoint, schemas: &mut Schemas) -> Value {
     let docs = &endpoint.operation;
     let mut responses = Map::new();
     for (status, content) in &docs.answers {
-        let mut answer = Map::from_iter([("description".to_owned(), json!("success"))]);
-        if let Some(content) = content_of(*content, schemas) {
-            answer.insert("content".to_owned(), content);
+        let answer = responses
+            .entry(status.to_string())
+            .or_insert_with(|| json!({"description": "success"}));
+        // A status may come with several media types.
+        for (media, schema) in content_of(*content, schemas).unwrap_or_default() {
+            answer["content"][media] = schema;
         }
-        responses.insert(status.to_string(), answer.into());
     }
     let problem = json!({"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}});
     for code in problems(endpoint) {
@@ -84,7 +112,7 @@ fn operation(endpoint: &Endpoint, schemas: &mut BTreeMap<String, Value>) -> Valu
     let bodies: Map<_, _> = docs
         .request
         .iter()
-        .filter_map(|c| content_of(*c, schemas)?.as_object().cloned())
+        .filter_map(|c| content_of(*c, schemas))
         .flatten()
         .collect();
     if !bodies.is_empty() {
@@ -96,35 +124,73 @@ fn operation(endpoint: &Endpoint, schemas: &mut BTreeMap<String, Value>) -> Valu
     operation
 }
 
-fn content_of(content: Content, schemas: &mut BTreeMap<String, Value>) -> Option<Value> {
+/// The schema by media type; nothing where there is no body.
+fn content_of(content: Content, schemas: &mut Schemas) -> Option<Map<String, Value>> {
     let mut refer = |of: crate::operation::SchemaOf| {
         let name = (of.name)().into_owned();
-        schemas.insert(name.clone(), value((of.schema)()));
+        schemas.add(name.clone(), value((of.schema)()));
         let mut others = Vec::new();
         (of.others)(&mut others);
-        schemas.extend(others.into_iter().map(|(name, schema)| (name, value(schema))));
+        for (name, schema) in others {
+            schemas.add(name, value(schema));
+        }
         json!({"$ref": format!("#/components/schemas/{name}")})
     };
-    match content {
-        Content::Nothing => None,
-        Content::Json(of) => Some(json!({"application/json": {"schema": refer(of)}})),
-        Content::Media(media) => Some(json!({media: {}})),
-        Content::Page(of) => Some(json!({"application/json": {"schema": {
+    let json = |schema| ("application/json".to_owned(), json!({"schema": schema}));
+    let one = match content {
+        Content::Nothing => return None,
+        Content::Json(of) => json(refer(of)),
+        Content::Media(media) => (media.to_owned(), json!({})),
+        Content::Page(of) => json(json!({
             "type": "object", "required": ["data", "pagination"], "properties": {
                 "data": {"type": "array", "items": refer(of)},
                 "pagination": {"$ref": "#/components/schemas/Pagination"},
                 "total": {"type": "integer"},
             },
-        }}})),
+        })),
+    };
+    Some(Map::from_iter([one]))
+}
+
+/// What a text looks like that stands for a DFID: the letters that are read as others included. The check characters
+/// are beyond a pattern.
+const DFID: &str = "^[Dd][Ff][Ii][Dd]-[0-9OoIiLl]{8}-[0-9A-TV-Za-tv-z]{10}-[0-9A-TV-Za-tv-z]{2}$";
+/// What `ETag` gave, or `*`.
+const IF_MATCH: &str = "^(\\*|\"[0-9]{1,19}\")$";
+const IDEMPOTENCY_KEY: &str = "^[!-~]{1,255}$";
+const CURSOR: &str = "^[A-Za-z0-9_-]+$";
+
+/// The schema of a parameter that is a text: its name means the same on every route.
+fn form(name: &str) -> Value {
+    match name {
+        "dfid" => json!({"type": "string", "pattern": DFID}),
+        "local_id" => json!({"type": "string", "pattern": "^[A-Za-z0-9_.:-]{1,128}$"}),
+        "cursor" => json!({"type": "string", "pattern": CURSOR}),
+        "from" | "to" | "since" => json!({"type": "string", "format": "date-time"}),
+        "If-Match" => json!({"type": "string", "pattern": IF_MATCH}),
+        "Idempotency-Key" => json!({"type": "string", "pattern": IDEMPOTENCY_KEY}),
+        name if name == "id" || name.ends_with("_id") => json!({"type": "string", "format": "uuid"}),
+        _ => json!({"type": "string"}),
     }
 }
 
+/// A query parameter from its type: a bare text gets the form that its name stands for.
+fn query_parameter(parameter: &utoipa::openapi::path::Parameter) -> Value {
+    let mut parameter = value(parameter);
+    let schema = &parameter["schema"];
+    let bare = schema == &json!({"type": "string"}) || schema == &json!({"type": ["string", "null"]});
+    if let (true, Some(name)) = (bare, parameter["name"].as_str()) {
+        parameter["schema"] = form(name);
+    }
+    parameter
+}
+
 fn parameters(endpoint: &Endpoint) -> Vec<Value> {
-    let text = |name: &str, place: &str, required: bool| json!({"name": name, "in": place, "required": required, "schema": {"type": "string"}});
+    let text = |name: &str, place: &str, required: bool| json!({"name": name, "in": place, "required": required, "schema": form(name)});
     let mut list: Vec<Value> = param_names(endpoint.path)
         .map(|name| text(name, "path", true))
         .collect();
-    list.extend(endpoint.operation.parameters.iter().map(value));
+    list.extend(endpoint.operation.parameters.iter().map(query_parameter));
     if endpoint.operation.paged {
         let number = |name: &str, least: u32, most: u32| json!({"name": name, "in": "query", "schema": {"type": "integer", "minimum": least, "maximum": most}});
         list.push(number("limit", 1, domain::page::MAX_LIMIT));

@@ -164,7 +164,7 @@ impl Served {
                 page,
             );
         let shown = about("Shows the metrics")
-            .returns_media(200, "text/plain")
+            .returns_media(200, "application/openmetrics-text")
             .returns::<Value>(200);
         let admins = Policy::platform_admin(Some(ApiScope::AdminRead)).rate(RateClass::Exempt);
         match metrics {

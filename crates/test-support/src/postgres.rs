@@ -45,6 +45,8 @@ impl Settings {
 /// A running private PostgreSQL; it ends when this is dropped, or when the process ends.
 pub struct Cluster {
     server: Server,
+    /// The process that was killed last.
+    killed: String,
 }
 
 impl Cluster {
@@ -76,16 +78,75 @@ impl Cluster {
             primary.to_owned(),
         ];
         arguments.extend_from_slice(settings);
-        let mut server = Server::start(include_str!("postgres.sh"), &arguments, ordinary_user());
-        let status = server.folder.join("data/postmaster.pid");
-        let ready = || {
-            std::fs::read_to_string(&status)
-                .is_ok_and(|text| text.lines().nth(7).is_some_and(|l| l.trim() == "ready"))
+        let server = Server::start(include_str!("postgres.sh"), &arguments, ordinary_user());
+        let mut cluster = Self {
+            server,
+            killed: String::new(),
         };
-        server
+        cluster.wait();
+        cluster
+    }
+
+    /// Waits until a server that was not killed is ready.
+    fn wait(&mut self) {
+        let status = self.status_file();
+        let ready = || {
+            std::fs::read_to_string(&status).is_ok_and(|text| {
+                let mut lines = text.lines();
+                lines.next().is_some_and(|pid| pid != self.killed)
+                    && lines.nth(6).is_some_and(|line| line.trim() == "ready")
+            })
+        };
+        self.server
             .wait(ready)
             .unwrap_or_else(|log| panic!("PostgreSQL did not start: {log}"));
-        Self { server }
+    }
+
+    /// Written by the server: its process in the first line, whether it is ready in the eighth.
+    fn status_file(&self) -> PathBuf {
+        self.server.folder.join("data/postmaster.pid")
+    }
+
+    /// Kills all of its processes with SIGKILL; what they left waits for [`restart`](Self::restart).
+    ///
+    /// # Panics
+    /// If they cannot be found or killed.
+    pub fn kill(&mut self) {
+        let status = std::fs::read_to_string(self.status_file());
+        let status = status.unwrap_or_else(|error| panic!("no server to kill: {error}"));
+        self.killed = status.lines().next().unwrap_or_default().to_owned();
+        self.tell("down");
+        // Stopped, it starts no other process while its children are listed.
+        signal("STOP", std::slice::from_ref(&self.killed));
+        let mut all = children(&self.killed);
+        all.push(self.killed.clone());
+        signal("KILL", &all);
+    }
+
+    /// Starts it again on the data that its killed processes left.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn restart(&mut self) {
+        self.tell("up");
+        self.wait();
+    }
+
+    /// Leaves a word for the script that runs the server.
+    fn tell(&self, word: &str) {
+        let told = std::fs::write(self.server.folder.join(word), "");
+        told.unwrap_or_else(|error| panic!("cannot tell the server's script: {error}"));
+    }
+
+    /// Makes a database, and gives its address for the ordinary user, who owns it.
+    ///
+    /// # Panics
+    /// If that fails.
+    #[must_use]
+    pub fn create_database(&self, name: &str) -> String {
+        let made = sql(&self.url("postgres"), &format!("create database {name}"));
+        made.unwrap_or_else(|error| panic!("cannot create the database {name}: {error}"));
+        self.url(name)
     }
 
     /// The address of one of its databases, for an ordinary user who may create databases and roles.
@@ -100,6 +161,26 @@ impl Cluster {
         let socket = self.server.folder.to_string_lossy().replace('/', "%2F");
         format!("postgres://{user}@{socket}/{database}")
     }
+}
+
+/// Sends a signal; a process that is gone already needs none.
+fn signal(name: &str, processes: &[String]) {
+    let text = format!("kill -{name} {} 2>/dev/null || true", processes.join(" "));
+    let sent = Command::new("sh").args(["-c", &text]).status();
+    sent.unwrap_or_else(|error| panic!("cannot start a shell: {error}"));
+}
+
+/// The processes that this one started.
+fn children(parent: &str) -> Vec<String> {
+    let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let parent_of = |path: &Path| -> Option<String> {
+        let status = std::fs::read_to_string(path.join("stat")).ok()?;
+        // `PID (NAME) STATE PARENT ..`, and the name may hold anything.
+        Some(status.rsplit_once(')')?.1.split_whitespace().nth(1)?.to_owned())
+    };
+    all.filter(|entry| parent_of(&entry.path()).is_some_and(|found| found == parent))
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect()
 }
 
 /// The server of this test process, or the one the environment names (`FARMGATE_TEST_PG`): the address of its

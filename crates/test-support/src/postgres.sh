@@ -27,14 +27,23 @@ else
     fi
     cp -a "$template" "$run/data"
 fi
-"$bin/postgres" -D "$run/data" -k "$run" -c listen_addresses= "$@" </dev/null 3<&- 5>&- &
-server=$!
+# The shell that waits for the end, and the loop: whichever comes second sees what the other one wrote.
 (
     cat <&3 >/dev/null
     touch "$run/ended"
-    kill -QUIT "$server"
+    kill -QUIT "$(cat "$run/pid")"
     exit 0
 ) 5>&- &
-wait "$server" || true
+while :; do
+    "$bin/postgres" -D "$run/data" -k "$run" -c listen_addresses= "$@" </dev/null 3<&- 5>&- &
+    echo $! >"$run/pid"
+    [ ! -e "$run/ended" ] || kill -QUIT $!
+    wait $! || true
+    # A test that kills the server says so first, and says when it wants the server back.
+    [ -e "$run/down" ] || break
+    while [ ! -e "$run/up" ] && [ ! -e "$run/ended" ]; do sleep 0.02; done
+    [ ! -e "$run/ended" ] || break
+    rm "$run/down" "$run/up"
+done
 # An error, unless the end of the input stopped it.
 [ -e "$run/ended" ]

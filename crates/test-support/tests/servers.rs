@@ -1,9 +1,10 @@
 //! The servers start, give each test a database of its own, and go away.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use db::migrate::Migration;
-use db::{Engine, Scope, args};
+use db::{Db, DbConfig, Engine, Micros, NoObserver, Scope, args};
 use test_support::{Cluster, Settings, migrated, redis};
 
 db::statements! {
@@ -29,6 +30,26 @@ fn a_cluster_leaves_nothing_behind() {
     assert!(Path::new(&folder).exists(), "{folder}");
     drop(cluster);
     assert!(!Path::new(&folder).exists(), "{folder}");
+}
+
+#[tokio::test]
+async fn a_killed_cluster_comes_back_with_what_was_committed() {
+    let mut cluster = Cluster::start(Settings::Durable);
+    let config = DbConfig::postgres(cluster.create_database("killed"));
+    db::migrate::up(&config, MIGRATIONS, Micros(0)).await.unwrap();
+    let opened = Db::open(config.clone(), Arc::new(NoObserver)).await.unwrap();
+    opened
+        .execute(&Scope::system(), INSERT, args![7_i64])
+        .await
+        .unwrap();
+    cluster.kill();
+    assert!(
+        opened.all(&Scope::system(), LIST, args![]).await.is_err(),
+        "nobody answers"
+    );
+    cluster.restart();
+    let again = Db::open(config, Arc::new(NoObserver)).await.unwrap();
+    assert_eq!(again.all(&Scope::system(), LIST, args![]).await.unwrap().len(), 1);
 }
 
 #[test]

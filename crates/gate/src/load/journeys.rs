@@ -1,16 +1,20 @@
 //! Users that run scenario files: one cookie jar and one set of connections each, figures per request and per journey.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use scenario::{
-    Call, Directive, EntryOutcome, ErrorKind, Observer, Outcome, Scenario, Settings, User, Value,
+    Call, Directive, EntryOutcome, ErrorKind, Message, Observer, Outcome, Scenario, Settings, User, Value,
 };
 
 use super::crew::{Crew, Turn, VirtualUser};
 use super::single::reason;
 use crate::measure::{Answer, Reason, Sample, Tag, TagKind};
+
+/// Characters kept of what was wrong with an answer.
+const MOST_SHOWN: usize = 300;
 
 /// Rows of variables from a data file; each turn takes the next, from the beginning again after the last.
 #[derive(Clone, Debug, Default)]
@@ -87,10 +91,13 @@ struct Shared {
     tags: Vec<Tag>,
     /// Tag of each journey's first entry.
     first: Vec<u16>,
+    /// Tag of the messages of each journey's entries that open a WebSocket: journey, entry.
+    messages: BTreeMap<(usize, usize), u16>,
 }
 
 impl JourneyCrew {
-    /// A crew for these journeys. Tags are the journeys in order, then the entries of each in order.
+    /// A crew for these journeys. Tags are the journeys in order, then the entries of each in order, then the messages
+    /// of each entry that opens a WebSocket.
     pub fn new(journeys: Vec<Journey>, settings: Settings) -> Self {
         let tag = |kind, journey: &Journey, name: String| Tag {
             kind,
@@ -110,7 +117,20 @@ impl JourneyCrew {
                     .map(|n| tag(TagKind::Request, journey, n)),
             );
         }
+        let mut messages = BTreeMap::new();
+        for (index, journey) in journeys.iter().enumerate() {
+            let names = request_names(&journey.scenario);
+            for (entry, name) in names
+                .iter()
+                .enumerate()
+                .filter(|(i, _)| journey.scenario.opens_websocket(*i))
+            {
+                messages.insert((index, entry), tags.len() as u16);
+                tags.push(tag(TagKind::Request, journey, format!("{name} (messages)")));
+            }
+        }
         Self(Arc::new(Shared {
+            messages,
             journeys,
             settings: Arc::new(settings),
             tags,
@@ -162,6 +182,8 @@ struct Note {
     status: u16,
     bytes: u64,
     failed: Option<Reason>,
+    /// Of a message on a WebSocket: whether it was as asserted. `None` for an HTTP exchange.
+    message: Option<bool>,
 }
 
 #[derive(Default)]
@@ -188,6 +210,24 @@ impl Observer for Notes {
             status,
             bytes,
             failed,
+            message: None,
+        });
+    }
+
+    fn message(&mut self, message: &Message) {
+        let (bytes, ok, failed) = match &message.result {
+            Ok((bytes, ok)) => (*bytes as u64, *ok, None),
+            Err(error) => (0, false, Some(reason(error.reason))),
+        };
+        self.0.push(Note {
+            entry: message.entry,
+            attempt: message.attempt,
+            start: message.start,
+            took: message.took,
+            status: 0,
+            bytes,
+            failed,
+            message: Some(ok),
         });
     }
 }
@@ -225,15 +265,20 @@ impl JourneyUser {
                 .iter()
                 .take_while(|n| n.entry == row.index && n.attempt == row.attempt)
                 .count();
+            let messages = self.shared.messages.get(&(turn.journey, row.index));
             for (index, note) in notes[..mine].iter().enumerate() {
                 let is_last = index + 1 == mine;
+                let tag = messages.filter(|_| note.message.is_some()).unwrap_or(&tag);
                 self.file(
                     turn,
-                    tag,
+                    *tag,
                     note,
                     position + index == 0,
                     answer_of(note, is_last, row),
                 );
+            }
+            if !row.ok() {
+                turn.sink.example(tag, || what_was_wrong(row));
             }
             if mine == 0 && row.error.is_some() {
                 turn.sink.record(&unsent(turn, tag, row));
@@ -281,12 +326,31 @@ impl JourneyUser {
 }
 
 /// A redirection that was followed is an answer as it should be; the last exchange of a try carries its asserts.
+/// A message carries its own; the exchange that opened its WebSocket was as it should be, or there were no messages.
 fn answer_of(note: &Note, is_last: bool, row: &EntryOutcome) -> Answer {
     match note.failed {
         Some(reason) => Answer::None(reason),
+        None if note.message == Some(true) => Answer::Ok,
         None if is_last && !row.ok() => Answer::NotOk,
         None => Answer::Ok,
     }
+}
+
+/// The first assert that did not hold, or what kept the entry from being carried out.
+fn what_was_wrong(row: &EntryOutcome) -> String {
+    let failed = row.asserts.iter().find(|assert| !assert.ok);
+    let text = match (&row.error, failed) {
+        (Some(error), _) => format!("line {}: {}", error.line, error.message),
+        (None, Some(assert)) => format!(
+            "line {}: {}: expected {}, came {}",
+            assert.line, assert.text, assert.expected, assert.actual
+        ),
+        (None, None) => String::new(),
+    };
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(MOST_SHOWN)
+        .collect()
 }
 
 fn unsent(turn: &Turn<'_>, tag: u16, row: &EntryOutcome) -> Sample {

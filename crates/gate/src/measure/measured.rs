@@ -1,5 +1,7 @@
 //! Everything a run measured, by phase and tag, and the questions thresholds and reports ask of it.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +59,8 @@ pub struct Measured {
     pub warmup: Vec<bool>,
     /// Seconds each phase has run so far.
     pub seconds: Vec<f64>,
+    /// By tag: what was wrong with the first answer that was not as asserted.
+    pub examples: BTreeMap<usize, String>,
     cells: Vec<Option<Box<Cell>>>,
 }
 
@@ -71,6 +75,7 @@ impl Measured {
             phases,
             warmup,
             seconds,
+            examples: BTreeMap::new(),
             cells,
         }
     }
@@ -79,6 +84,11 @@ impl Measured {
     pub fn absorb(&mut self, recorder: &Recorder) {
         for (phase, tag, cell) in recorder.cells() {
             self.add(phase, tag, cell);
+        }
+        for (tag, what) in &recorder.examples {
+            self.examples
+                .entry(usize::from(*tag))
+                .or_insert_with(|| what.clone());
         }
     }
 

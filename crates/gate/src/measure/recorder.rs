@@ -1,5 +1,6 @@
 //! Where a generator thread writes its samples, and from which the collector takes them without stopping the thread.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub struct Recorder {
     cells: Vec<Option<Box<Cell>>>,
     /// Delay between the instant a request was due and the generator attending to it.
     pub lag: Latency,
+    /// By tag: what was wrong with the first answer that was not as asserted.
+    pub examples: BTreeMap<u16, String>,
 }
 
 impl Recorder {
@@ -40,6 +43,7 @@ impl Recorder {
             tags,
             cells,
             lag: Latency::default(),
+            examples: BTreeMap::new(),
         }
     }
 
@@ -67,6 +71,7 @@ impl Recorder {
             }
         }
         self.lag.clear();
+        self.examples.clear();
     }
 }
 
@@ -90,6 +95,13 @@ impl Sink {
     /// Counts the generator's own delay for one request.
     pub fn lag(&self, lag: Duration) {
         self.with(|recorder| recorder.lag.record(micros(lag)));
+    }
+
+    /// Keeps what was wrong with an answer, if nothing of this tag is kept yet.
+    pub fn example(&self, tag: u16, what: impl FnOnce() -> String) {
+        self.with(|recorder| {
+            recorder.examples.entry(tag).or_insert_with(what);
+        });
     }
 
     /// Exchanges what was recorded for `spare`, which must be empty.

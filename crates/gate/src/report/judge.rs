@@ -5,6 +5,9 @@ use crate::load::Ended;
 use crate::threshold::{Held, Threshold};
 use crate::verdict::Verdict;
 
+/// Requests of which a wrong answer is shown among the reasons; the report has all.
+const MOST_EXAMPLES: usize = 3;
+
 impl LoadReport {
     /// The verdict and its reasons; see `docs/load-model.md` for the rules.
     pub fn judge(&self, thresholds: &[Threshold]) -> (Verdict, Vec<String>) {
@@ -40,10 +43,40 @@ impl LoadReport {
             };
             reasons.push(format!("{} {word}: {}", held.threshold, held.shown));
         }
+        if verdict == Verdict::Fail {
+            reasons.extend(self.what_was_wrong());
+        }
         if let Some(why) = self.generator.disturbed.as_ref().filter(|_| slow.is_none()) {
             reasons.push(format!("latencies look worse than they were: {why}"));
         }
         (verdict, reasons)
+    }
+
+    /// What went wrong with requests: how often in which way, and the first time of each.
+    fn what_was_wrong(&self) -> Vec<String> {
+        let statuses = self.total.status.iter().filter(|(status, _)| **status >= 400);
+        let ways: Vec<String> = statuses
+            .map(|(status, count)| format!("status {status}: {count}"))
+            .chain(
+                self.total
+                    .no_answer
+                    .iter()
+                    .map(|(why, count)| format!("{}: {count}", why.words())),
+            )
+            .collect();
+        let seen = (!ways.is_empty()).then(|| format!("seen: {}", ways.join(", ")));
+        let first = self
+            .examples
+            .iter()
+            .take(MOST_EXAMPLES)
+            .filter_map(|(tag, what)| {
+                let tag = self.tags.get(*tag)?;
+                Some(format!(
+                    "first wrong answer of {}/{}: {what}",
+                    tag.scenario, tag.name
+                ))
+            });
+        seen.into_iter().chain(first).collect()
     }
 
     /// The thresholds with the verdicts that count; one that cannot be read any more counts as it was written.

@@ -116,6 +116,9 @@ fn join(loads: &[&LoadReport]) -> Result<Run, BadMerge> {
     let first = loads[0];
     let phases = first.phases.iter().map(|p| (p.0.clone(), p.1)).collect();
     let mut measured = Measured::new(first.tags.clone(), phases);
+    for (tag, what) in loads.iter().flat_map(|load| load.examples.iter()) {
+        measured.examples.entry(*tag).or_insert_with(|| what.clone());
+    }
     let mut lag = Latency::default();
     let mut generator = GeneratorReport::default();
     let mut series = Series::default();

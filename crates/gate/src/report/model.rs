@@ -194,6 +194,9 @@ pub struct LoadReport {
     pub lag_histogram: String,
     /// Figures of the server.
     pub server: Option<ServerSeries>,
+    /// Of each request that was answered otherwise than asserted: the first time, as index of the tag and words.
+    #[serde(default)]
+    pub examples: Vec<(usize, String)>,
 }
 
 /// Counts and latencies of one tag in one phase.
@@ -253,6 +256,7 @@ impl LoadReport {
             generator: run.generator.clone(),
             lag_histogram: run.lag.encode(),
             server,
+            examples: measured.examples.clone().into_iter().collect(),
         }
     }
 }

@@ -157,8 +157,10 @@ impl Connect {
 }
 
 /// A socket, encrypted or not.
-pub(super) enum Stream {
+pub(crate) enum Stream {
+    /// Plain text.
     Plain(TcpStream),
+    /// TLS.
     Tls(Box<TlsStream<TcpStream>>),
 }
 

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::connect::Connect;
+use bytes::BytesMut;
+
+use super::connect::{Connect, Stream};
 use super::error::{Error, Reason};
 use super::h1::Http1;
 use super::h2::Http2;
@@ -130,6 +132,15 @@ impl Connection {
     /// The server's certificate as DER, over TLS.
     pub fn certificate(&self) -> Option<&[u8]> {
         self.certificate.as_deref()
+    }
+
+    /// The socket after an answer 101, with what was already read of the protocol that was switched to.
+    /// `None` over HTTP/2, which has no such answer.
+    pub(crate) fn into_upgraded(self) -> Option<(Stream, BytesMut)> {
+        match self.protocol {
+            Protocol::Http1(http1) => Some(http1.into_parts()),
+            Protocol::Http2(_) => None,
+        }
     }
 
     /// Whether HTTP/2 is spoken.

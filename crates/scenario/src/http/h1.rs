@@ -66,7 +66,7 @@ impl Http1 {
             return Err(unsent.err().unwrap_or_else(Error::closed));
         }
         let first_byte = start.elapsed();
-        let head = self.read_final_head(limits).await?;
+        let head = self.read_final_head(request, limits).await?;
         let framing = framing(request.method(), &head)?;
         let body = match framing {
             Framing::Length(length) => self.read_length(length, limits.max_body).await?,
@@ -74,6 +74,7 @@ impl Http1 {
             Framing::UntilClose => self.read_until_close(limits.max_body).await?,
         };
         let keep = unsent.is_ok()
+            && head.status != 101
             && framing != Framing::UntilClose
             && self.buffer.is_empty()
             && keeps_alive(request, &head);
@@ -152,11 +153,17 @@ impl Http1 {
         }
     }
 
-    /// Skips interim answers (1xx); a switch of protocols was never asked for.
-    async fn read_final_head(&mut self, limits: &Limits) -> Result<Head, Error> {
+    /// The socket, and what of the other protocol was read with the answer that switched to it.
+    pub(super) fn into_parts(self) -> (Stream, BytesMut) {
+        (self.stream, self.buffer)
+    }
+
+    /// Skips interim answers (1xx). A switch of protocols is final, if it was asked for.
+    async fn read_final_head(&mut self, request: &Request, limits: &Limits) -> Result<Head, Error> {
         loop {
             let head = self.read_head(limits.max_head).await?;
             match head.status {
+                101 if request.header("upgrade").is_some() => return Ok(head),
                 101 => {
                     return Err(Error::new(
                         Reason::Protocol,
@@ -310,7 +317,7 @@ fn small(position: usize) -> u32 {
 }
 
 fn framing(method: &str, head: &Head) -> Result<Framing, Error> {
-    if method == "HEAD" || matches!(head.status, 204 | 304) {
+    if method == "HEAD" || matches!(head.status, 101 | 204 | 304) {
         return Ok(Framing::Length(0));
     }
     if let Some(encoding) = head.headers.get("transfer-encoding") {

@@ -18,6 +18,7 @@ mod response;
 mod target;
 pub(crate) mod tls;
 
+pub(crate) use connect::Stream;
 pub use connect::{Connect, Family, Override};
 pub use connection::{Connection, Limits};
 pub use error::{Error, Reason};

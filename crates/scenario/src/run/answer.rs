@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use encoding_rs::Encoding;
 
-use crate::http::Response;
 use crate::http::decode::{DecodeError, decode};
+use crate::http::{Connection, Response};
 use crate::markup::{Document, parse_html, parse_xml};
 use crate::value::{Value, parse_json};
 
@@ -18,6 +18,8 @@ pub(super) struct Exchange {
     /// Absolute, normalised.
     pub(super) url: String,
     pub(super) peer: String,
+    /// The connection, if the answer switched it to another protocol.
+    pub(super) upgraded: Option<Connection>,
 }
 
 /// The last answer, and those that led to it.

@@ -35,7 +35,7 @@ impl Looking<'_> {
         )
     }
 
-    fn failed(&self, failure: &Failure, pos: Pos, text: &str) -> AssertOutcome {
+    pub(super) fn failed(&self, failure: &Failure, pos: Pos, text: &str) -> AssertOutcome {
         self.row(
             pos,
             text.to_string(),
@@ -131,7 +131,7 @@ impl Looking<'_> {
         Ok(self.compared(pos, "body", ok, &shown, &actual))
     }
 
-    async fn assert_row(&self, assert: &Assert) -> Run<AssertOutcome> {
+    pub(super) async fn assert_row(&self, assert: &Assert) -> Run<AssertOutcome> {
         let found = self.query(&assert.query)?;
         let value = match (found, assert.filters.first()) {
             (None, Some(first)) => {

@@ -6,11 +6,12 @@ use super::User;
 use super::answer::Answer;
 use super::captures::capture;
 use super::exchange::Place;
-use super::failure::{Failure, Run};
+use super::failure::Run;
 use super::options::Options;
 use super::query::Looking;
 use super::request::draft;
 use super::template::Scope;
+use super::websocket::{Conversation, Handshake};
 use crate::outcome::{EntryOutcome, Observer};
 use crate::scenario::Scenario;
 use crate::settings::Count;
@@ -78,13 +79,17 @@ impl<'a> Entry<'a> {
             user.jar.clear();
         }
         let section = &self.tree().request.options;
-        if section.is_empty() {
+        let is_websocket = self.tree().websocket.is_some();
+        if section.is_empty() && !is_websocket {
             return Ok(user.base.clone());
         }
-        let options = user
+        let mut options = user
             .base
             .with_section(section, &user.settings, &mut user.variables)
             .await?;
+        if is_websocket {
+            options.only_http1();
+        }
         Ok(Arc::new(options))
     }
 
@@ -132,18 +137,23 @@ impl<'a> Entry<'a> {
             variables: &user.variables,
             settings: &settings,
         };
-        let draft = draft(scope, &entry.request, options).await?;
+        let mut draft = draft(scope, &entry.request, options).await?;
+        let handshake = entry
+            .websocket
+            .as_ref()
+            .map(|_| Handshake::begin(&settings, &mut draft));
         let place = Place {
             request: &entry.request,
             entry: self.index,
             attempt: row.attempt,
         };
-        let chain = user
+        let mut chain = user
             .exchanges(draft, options, place, seen, &mut row.calls)
             .await?;
         let Some(spec) = &entry.response else {
             return Ok(());
         };
+        let upgraded = chain.last_mut().and_then(|exchange| exchange.upgraded.take());
         let answer = Answer::new(&chain, settings.limits.max_body);
         let coerce = options.jsonpath_coercion;
         let scope = Scope {
@@ -172,6 +182,20 @@ impl<'a> Entry<'a> {
         .asserts(spec)
         .await;
         row.asserts.extend(more);
-        Ok::<(), Failure>(())
+        let (Some(handshake), Some(steps)) = (handshake, &entry.websocket) else {
+            return Ok(());
+        };
+        if row.asserts.iter().any(|assert| !assert.ok) {
+            return Ok(());
+        }
+        let socket = handshake.end(answer.last(), upgraded, &settings.limits, entry.request.url.pos)?;
+        let talk = Conversation {
+            opened: answer.last(),
+            scope,
+            coerce,
+            wait: options.max_time,
+            place,
+        };
+        talk.carry_out(socket, steps, seen, &mut row.asserts).await
     }
 }

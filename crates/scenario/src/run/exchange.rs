@@ -106,6 +106,7 @@ impl User {
             response: delivery.response,
             url,
             peer,
+            upgraded: delivery.upgraded,
         })
     }
 }

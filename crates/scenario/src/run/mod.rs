@@ -17,6 +17,7 @@ mod request;
 mod template;
 mod transport;
 mod variables;
+mod websocket;
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -58,6 +58,15 @@ impl Options {
         }
     }
 
+    /// A WebSocket is opened over HTTP/1.1 (RFC 6455), on a connection of its own.
+    pub(super) fn only_http1(&mut self) {
+        self.http_version = HttpVersion::Http11;
+        self.reuse = false;
+        let mut transport = (*self.transport).clone();
+        transport.finish(self.http_version);
+        self.transport = Arc::new(transport);
+    }
+
     /// Applies a section in its order; `variable` sets variables at once, for the options after it too.
     pub(super) async fn with_section(
         &self,

@@ -86,6 +86,25 @@ struct Idle {
 pub(super) struct Delivery {
     pub(super) response: Response,
     pub(super) peer: IpAddr,
+    /// The connection, if the answer switched it to another protocol.
+    pub(super) upgraded: Option<Connection>,
+}
+
+impl Delivery {
+    /// An answer; the connection too, unless it is no longer one for requests.
+    fn new(connection: Connection, response: Response) -> (Delivery, Option<Connection>) {
+        let peer = connection.peer();
+        let (upgraded, connection) = match response.status {
+            101 => (Some(connection), None),
+            _ => (None, Some(connection)),
+        };
+        let delivery = Delivery {
+            response,
+            peer,
+            upgraded,
+        };
+        (delivery, connection)
+    }
 }
 
 /// The connections of one user, ready for the next request.
@@ -134,12 +153,9 @@ impl Pool {
                 },
             )
             .await?;
-        if reuse {
-            return Ok(self.keep(transport, connection, response));
-        }
-        Ok(Delivery {
-            response,
-            peer: connection.peer(),
+        Ok(match reuse {
+            true => self.keep(transport, connection, response),
+            false => Delivery::new(connection, response).0,
         })
     }
 
@@ -153,8 +169,8 @@ impl Pool {
     }
 
     fn keep(&mut self, transport: &Arc<Transport>, connection: Connection, response: Response) -> Delivery {
-        let peer = connection.peer();
-        if connection.is_reusable() {
+        let (delivery, connection) = Delivery::new(connection, response);
+        if let Some(connection) = connection.filter(Connection::is_reusable) {
             if self.idle.len() >= MAX_IDLE {
                 self.idle.remove(0);
             }
@@ -163,7 +179,7 @@ impl Pool {
                 connection,
             });
         }
-        Delivery { response, peer }
+        delivery
     }
 
     fn prepare(&mut self, target: &Target, transport: &Transport) -> Result<Connect, Error> {

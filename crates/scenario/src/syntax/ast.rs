@@ -18,6 +18,19 @@ pub(crate) struct File {
 pub(crate) struct Entry {
     pub(crate) request: Request,
     pub(crate) response: Option<Response>,
+    /// What is said on the WebSocket that the request opens; from comments, see `websocket`.
+    pub(crate) websocket: Option<Vec<Step>>,
+}
+
+/// One line of a WebSocket conversation.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// `# @send TEXT`
+    Send(Template),
+    /// `# @expect ASSERT`: the next message must satisfy it.
+    Expect(Assert),
+    /// `# @await ASSERT`: the first message that satisfies it; others are passed over.
+    Await(Assert),
 }
 
 #[derive(Debug)]

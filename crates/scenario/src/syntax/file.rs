@@ -20,16 +20,20 @@ pub(crate) fn parse_file(text: &str) -> Result<File, ParseError> {
                 .hint("a request begins with its method, such as GET"),
         );
     }
-    Ok(File {
-        entries,
-        comments: std::mem::take(&mut reader.comments).into_iter().collect(),
-    })
+    let comments = std::mem::take(&mut reader.comments).into_iter().collect();
+    let mut file = File { entries, comments };
+    super::websocket::attach(&mut file)?;
+    Ok(file)
 }
 
 fn entry(reader: &mut Reader) -> Parse<Entry> {
     let request = request(reader)?;
     let response = reader.optional(response)?;
-    Ok(Entry { request, response })
+    Ok(Entry {
+        request,
+        response,
+        websocket: None,
+    })
 }
 
 fn request(reader: &mut Reader) -> Parse<Request> {

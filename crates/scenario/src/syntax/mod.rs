@@ -16,6 +16,7 @@ mod query;
 mod reader;
 mod section;
 mod text;
+mod websocket;
 mod xml;
 
 pub(crate) use ast::*;

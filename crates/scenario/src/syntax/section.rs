@@ -148,7 +148,7 @@ fn capture(reader: &mut Reader) -> Parse<Capture> {
     })
 }
 
-fn assert(reader: &mut Reader) -> Parse<Assert> {
+pub(super) fn assert(reader: &mut Reader) -> Parse<Assert> {
     reader.blank_lines()?;
     reader.spaces();
     let start = reader.cursor();

@@ -34,6 +34,23 @@ pub(super) fn unquoted(reader: &mut Reader) -> Parse<Template> {
     templatize(&chars, start.pos, end.pos)
 }
 
+/// The text up to the end, as it is but for placeholders: no escape sequences, no comment.
+pub(super) fn verbatim(reader: &mut Reader) -> Parse<Template> {
+    let start = reader.pos();
+    let mut chars = Vec::new();
+    loop {
+        let pos = reader.pos();
+        let Some(value) = reader.read() else {
+            return templatize(&chars, start, pos);
+        };
+        chars.push(Char {
+            value,
+            escaped: false,
+            pos,
+        });
+    }
+}
+
 /// A text in double quotes, on one line.
 pub(super) fn quoted(reader: &mut Reader) -> Parse<Template> {
     delimited(reader, "\"", &['"'])

@@ -124,11 +124,13 @@ impl From<Activity> for ActivityView {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = ActivityStats)]
 struct StatsView {
     actions: Vec<ActionView>,
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = ActionCount)]
 struct ActionView {
     action: String,
     count: u64,

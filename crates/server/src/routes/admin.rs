@@ -21,6 +21,7 @@ use super::{auth::RegisteredView, workspace::WorkspaceView};
 use crate::{
     ApiError, Created, Ctx, Json, List, Listing, NoContent, Operation, Path, Policy, Routes,
     platform::{Platform, context},
+    routes::schema::{TierWord, UserStatusWord},
 };
 
 const TAG: &str = "admin";
@@ -147,10 +148,10 @@ fn more_routes() -> Routes<Platform> {
 #[serde(deny_unknown_fields)]
 struct UserQuery {
     /// `active`, `pending_verification`, `suspended` or `banned`.
-    #[param(value_type = Option<String>)]
+    #[param(inline, value_type = Option<UserStatusWord>)]
     status: Option<UserStatus>,
     /// Tier of the home workspace.
-    #[param(value_type = Option<String>)]
+    #[param(inline, value_type = Option<TierWord>)]
     tier: Option<Tier>,
     /// Part of the username or address.
     text: Option<String>,
@@ -160,7 +161,7 @@ struct UserQuery {
 #[serde(deny_unknown_fields)]
 struct WorkspaceQuery {
     /// Tier.
-    #[param(value_type = Option<String>)]
+    #[param(inline, value_type = Option<TierWord>)]
     tier: Option<Tier>,
     /// Part of the name or slug.
     text: Option<String>,
@@ -178,6 +179,7 @@ struct ActionQuery {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewUser)]
 struct CreateBody {
     username: String,
     email: String,
@@ -190,6 +192,7 @@ struct CreateBody {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = FreezeBody)]
 struct ReasonBody {
     /// Why; kept in the action log.
     reason: String,
@@ -265,6 +268,7 @@ struct StatisticsView {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = AdminAction)]
 struct ActionView {
     #[schema(value_type = String, format = "uuid")]
     id: uuid::Uuid,

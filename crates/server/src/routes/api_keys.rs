@@ -81,6 +81,7 @@ pub fn routes() -> Routes<Platform> {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewApiKey)]
 struct CreateBody {
     name: String,
     /// Such as `items:read`; at least one.

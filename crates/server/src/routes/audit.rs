@@ -208,6 +208,7 @@ struct AssignBody {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ResolveIncident)]
 struct ResolveBody {
     #[schema(min_length = 1, max_length = 2000)]
     resolution: String,

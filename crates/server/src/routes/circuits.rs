@@ -416,6 +416,7 @@ impl TryFrom<Circuit> for CircuitView {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = CircuitRoleBody)]
 struct RoleBody {
     #[schema(min_length = 1, max_length = 64, pattern = "^[a-z0-9_-]+$")]
     name: String,
@@ -460,6 +461,7 @@ struct MemberRoleBody {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = CircuitMember)]
 struct MemberView {
     #[schema(value_type = String, format = "uuid")]
     user_id: UserId,

@@ -28,6 +28,7 @@ use crate::{
     Tagged,
     extract::NoFilter,
     platform::{Platform, context},
+    routes::schema::{FormatWord, SortWord},
 };
 
 const TAG: &str = "events";
@@ -118,7 +119,8 @@ fn reading() -> Routes<Platform> {
             read(),
             Operation::new(TAG, "Counts events per type and hour")
                 .query::<Span>()
-                .returns::<StatsView>(200),
+                .returns::<StatsView>(200)
+                .problems(&[ErrorCode::ValidationFailed]),
             stats,
         )
         .get(
@@ -309,7 +311,7 @@ struct EventFilter {
     #[param(value_type = Option<String>)]
     dfid: Option<Dfid>,
     /// The visibility.
-    #[param(value_type = Option<String>)]
+    #[param(inline, value_type = Option<VisibilityWord>)]
     visibility: Option<Visibility>,
     /// The earliest moment.
     #[param(value_type = Option<String>)]
@@ -321,7 +323,7 @@ struct EventFilter {
     #[serde(alias = "q")]
     text: Option<String>,
     /// `asc` or `desc` by the time of recording; newest first when absent.
-    #[param(value_type = Option<String>)]
+    #[param(inline, value_type = Option<SortWord>)]
     sort: Option<Sort>,
 }
 
@@ -354,7 +356,7 @@ impl EventFilter {
 #[serde(deny_unknown_fields, default)]
 struct ExportFilter {
     /// `csv` or `jsonl`; CSV when absent.
-    #[param(value_type = Option<String>)]
+    #[param(inline, value_type = Option<FormatWord>)]
     format: Option<Format>,
     /// The type.
     #[serde(alias = "event_type")]
@@ -386,6 +388,7 @@ struct Span {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = EventStats)]
 struct StatsView {
     counts: Vec<HourView>,
     total: u64,

@@ -357,6 +357,7 @@ struct PendingFilter {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DecisionReason)]
 struct ReasonBody {
     #[schema(max_length = 1000)]
     reason: Option<String>,
@@ -503,6 +504,7 @@ fn public_item(item: PublishedItem) -> Result<PublicItemView, ApiError> {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ResolvePendingItem)]
 struct ResolveBody {
     #[schema(value_type = ResolutionWord)]
     resolution: Resolution,

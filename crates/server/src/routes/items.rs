@@ -186,6 +186,7 @@ struct EnrichBody {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = MergeItems)]
 struct MergeBody {
     /// The items to merge into this one.
     #[schema(value_type = Vec<String>)]
@@ -383,6 +384,10 @@ async fn search(
     list: List<SearchQuery>,
 ) -> Result<Listing<ItemView>, ApiError> {
     let (app, context, wanted) = (&platform.app, context(&ctx)?, &list.filter);
+    if !(1..=256).contains(&wanted.value.trim().chars().count()) {
+        let error = FieldError::new("value", "length", "must have 1 to 256 characters");
+        return Err(ApiError::malformed(vec![error]));
+    }
     let exact = wanted.key.clone().map(|key| NewIdentifier {
         namespace: wanted.namespace.clone(),
         key,

@@ -114,6 +114,7 @@ struct LocalFilter {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = MergeLocalItems)]
 struct MergeBody {
     /// The local items to merge into this one.
     local_ids: Vec<String>,

@@ -82,6 +82,7 @@ struct AddBody {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = MemberRole)]
 struct RoleBody {
     /// `viewer`, `member`, `admin` or `owner`.
     #[schema(value_type = String)]
@@ -89,6 +90,7 @@ struct RoleBody {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = WorkspaceMember)]
 struct MemberView {
     #[schema(value_type = String, format = "uuid")]
     user_id: UserId,

@@ -58,6 +58,14 @@ words! {
     CircuitStatusWord as CircuitStatus { Active, Inactive, Archived }
     /// What a member of a circuit may do.
     PermissionWord as Permission { Push, Pull, Invite, ManageMembers, ManagePermissions, ManageRoles, Delete, Certify, Audit }
+    /// Where a user's account stands.
+    UserStatusWord as UserStatus { Active, PendingVerification, Suspended, Banned }
+    /// What a workspace may use.
+    TierWord as Tier { Basic, Professional, Enterprise, Admin }
+    /// The form of an export.
+    FormatWord as ExportFormat { Csv, Jsonl }
+    /// The order of a list.
+    SortWord as SortOrder { Asc, Desc }
     /// What a push came to.
     PushStatusWord as PushStatus { NewItemCreated, ExistingItemEnriched, ConflictDetected }
     /// Push or pull.
