@@ -23,6 +23,12 @@ use crate::{
 
 const TAG: &str = "local items";
 
+const CREATION: &[ErrorCode] = &[
+    ErrorCode::Conflict,
+    ErrorCode::LimitExceeded,
+    ErrorCode::InsufficientCredits,
+];
+
 /// The routes under `/api/items/local`.
 #[must_use]
 pub fn routes() -> Routes<Platform> {
@@ -36,11 +42,7 @@ pub fn routes() -> Routes<Platform> {
                 .description("A private item of the workspace. It gets its global id when it is pushed into a circuit.")
                 .body::<CreateLocalItem>()
                 .returns::<LocalItemView>(201)
-                .problems(&[
-                    ErrorCode::Conflict,
-                    ErrorCode::LimitExceeded,
-                    ErrorCode::InsufficientCredits,
-                ]),
+                .problems(CREATION),
             create,
         )
         .get(
