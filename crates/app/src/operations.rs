@@ -299,7 +299,8 @@ impl App {
                 "the item has left the circuit meanwhile".to_owned(),
             ));
         };
-        tenancy::widen(tx, &[ctx.workspace(), place.owner_id]).await?;
+        let workspaces = [ctx.workspace(), operation.workspace_id, place.owner_id];
+        tenancy::widen(tx, &workspaces).await?;
         record.steps.push(grant_of(operation, &place, record.now));
         Ok(Carried::Done(operation.dfid))
     }

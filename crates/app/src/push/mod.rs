@@ -1,11 +1,14 @@
 //! Pushing into a circuit: local items get their global id, known ones are enriched. All or nothing, one transaction.
 //!
 //! Here: the ways in, and the decision what a push amounts to. `place` carries it out, `approval` what waited for
-//! somebody's word; `content` is what is pushed, `conflict` what people must decide, `trace` what is left behind.
+//! somebody's word; `known` looks up what is there, `content` is what is pushed, `conflict` what people must decide,
+//! `trace` what is left behind; `batch` pushes many.
 
 mod approval;
+mod batch;
 mod conflict;
 mod content;
+mod known;
 mod place;
 mod trace;
 
@@ -13,9 +16,9 @@ use std::collections::BTreeSet;
 
 pub(crate) use approval::Carried;
 use conflict::Contested;
-use content::{canonical_keys, combine, enriched, fingerprint_of, is_empty};
+use content::{canonical_keys, combine, fingerprint_of, is_empty};
 use domain::{
-    circuit::{MAX_BATCH, Permission},
+    circuit::Permission,
     credits::CostedOperation,
     dfid::Dfid,
     identifier::NewIdentifier,
@@ -32,7 +35,7 @@ use store::{
     circuit_items::{self, CircuitItem, Operation},
     circuits::{Circuit, Member},
     items::{self, Known},
-    local_items::{self, LocalItem},
+    local_items,
 };
 
 use crate::{App, AppError, Ctx, Record, Result, circuits::needs, local_items::check_content};
@@ -79,6 +82,16 @@ enum Outcome {
         pending: PendingItemId,
         broken: Vec<FieldError>,
     },
+}
+
+/// What is known before a push is decided.
+struct Facts {
+    /// The items that carry its canonical identifiers.
+    known: Vec<Known>,
+    /// The item the local item stands for.
+    mapped: Option<Mapped>,
+    /// What the request says beside the local item.
+    asked: ItemContent,
 }
 
 /// What a push works with once the rules are passed.
@@ -140,53 +153,6 @@ impl App {
         self.settle(ctx, self.finish(work.await, tx).await).await?.done()
     }
 
-    /// Pushes several local items. Each has a transaction of its own, or all share one (`atomic`).
-    pub async fn push_batch(
-        &self,
-        ctx: &Ctx,
-        circuit: CircuitId,
-        pushes: &[PushLocal],
-        atomic: bool,
-    ) -> Result<Vec<Result<Pushed>>> {
-        if pushes.is_empty() || pushes.len() > MAX_BATCH {
-            let message = format!("must have 1 to {MAX_BATCH} entries");
-            return Err(FieldError::new("items", "length", message).into());
-        }
-        if atomic {
-            return self.push_atomic(ctx, circuit, pushes).await;
-        }
-        self.circuit(ctx, circuit).await?;
-        let mut results = Vec::with_capacity(pushes.len());
-        for push in pushes {
-            results.push(self.push_local(ctx, circuit, push).await);
-        }
-        Ok(results)
-    }
-
-    async fn push_atomic(
-        &self,
-        ctx: &Ctx,
-        id: CircuitId,
-        pushes: &[PushLocal],
-    ) -> Result<Vec<Result<Pushed>>> {
-        let tx = self.db().begin(&ctx.scope()).await?;
-        let work = async {
-            let (circuit, member) = self.circuit_in(&tx, ctx, id).await?;
-            let mut done = Vec::with_capacity(pushes.len());
-            for (index, push) in pushes.iter().enumerate() {
-                let at = |error: AppError| error.with("item", index);
-                let asked = check_content(&push.identifiers, push.enriched_data.clone()).map_err(at)?;
-                let outcome = self
-                    .push_local_in(&tx, ctx, &circuit, &member, push, &asked)
-                    .await
-                    .map_err(at)?;
-                done.push(Ok(outcome.done_or_undone().map_err(at)?));
-            }
-            Ok(done)
-        };
-        self.settle(ctx, self.finish(work.await, tx).await).await
-    }
-
     /// Explains a push that the workspace's credits do not cover.
     async fn settle<T>(&self, ctx: &Ctx, outcome: Result<T>) -> Result<T> {
         match outcome {
@@ -245,68 +211,73 @@ impl App {
         if content.identifiers.is_empty() {
             return self.refuse_nameless(tx, ctx, &job, broken).await;
         }
-        let asked = combine(circuit, &ItemContent::default(), asked);
-        self.decide_push(tx, ctx, mapped.as_ref(), &asked, &job).await
+        let facts = Facts {
+            known: self.known(tx, ctx, &job).await?,
+            mapped,
+            asked: combine(circuit, &ItemContent::default(), asked),
+        };
+        self.decide_push(tx, ctx, facts, &job).await
     }
 
-    async fn decide_push(
-        &self,
-        tx: &db::Tx,
-        ctx: &Ctx,
-        mapped: Option<&Mapped>,
-        asked: &ItemContent,
-        job: &Job<'_>,
-    ) -> Result<Outcome> {
-        let known = self.known(tx, ctx, job).await?;
+    async fn decide_push(&self, tx: &db::Tx, ctx: &Ctx, facts: Facts, job: &Job<'_>) -> Result<Outcome> {
         let decision = decide(PushFacts {
             rule_errors: Vec::new(),
-            mapping: mapped.map(|mapped| mapped.dfid),
-            known: known.iter().map(|known| known.dfid).collect(),
+            mapping: facts.mapped.as_ref().map(|mapped| mapped.dfid),
+            known: facts.known.iter().map(|known| known.dfid).collect(),
             fingerprint: self.same_push(tx, ctx, job).await?,
             approval_needed: job.circuit.approvals.push,
         })?;
-        let status = decision.outcome.status();
         let mut record = Record::new(self, ctx);
+        if let PushOutcome::Conflict { dfids } = decision.outcome {
+            let dfids = dfids.into_iter().collect();
+            return self.refuse_contested(tx, ctx, record, job, dfids).await;
+        }
+        let target = self
+            .target(tx, ctx, &mut record, &decision.outcome, &facts, job)
+            .await?;
+        self.place(tx, ctx, record, target, job).await
+    }
+
+    /// The item the push ends at, made or added to.
+    async fn target(
+        &self,
+        tx: &db::Tx,
+        ctx: &Ctx,
+        record: &mut Record<'_>,
+        outcome: &PushOutcome,
+        facts: &Facts,
+        job: &Job<'_>,
+    ) -> Result<Target> {
         let own = ctx.workspace();
-        let (dfid, owner, kept) = match decision.outcome {
-            PushOutcome::Conflict { dfids } => {
-                let dfids = dfids.into_iter().collect();
-                return self.refuse_contested(tx, ctx, record, job, dfids).await;
-            }
-            PushOutcome::New => {
+        let (dfid, owner, pushed) = match *outcome {
+            // A conflict was refused before.
+            PushOutcome::New | PushOutcome::Conflict { .. } => {
                 let dfid = self.new_dfid();
-                self.create(&mut record, ctx, dfid, job);
+                self.create(record, ctx, dfid, job);
                 (dfid, own, None)
             }
             PushOutcome::SameFingerprint(dfid) => (dfid, own, None),
             PushOutcome::AlreadyMapped(dfid) => {
-                let owner = mapped.map_or(own, |mapped| mapped.owner);
+                let owner = facts.mapped.as_ref().map_or(own, |mapped| mapped.owner);
                 // What the local item says was added when it was mapped; said again it would undo later changes.
-                let pushed = if owner == own { asked } else { job.content };
-                let kept = match is_empty(asked) {
-                    true => None,
-                    false => {
-                        self.add_to(tx, ctx, &mut record, (owner, dfid), job, pushed)
-                            .await?
-                    }
-                };
-                (dfid, owner, kept)
+                let said = if owner == own { &facts.asked } else { job.content };
+                (dfid, owner, (!is_empty(&facts.asked)).then_some(said))
             }
             PushOutcome::Enrich(dfid) => {
-                let found = known.iter().find(|one| one.dfid == dfid);
-                let owner = found.map_or(own, |one| one.owner_id);
-                let item = (owner, dfid);
-                let kept = self.add_to(tx, ctx, &mut record, item, job, job.content).await?;
-                (dfid, owner, kept)
+                let found = facts.known.iter().find(|one| one.dfid == dfid);
+                (dfid, found.map_or(own, |one| one.owner_id), Some(job.content))
             }
         };
-        let target = Target {
+        let kept = match pushed {
+            Some(pushed) => self.add_to(tx, ctx, record, (owner, dfid), job, pushed).await?,
+            None => None,
+        };
+        Ok(Target {
             dfid,
             owner,
-            status,
+            status: outcome.status(),
             kept,
-        };
-        self.place(tx, ctx, record, target, job).await
+        })
     }
 
     async fn refuse_contested(
@@ -388,96 +359,6 @@ impl App {
             kept: None,
         };
         self.place(tx, ctx, record, target, &job).await
-    }
-
-    /// A push of this local item waits already. The same again is answered as it stands; more would pass by unseen.
-    async fn waits_already(
-        &self,
-        tx: &db::Tx,
-        ctx: &Ctx,
-        circuit: &Circuit,
-        waiting: &Operation,
-        local: &LocalItem,
-        asked: &ItemContent,
-    ) -> Result<Outcome> {
-        let said = match &waiting.content {
-            Some(content) => content.clone(),
-            None => match self.current_item(tx, ctx.workspace(), waiting.dfid).await? {
-                Some(item) => item.content()?,
-                None => ItemContent::default(),
-            },
-        };
-        let asked = combine(circuit, &ItemContent::default(), asked);
-        if enriched(true, &said, &asked)? != said {
-            return Err(AppError::conflict(format!(
-                "a push of this local item waits for approval with other content: cancel the operation {} first",
-                waiting.id
-            )));
-        }
-        Ok(Outcome::Done(Pushed {
-            dfid: waiting.dfid,
-            status: PushStatus::ExistingItemEnriched,
-            operation_id: waiting.id,
-            operation_state: waiting.state,
-            local_id: Some(local.local_id.clone()),
-            created: false,
-        }))
-    }
-
-    /// The item that an earlier push gave the local item.
-    async fn mapped(
-        &self,
-        tx: &db::Tx,
-        ctx: &Ctx,
-        circuit: &Circuit,
-        local: &LocalItem,
-    ) -> Result<Option<Mapped>> {
-        let Some(dfid) = local.dfid else {
-            return Ok(None);
-        };
-        if let Some(place) = circuit_items::find(tx, circuit.id, dfid).await? {
-            let owner = place.owner_id;
-            let place = Some(place);
-            return Ok(Some(Mapped { dfid, owner, place }));
-        }
-        let Some(item) = self.current_item(tx, ctx.workspace(), dfid).await? else {
-            return Err(AppError::conflict(format!(
-                "this local item stands for {dfid}, which is another workspace's or no longer in use: only its owner \
-                 brings it into further circuits"
-            )));
-        };
-        let place = match item.dfid == dfid {
-            true => None,
-            false => circuit_items::find(tx, circuit.id, item.dfid).await?,
-        };
-        Ok(Some(Mapped {
-            dfid: item.dfid,
-            owner: ctx.workspace(),
-            place,
-        }))
-    }
-
-    /// What is known within the circuit's reach: in the circuit, and in the caller's own workspace.
-    async fn known(&self, tx: &db::Tx, ctx: &Ctx, job: &Job<'_>) -> Result<Vec<Known>> {
-        if job.keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut known = circuit_items::known(tx, job.circuit.id, job.keys.clone()).await?;
-        known.extend(items::by_canonical(tx, ctx.workspace(), job.keys.clone()).await?);
-        Ok(known)
-    }
-
-    /// The item in use that an equal push of this workspace made, followed through merges. One that was deprecated is
-    /// not brought back: an equal push then makes a new item.
-    async fn same_push(&self, tx: &db::Tx, ctx: &Ctx, job: &Job<'_>) -> Result<Option<Dfid>> {
-        let Some(fingerprint) = job.fingerprint else {
-            return Ok(None);
-        };
-        let Some(dfid) = items::by_fingerprint(tx, ctx.workspace(), fingerprint).await? else {
-            return Ok(None);
-        };
-        let item = self.current_item(tx, ctx.workspace(), dfid).await?;
-        Ok(item.map(|item| item.dfid))
     }
 }
 
