@@ -8,6 +8,7 @@
 pub mod activity;
 pub mod admin;
 pub mod audit;
+pub mod circuit_items;
 pub mod circuit_members;
 pub mod circuits;
 pub mod credits;
@@ -45,6 +46,7 @@ pub struct App {
     parts: Arc<Parts>,
     live: Arc<live::Hub>,
     workspaces: workspace_facts::Cache,
+    lane: push::lane::Lane,
 }
 
 /// Point reads of items, shared by all requests that wait for one.
@@ -99,6 +101,7 @@ impl App {
             parts: Arc::new(parts),
             live,
             workspaces: workspace_facts::cache(),
+            lane: push::lane::lane(),
         }
     }
 
@@ -135,6 +138,21 @@ impl App {
     /// Tells the workers that a commit left work in the outbox.
     pub(crate) fn wake_outbox(&self) {
         self.parts.outbox_wake.notify_one();
+    }
+
+    /// Commits a unit of work that went well and wakes the workers, else rolls it back.
+    pub(crate) async fn finish<T>(&self, outcome: Result<T>, tx: db::Tx) -> Result<T> {
+        match outcome {
+            Ok(value) => {
+                tx.commit().await?;
+                self.wake_outbox();
+                Ok(value)
+            }
+            Err(error) => {
+                tx.rollback().await;
+                Err(error)
+            }
+        }
     }
 
     pub(crate) fn now(&self) -> domain::ids::Timestamp {

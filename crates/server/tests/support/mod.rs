@@ -78,7 +78,7 @@ pub struct Service {
     pub edge: Arc<Edge>,
     pub db: Db,
     pub clock: Arc<TestClock>,
-    ids: Arc<TestIds>,
+    pub ids: Arc<TestIds>,
     config: IdentityConfig,
     _database: Arc<TestDb>,
 }
