@@ -107,6 +107,27 @@ impl Db {
             .collect())
     }
 
+    /// Like [`run`](Self::run), sharing the transaction with the units that other callers hand in at the same time,
+    /// which makes each much cheaper. For frequent units that rarely fail: if one fails, all of its group are done
+    /// again one by one. SQLite's writer groups all units anyway.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), the unit's own error only.
+    pub async fn run_grouped(&self, scope: &Scope, batch: Vec<Step>) -> Result<Vec<u64>, DbError> {
+        let Some((first, _)) = batch.first() else {
+            return Ok(Vec::new());
+        };
+        let (name, count) = (first.name, batch.len());
+        let work = async {
+            match &self.backend {
+                Backend::Sqlite(sqlite) => sqlite.run(scope, batch).await,
+                Backend::Postgres(postgres) => postgres.run_grouped(scope, batch).await,
+            }
+        };
+        let outcomes = self.probe(scope).measure(name, count, work).await?;
+        Ok(outcomes.into_iter().map(|o| o.affected).collect())
+    }
+
     /// Like [`run`](Self::run), and returns the rows of each statement's `returning`.
     ///
     /// # Errors
@@ -405,6 +426,35 @@ impl Tx {
     /// The error of the first that failed; the unit is over then.
     pub async fn pipeline(&self, steps: Vec<Step>) -> Result<Vec<u64>, DbError> {
         Ok(self.steps(steps).await?.into_iter().map(|o| o.affected).collect())
+    }
+
+    /// Runs reading statements that do not need each other's results, in one round trip. Returns the rows of each.
+    ///
+    /// # Errors
+    /// The error of the first that failed; the unit is over then.
+    pub async fn rows(&self, steps: Vec<Step>) -> Result<Vec<Vec<Row>>, DbError> {
+        Ok(self.steps(steps).await?.into_iter().map(|o| o.rows).collect())
+    }
+
+    /// Runs the steps of several parts that do not need each other, in one round trip. Parts of the same statements
+    /// are carried out side by side, which makes each much cheaper on PostgreSQL.
+    ///
+    /// # Errors
+    /// The error of the first that failed; the unit is over then.
+    pub async fn parts(&self, parts: Vec<Vec<Step>>) -> Result<(), DbError> {
+        let lengths: Vec<_> = parts.iter().map(Vec::len).collect();
+        let steps: Vec<Step> = parts.into_iter().flatten().collect();
+        let Some((first, _)) = steps.first() else {
+            return Ok(());
+        };
+        let (name, count) = (first.name, steps.len());
+        let work = async {
+            match &self.unit {
+                Unit::Sqlite(unit) => unit.steps(steps).await,
+                Unit::Postgres(unit) => unit.parts(steps, &lengths).await,
+            }
+        };
+        self.probe.measure(name, count, work).await.map(drop)
     }
 
     async fn steps(&self, steps: Vec<Step>) -> Result<Vec<Outcome>, DbError> {

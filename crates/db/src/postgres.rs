@@ -2,7 +2,9 @@
 //! share one lease.
 
 mod bind;
+mod bulk;
 mod error;
+mod group;
 mod lease;
 mod listen;
 mod pool;
@@ -20,6 +22,7 @@ use crate::{
     Value,
 };
 pub(crate) use error::classify;
+use group::Groups;
 use lease::Lease;
 pub(crate) use pool::connect_login;
 use pool::{Pool, Role};
@@ -29,6 +32,7 @@ use replica::Replica;
 pub(crate) struct Postgres {
     app: Pool,
     system: Pool,
+    groups: Groups,
     replica: Option<Replica>,
     background: Arc<Background>,
 }
@@ -59,10 +63,12 @@ impl Postgres {
             target: target.clone(),
             listens: AtomicBool::new(false),
         });
+        let groups = group::groups(&app);
         Ok(Self {
             app,
             system,
             replica,
+            groups,
             background,
         })
     }
@@ -95,15 +101,27 @@ impl Postgres {
     }
 
     pub async fn run(&self, scope: &Scope, batch: Vec<Step>) -> Result<Vec<Outcome>, DbError> {
-        let mut lease = self.lease(scope).await?;
-        let result = lease
-            .pipeline(Some(&begin_text(scope, false)), &batch, true)
-            .await
-            .map_err(DbError::during_commit);
+        let groups = bulk::runs(&batch);
+        let result = run(self.lease(scope).await?, scope, &batch, groups).await;
         if let Some(replica) = &self.replica {
             replica.wrote(scope);
         }
         result
+    }
+
+    /// Like [`run`](Self::run), in one transaction with the units that others hand in at the same time. A unit that
+    /// cannot be done so is done by itself.
+    pub async fn run_grouped(&self, scope: &Scope, batch: Vec<Step>) -> Result<Vec<Outcome>, DbError> {
+        match scope.tenant {
+            Tenant::One(_) | Tenant::Many(_) => {
+                let result = self.groups.submit((scope.clone(), batch)).await?;
+                if let Some(replica) = &self.replica {
+                    replica.wrote(scope);
+                }
+                result
+            }
+            Tenant::None | Tenant::System => self.run(scope, batch).await,
+        }
     }
 
     pub async fn read(
@@ -145,21 +163,45 @@ impl Postgres {
     }
 }
 
+/// Runs the steps as one transaction.
+async fn run(
+    mut lease: Lease,
+    scope: &Scope,
+    steps: &[Step],
+    groups: Vec<bulk::Members>,
+) -> Result<Vec<Outcome>, DbError> {
+    lease
+        .pipeline(Some(&begin_text(scope, false)), steps, groups, true)
+        .await
+        .map_err(DbError::during_commit)
+}
+
 /// Runs one reading statement in a transaction of its own.
 async fn read(mut lease: Lease, scope: &Scope, step: &[Step]) -> Result<Vec<Row>, DbError> {
-    let outcomes = lease.pipeline(Some(&begin_text(scope, true)), step, true).await?;
+    let outcomes = lease
+        .pipeline(Some(&begin_text(scope, true)), step, vec![vec![0]], true)
+        .await?;
     Ok(outcomes.into_iter().next().unwrap_or_default().rows)
 }
 
-/// Opens the transaction and names its workspaces. Ids are formatted by `Uuid`, so nothing can be injected.
+/// Opens the transaction and names its workspaces.
 fn begin_text(scope: &Scope, read_only: bool) -> String {
     let begin = if read_only { "begin read only" } else { "begin" };
+    match guard_text(scope) {
+        Some(guard) => format!("{begin}; {guard}"),
+        None => begin.to_owned(),
+    }
+}
+
+/// Names the workspaces that the row guards let through until the transaction ends or names others. Ids are formatted
+/// by `Uuid`, so nothing can be injected.
+fn guard_text(scope: &Scope) -> Option<String> {
     let workspaces = match &scope.tenant {
         Tenant::One(id) => id.to_string(),
         Tenant::Many(ids) => ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
-        Tenant::None | Tenant::System => return begin.to_owned(),
+        Tenant::None | Tenant::System => return None,
     };
-    format!("{begin}; set local app.workspaces = '{{{workspaces}}}'")
+    Some(format!("set local app.workspaces = '{{{workspaces}}}'"))
 }
 
 /// A unit of work; `begin` travels with its first statement.
@@ -174,13 +216,28 @@ pub(crate) struct PostgresTx {
 
 impl PostgresTx {
     pub async fn steps(&self, steps: Vec<Step>) -> Result<Vec<Outcome>, DbError> {
+        let groups = bulk::runs(&steps);
+        self.grouped(steps, groups).await
+    }
+
+    /// The steps of several parts that do not need each other, `lengths` of each.
+    pub async fn parts(&self, steps: Vec<Step>, lengths: &[usize]) -> Result<Vec<Outcome>, DbError> {
+        let groups = bulk::merged(&steps, 0, lengths);
+        self.grouped(steps, groups).await
+    }
+
+    async fn grouped(&self, steps: Vec<Step>, groups: Vec<bulk::Members>) -> Result<Vec<Outcome>, DbError> {
         if self.over.load(Ordering::Acquire) {
             return Err(DbError::UnitOver);
         }
-        let statements = self.lease.prepare(&steps).await.inspect_err(|_| self.end())?;
+        let calls = self
+            .lease
+            .prepare(&steps, groups)
+            .await
+            .inspect_err(|_| self.end())?;
         let begin = (!self.begun.swap(true, Ordering::AcqRel)).then_some(self.begin.as_str());
         self.lease
-            .send(begin, &steps, &statements, false)
+            .send(begin, &steps, &calls, false)
             .await
             .inspect_err(|_| self.end())
     }

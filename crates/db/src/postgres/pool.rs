@@ -37,6 +37,8 @@ pub(super) struct Connection {
     pub client: Client,
     /// By the address of the statement. Never held across an await.
     statements: Mutex<HashMap<usize, Statement>>,
+    /// Their forms for many rows; nothing for those that have none. Never held across an await.
+    bulks: Mutex<HashMap<usize, Option<Statement>>>,
 }
 
 impl Connection {
@@ -55,6 +57,24 @@ impl Connection {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(sql.key(), statement.clone());
+    }
+
+    /// The statement's form for many rows, if it is known whether there is one.
+    pub fn cached_bulk(&self, sql: &'static Sql) -> Option<Option<Statement>> {
+        self.bulks
+            // farmgate: allow(blocking-lock) because held to look up a prepared statement of one connection, which one unit uses at a time
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&sql.key())
+            .cloned()
+    }
+
+    pub fn remember_bulk(&self, sql: &'static Sql, statement: Option<&Statement>) {
+        self.bulks
+            // farmgate: allow(blocking-lock) because held to look up a prepared statement of one connection, which one unit uses at a time
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(sql.key(), statement.cloned());
     }
 }
 
@@ -76,6 +96,7 @@ impl managed::Manager for Manager {
         Ok(Connection {
             client,
             statements: Mutex::default(),
+            bulks: Mutex::default(),
         })
     }
 
@@ -146,8 +167,10 @@ impl Pool {
             Role::System => (&target.system_role, target.system_pool),
             Role::Replica => (&target.app_role, target.replica_pool),
         };
+        // Every statement is a point read, a keyset page or a write by key: the plan made once is the right one, and
+        // planning a join with row guards anew costs more than running it.
         let setup = format!(
-            "set role \"{}\"; set statement_timeout = {}; set idle_in_transaction_session_timeout = {}; set timezone = 'UTC'",
+            "set plan_cache_mode = force_generic_plan; set role \"{}\"; set statement_timeout = {}; set idle_in_transaction_session_timeout = {}; set timezone = 'UTC'",
             name.replace('"', "\"\""),
             config.statement_timeout.as_millis(),
             config.unit_timeout.as_millis(),

@@ -4,6 +4,7 @@
 
 mod cancellation;
 mod coalescer;
+mod grouping;
 mod migrations;
 mod replica;
 mod security;

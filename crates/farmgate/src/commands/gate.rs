@@ -51,7 +51,7 @@ impl Gate {
         }
         let path = self.config.display().to_string();
         let text = match self.config.exists() {
-            true => gate::setup::read_text(&self.config)?,
+            true => gate::files::read_text(&self.config)?,
             false => bail!("{path}: no such file; `farmgate gate init openapi.json` writes a first one"),
         };
         let source = Source::new(&path, &text);
