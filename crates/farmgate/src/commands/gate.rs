@@ -238,6 +238,7 @@ impl Setup<'_> {
             None => self.path.to_owned(),
         };
         let mut config = isolation::Config::load(&file)?;
+        config.fill_secrets(|name| environment(name).ok());
         config.target.url = Some(self.given.url.clone());
         config.target.insecure |= self.given.http.insecure;
         let options = isolation::Options {
