@@ -67,7 +67,7 @@ impl App {
         let now = self.now();
         let mut steps = local_items::insert(ctx.workspace(), &local_id, &content, ctx.user(), now);
         steps.extend(self.limits().count(ctx, Limit::ItemsPerMonth, 1));
-        match self.db().run(&ctx.scope(), steps).await {
+        match self.db().run_grouped(&ctx.scope(), steps).await {
             Ok(_) => {}
             Err(error @ db::DbError::Unique { .. }) => {
                 let message = format!("the local id `{local_id}` is taken in this workspace");

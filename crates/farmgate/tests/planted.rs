@@ -87,7 +87,12 @@ async fn platform(folder: &Path, planted: bool) -> String {
         quotas: None,
         ..EdgeConfig::default()
     };
-    let edge = Edge::new(routes.bind(Platform { app, csrf }), limits, outside).unwrap();
+    let platform = Platform {
+        app,
+        csrf,
+        cookie: Default::default(),
+    };
+    let edge = Edge::new(routes.bind(platform), limits, outside).unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (stop, abort) = (CancellationToken::new(), CancellationToken::new());

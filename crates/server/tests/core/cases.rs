@@ -93,8 +93,11 @@ pub async fn eight_pushes_of_one_item_make_one_dfid(engine: Engine) {
     let circuit = service.circuit(&ana, json!({})).await;
     let local = service.local(&ana, json!([gtin(1)]), json!({})).await;
     let twin = service.local(&ana, json!([gtin(1)]), json!({})).await;
+    // Two processes know nothing of each other but the database.
+    let replica = Arc::new(service.replica().await);
     let pushes = (0..8).map(|number| {
-        let (service, ana, circuit) = (Arc::clone(&service), ana.clone(), circuit.clone());
+        let service = Arc::clone(if number < 4 { &service } else { &replica });
+        let (ana, circuit) = (ana.clone(), circuit.clone());
         let local = if number % 2 == 0 {
             local.clone()
         } else {
@@ -339,8 +342,10 @@ pub async fn eight_approvals_make_one_transition(engine: Engine) {
     let local = service.local(&ana, json!([gtin(1)]), json!({})).await;
     let operation = text(&service.push(&ana, &circuit, &local).await.body, "operation_id");
     let words = ["approve", "reject", "cancel", "approve"];
+    let replica = Arc::new(service.replica().await);
     let decisions = (0..8).map(|number| {
-        let (service, ana) = (Arc::clone(&service), ana.clone());
+        let service = Arc::clone(if number < 4 { &service } else { &replica });
+        let ana = ana.clone();
         let path = format!("{circuit}/operations/{operation}/{}", words[number % 4]);
         tokio::spawn(async move { service.send_as(&ana, "POST", &path, json!({})).await })
     });
