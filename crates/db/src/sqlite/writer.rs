@@ -144,10 +144,15 @@ fn batch(
         })),
         Err(error) => {
             undo(connection);
-            let _ = reply.send(Err(error));
-            None
+            Some(refusal(reply, error))
         }
     }
+}
+
+/// An error is answered after the group's commit too: what it contradicts may be another job's, not yet committed write.
+/// Told earlier, the caller would look for the row that was in its way and not find it.
+fn refusal<T: 'static>(reply: Reply<T>, error: DbError) -> Answer {
+    Box::new(move |committed| drop(reply.send(Err(committed.err().unwrap_or(error)))))
 }
 
 /// Serves a unit until it commits, rolls back, is dropped, fails or its time is over.
@@ -165,29 +170,24 @@ fn unit(
     // A dropped unit closes the channel, a slow one meets the deadline: both are rolled back below.
     while let Ok(command) = commands.recv_deadline(deadline) {
         match command {
-            Command::Steps { steps: work, reply } => {
-                let result = steps(statements, &work);
-                let failed = result.is_err();
-                if failed {
+            Command::Steps { steps: work, reply } => match steps(statements, &work) {
+                Ok(outcomes) => drop(reply.send(Ok(outcomes))),
+                Err(error) => {
                     undo(connection);
+                    return Some(refusal(reply, error));
                 }
-                let _ = reply.send(result);
-                if failed {
-                    return None;
-                }
-            }
+            },
             Command::Commit { reply } => match plain(connection, "release unit") {
                 Ok(()) => return Some(Box::new(move |committed| drop(reply.send(committed)))),
                 Err(error) => {
                     undo(connection);
-                    let _ = reply.send(Err(error));
-                    return None;
+                    return Some(refusal(reply, error));
                 }
             },
+            // What it read, and decided by, may be another job's write: its caller goes on after the commit too.
             Command::Rollback { reply } => {
                 undo(connection);
-                let _ = reply.send(Ok(()));
-                return None;
+                return Some(Box::new(move |committed| drop(reply.send(committed))));
             }
         }
     }
