@@ -190,6 +190,10 @@ struct EventBody {
     /// The item it is about.
     #[schema(value_type = Option<String>)]
     dfid: Option<Dfid>,
+    /// The items it is about, if they are several; it stays one event and is found by each of them.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>, max_items = 1000)]
+    dfids: Vec<Dfid>,
     /// The circuit it happened in.
     #[schema(value_type = Option<String>, format = "uuid")]
     circuit_id: Option<CircuitId>,
@@ -240,6 +244,7 @@ impl EventBody {
             event_type: self.event_type,
             source: self.source,
             dfid: self.dfid,
+            dfids: self.dfids,
             circuit_id: self.circuit_id,
             visibility: self.visibility,
             occurred_at: self.occurred_at,
@@ -411,6 +416,9 @@ struct EventView {
     source: String,
     #[schema(value_type = Option<String>)]
     dfid: Option<Dfid>,
+    /// All items it is about; of another workspace's event, the one it is seen through.
+    #[schema(value_type = Vec<String>)]
+    dfids: Vec<Dfid>,
     #[schema(value_type = Option<String>, format = "uuid")]
     circuit_id: Option<CircuitId>,
     #[schema(value_type = VisibilityWord)]
@@ -437,6 +445,7 @@ struct EventView {
 impl From<Event> for EventView {
     fn from(event: Event) -> Self {
         Self {
+            dfids: event.all_items().to_vec(),
             id: event.id,
             event_type: event.event_type,
             source: event.source,

@@ -10,6 +10,7 @@ mod cases;
 #[path = "../support/mod.rs"]
 mod fixture;
 mod live;
+mod several;
 mod work;
 
 macro_rules! suite {
@@ -39,6 +40,8 @@ suite! {
     live::a_slow_listener_is_told_what_it_lost,
     live::logging_out_closes_the_connection,
     live::a_ticket_opens_one_socket,
+    several::an_event_about_several_items_is_one_and_found_from_each,
+    several::each_reader_sees_an_event_through_the_items_it_may_read,
     work::eight_workers_do_each_piece_of_work_once,
     work::failed_work_comes_again_and_is_given_up_at_last,
     work::an_export_job_produces_a_file,
