@@ -2,14 +2,15 @@
 
 use std::{io::Write, net::SocketAddr};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use server::signals;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::Exit;
 use crate::{
     compose::{self, Running, Settings},
-    demo,
+    demo::Demo,
 };
 
 /// Serves the platform; with nothing else given, from a SQLite file in ./farmgate-data
@@ -24,10 +25,10 @@ pub struct Serve {
     /// Start in a throw-away folder with accounts and realistic data, and say what to try
     #[arg(long)]
     demo: bool,
-    /// How many items the demonstration holds
+    /// How many items the demonstration holds; the first are there at once, the others follow while it serves
     #[arg(long, default_value_t = 300, requires = "demo")]
     demo_items: usize,
-    /// Seed of the demonstration's data: the same seed makes the same data
+    /// Seed of the demonstration's data: the same seed makes the same data on the same day
     #[arg(long, default_value_t = 7, requires = "demo")]
     demo_seed: u64,
     /// Print what was started as one line of JSON
@@ -48,22 +49,32 @@ impl Serve {
         if let Some(folder) = &folder {
             self.settings.demonstrate_in(folder.path());
         }
-        let running = Running::start(&self.settings).await?;
-        let accounts = match self.demo {
-            true => demo::fill(&running.app, self.demo_items, self.demo_seed).await?,
-            false => Vec::new(),
-        };
+        let (running, demo) = unless_interrupted(self.start()).await?;
         let address = self.address()?;
         let listener = tokio::net::TcpListener::bind(address).await.with_context(|| {
             format!("cannot listen on {address}: choose another --port, or end what listens there")
         })?;
         let address = listener.local_addr()?;
-        self.announce(out, address, &running, &accounts).await?;
+        self.announce(out, address, &running, demo.as_ref()).await?;
         let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
         let watch = signals::watch(running.latches.clone(), stop.clone(), abort.clone());
         tokio::spawn(watch);
+        let filling = demo.map(|demo| tokio::spawn(demo.fill(stop.clone())));
         running.serve(listener, stop, abort).await;
+        if let Some(filling) = filling {
+            // It stops with the server, and its folder must outlive it.
+            filling.await?;
+        }
         Ok(Exit::Ok)
+    }
+
+    async fn start(&self) -> Result<(Running, Option<Demo>)> {
+        let running = Running::start(&self.settings).await?;
+        let demo = match self.demo {
+            true => Some(Demo::begin(&running.app, self.demo_items, self.demo_seed).await?),
+            false => None,
+        };
+        Ok((running, demo))
     }
 
     fn address(&self) -> Result<SocketAddr> {
@@ -80,7 +91,7 @@ impl Serve {
         out: &mut impl Write,
         address: SocketAddr,
         running: &Running,
-        accounts: &[demo::Account],
+        demo: Option<&Demo>,
     ) -> Result<()> {
         let token = if self.demo {
             None
@@ -89,7 +100,7 @@ impl Serve {
         };
         let token = token.as_ref().map(app::identity::Secret::reveal);
         if self.json {
-            let line = serde_json::json!({"url": format!("http://{address}"), "setup_token": token, "accounts": accounts});
+            let line = serde_json::json!({"url": format!("http://{address}"), "setup_token": token, "accounts": demo.map(Demo::accounts).unwrap_or_default(), "demo": demo.map(Demo::for_programs)});
             writeln!(out, "{line}")?;
             return Ok(out.flush()?);
         }
@@ -110,10 +121,21 @@ impl Serve {
                 "    -d '{{\"token\":\"{token}\",\"username\":\"admin\",\"email\":\"you@example.org\",\"password\":\"...\"}}'"
             )?;
         }
-        if self.demo {
-            demo::explain(out, address, accounts)?;
+        if let Some(demo) = demo {
+            demo.explain(out, &format!("http://{address}"))?;
         }
         Ok(out.flush()?)
+    }
+}
+
+/// Before the platform serves, a signal ends the work in good order too: a demonstration's folder goes with it.
+async fn unless_interrupted<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        done = work => done,
+        _ = terminate.recv() => bail!("ended by a signal before it served"),
+        _ = interrupt.recv() => bail!("ended by a signal before it served"),
     }
 }
 
