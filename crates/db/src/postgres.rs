@@ -1,24 +1,43 @@
-//! PostgreSQL: two pools by role and pipelined units of work. Single reads, batches and units share one lease.
+//! PostgreSQL: two pools by role, one of the replica, and pipelined units of work. Single reads, batches and units
+//! share one lease.
 
 mod bind;
 mod error;
 mod lease;
+mod listen;
 mod pool;
+mod replica;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::sync::watch;
+
 use crate::connection::Outcome;
-use crate::{DbConfig, DbError, Observer, PoolStats, PostgresConfig, Row, Scope, Sql, Step, Tenant, Value};
+use crate::signal::Signals;
+use crate::{
+    DbConfig, DbError, Observer, PoolStats, PostgresConfig, ReplicaStats, Row, Scope, Sql, Step, Tenant,
+    Value,
+};
 pub(crate) use error::classify;
 use lease::Lease;
 pub(crate) use pool::connect_login;
 use pool::{Pool, Role};
+use replica::Replica;
 
 #[derive(Clone)]
 pub(crate) struct Postgres {
     app: Pool,
     system: Pool,
+    replica: Option<Replica>,
+    background: Arc<Background>,
+}
+
+/// What runs besides the pools; it ends when the last clone is dropped.
+struct Background {
+    stop: watch::Sender<bool>,
+    target: PostgresConfig,
+    listens: AtomicBool,
 }
 
 impl Postgres {
@@ -27,16 +46,34 @@ impl Postgres {
         config: &DbConfig,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, DbError> {
-        if target.replica_url.is_some() {
-            return Err(DbError::other(
-                "db.open",
-                "reading from a replica is not supported yet: unset the replica's address",
-            ));
-        }
-        let app = Pool::new(Role::App, target, config, observer.clone())?;
-        let system = Pool::new(Role::System, target, config, observer)?;
+        let app = Pool::new(Role::App, &target.url, target, config, observer.clone())?;
+        let system = Pool::new(Role::System, &target.url, target, config, observer.clone())?;
         drop(system.lease(&Scope::global()).await?);
-        Ok(Self { app, system })
+        let (stop, stopped) = watch::channel(false);
+        let replica = match &target.replica_url {
+            Some(url) => Some(Replica::start(url, target, config, observer, stopped)?),
+            None => None,
+        };
+        let background = Arc::new(Background {
+            stop,
+            target: target.clone(),
+            listens: AtomicBool::new(false),
+        });
+        Ok(Self {
+            app,
+            system,
+            replica,
+            background,
+        })
+    }
+
+    /// Begins to hear the wake-ups of other processes. A second call changes nothing.
+    pub fn listen(&self, signals: &Arc<Signals>) {
+        if self.background.listens.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (target, stop) = (self.background.target.clone(), self.background.stop.subscribe());
+        tokio::spawn(listen::run(target, signals.clone(), stop));
     }
 
     async fn lease(&self, scope: &Scope) -> Result<Lease, DbError> {
@@ -50,6 +87,7 @@ impl Postgres {
         let lease = self.lease(scope).await?;
         Ok(PostgresTx {
             lease,
+            replica: self.replica.clone().map(|replica| (replica, scope.clone())),
             begin: begin_text(scope, false),
             begun: AtomicBool::new(false),
             over: AtomicBool::new(false),
@@ -58,43 +96,59 @@ impl Postgres {
 
     pub async fn run(&self, scope: &Scope, batch: Vec<Step>) -> Result<Vec<Outcome>, DbError> {
         let mut lease = self.lease(scope).await?;
-        lease
+        let result = lease
             .pipeline(Some(&begin_text(scope, false)), &batch, true)
             .await
-            .map_err(DbError::during_commit)
+            .map_err(DbError::during_commit);
+        if let Some(replica) = &self.replica {
+            replica.wrote(scope);
+        }
+        result
     }
 
-    /// There is no replica yet; the primary answers everything.
     pub async fn read(
         &self,
         scope: &Scope,
         sql: &'static Sql,
         args: Vec<Value>,
-        _replica: bool,
+        replica: bool,
     ) -> Result<Vec<Row>, DbError> {
-        let mut lease = self.lease(scope).await?;
-        let outcomes = lease
-            .pipeline(Some(&begin_text(scope, true)), &[(sql, args)], true)
-            .await?;
-        Ok(outcomes.into_iter().next().unwrap_or_default().rows)
+        let step = [(sql, args)];
+        if replica
+            && let Some(replica) = &self.replica
+            && let Some(result) = replica.read(scope, &step).await
+        {
+            return result;
+        }
+        read(self.lease(scope).await?, scope, &step).await
     }
 
-    pub fn stats(&self) -> PoolStats {
-        let (app, system) = (self.app.stats(), self.system.stats());
-        PoolStats {
-            size: app.size + system.size,
-            active: app.active + system.active,
-            idle: app.idle + system.idle,
-            waits: app.waits + system.waits,
-            wait_time: app.wait_time + system.wait_time,
-            queued: app.queued + system.queued,
-        }
+    pub fn stats(&self) -> Vec<PoolStats> {
+        let replica = self.replica.as_ref().map(Replica::pool_stats);
+        [self.app.stats(), self.system.stats()]
+            .into_iter()
+            .chain(replica)
+            .collect()
+    }
+
+    pub fn replica_stats(&self) -> Option<ReplicaStats> {
+        self.replica.as_ref().map(Replica::stats)
     }
 
     pub fn close(&self) {
         self.app.close();
         self.system.close();
+        if let Some(replica) = &self.replica {
+            replica.close();
+        }
+        self.background.stop.send_replace(true);
     }
+}
+
+/// Runs one reading statement in a transaction of its own.
+async fn read(mut lease: Lease, scope: &Scope, step: &[Step]) -> Result<Vec<Row>, DbError> {
+    let outcomes = lease.pipeline(Some(&begin_text(scope, true)), step, true).await?;
+    Ok(outcomes.into_iter().next().unwrap_or_default().rows)
 }
 
 /// Opens the transaction and names its workspaces. Ids are formatted by `Uuid`, so nothing can be injected.
@@ -111,6 +165,8 @@ fn begin_text(scope: &Scope, read_only: bool) -> String {
 /// A unit of work; `begin` travels with its first statement.
 pub(crate) struct PostgresTx {
     lease: Lease,
+    /// Where to note that this scope wrote.
+    replica: Option<(Replica, Scope)>,
     begin: String,
     begun: AtomicBool,
     over: AtomicBool,
@@ -140,7 +196,11 @@ impl PostgresTx {
         if !self.begun.load(Ordering::Acquire) {
             return Ok(());
         }
-        self.lease.end("commit").await.map_err(DbError::during_commit)
+        let result = self.lease.end("commit").await.map_err(DbError::during_commit);
+        if let Some((replica, scope)) = &self.replica {
+            replica.wrote(scope);
+        }
+        result
     }
 
     pub async fn rollback(mut self) {

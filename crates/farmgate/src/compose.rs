@@ -21,6 +21,7 @@ use server::{
     database_metrics::{DatabaseCollector, DatabaseMetrics},
     edge::{Edge, EdgeConfig, Outside},
     listen::{self, ListenConfig},
+    live_metrics::LiveCollector,
     platform::{
         Platform, PlatformAuthenticator, PlatformIdempotency, core_routes, event_routes, identity_routes,
     },
@@ -46,6 +47,15 @@ pub struct Settings {
     /// PostgreSQL to use in place of the embedded database
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     database_url: Option<String>,
+    /// Streaming replica of that PostgreSQL, for statistics and other reads that bear its lag
+    #[arg(
+        long,
+        env = "DATABASE_REPLICA_URL",
+        value_name = "URL",
+        hide_env_values = true,
+        requires = "database_url"
+    )]
+    database_replica_url: Option<String>,
     /// Connections to PostgreSQL
     #[arg(long, env = "DATABASE_MAX_CONNS", default_value_t = 20)]
     database_max_conns: usize,
@@ -95,6 +105,7 @@ impl Settings {
         let mut config = DbConfig::postgres(url.clone());
         if let Target::Postgres(target) = &mut config.target {
             target.system_pool = (self.database_max_conns / 4).max(2);
+            target.replica_url.clone_from(&self.database_replica_url);
             target.app_pool = self.database_max_conns.saturating_sub(target.system_pool).max(2);
         }
         Ok(config)
@@ -208,10 +219,7 @@ impl Running {
         let db = Db::open(config, measured.clone())
             .await
             .context("cannot open the database")?;
-        measured.watch({
-            let db = db.clone();
-            move || db.stats()
-        });
+        measured.watch(db.clone());
         let (clock, ids): (Arc<dyn Clock>, Arc<dyn IdSource>) = (Arc::new(SystemClock), Arc::new(SystemIds));
         let identity_config = settings.identity()?;
         let csrf_key = Sha256::digest([b"farmgate/csrf/v1".as_slice(), &identity_config.master_key].concat());
@@ -229,7 +237,7 @@ impl Running {
             app.identity().ensure_admin(Secret::new(password.clone())).await?;
         }
         let latches = Latches::default();
-        let served = served(&db, &measured, &latches, clock.clone());
+        let served = served(&app, measured, &latches, clock.clone());
         let platform = Platform {
             app: app.clone(),
             csrf: csrf.clone(),
@@ -269,6 +277,13 @@ impl Running {
     ) {
         let (handlers, jobs) = (workers::default_handlers(&self.app), workers::default_jobs());
         let tracker = workers::start(&self.app, &WorkersConfig::default(), handlers, jobs, &stop);
+        // Listeners leave first: an event stream that stays open would hold up the drain.
+        let live = Arc::clone(self.app.live());
+        let stopped = stop.clone();
+        tokio::spawn(async move {
+            stopped.cancelled().await;
+            live.close_all();
+        });
         listen::serve(
             listener,
             self.edge,
@@ -278,7 +293,6 @@ impl Running {
             abort.clone(),
         )
         .await;
-        self.app.live().close_all();
         tokio::select! {
             () = tracker.wait() => {}
             () = abort.cancelled() => {}
@@ -293,7 +307,8 @@ impl Running {
 /// Statements slower than this are told in the log.
 const SLOW_STATEMENT: Duration = Duration::from_millis(500);
 
-fn served(db: &Db, measured: &Arc<DatabaseMetrics>, latches: &Latches, clock: Arc<dyn Clock>) -> Served {
+fn served(app: &App, measured: Arc<DatabaseMetrics>, latches: &Latches, clock: Arc<dyn Clock>) -> Served {
+    let db = app.db();
     let schema = store::migrations::ALL
         .last()
         .map_or(0, |last| u32::try_from(last.version).unwrap_or_default());
@@ -303,6 +318,12 @@ fn served(db: &Db, measured: &Arc<DatabaseMetrics>, latches: &Latches, clock: Ar
         let db = probed.clone();
         Box::pin(async move { db.ping().await.map_err(|error| error.to_string()) })
     });
-    let collector = Box::new(DatabaseCollector(Arc::clone(measured)));
-    Served::new(version, vec![database], latches.clone(), clock, vec![collector])
+    let live = LiveCollector(Arc::clone(app.live()));
+    Served::new(
+        version,
+        vec![database],
+        latches.clone(),
+        clock,
+        vec![Box::new(DatabaseCollector(measured)), Box::new(live)],
+    )
 }

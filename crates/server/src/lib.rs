@@ -17,6 +17,7 @@ pub mod fair;
 mod headers;
 pub mod idempotency;
 pub mod listen;
+pub mod live_metrics;
 pub mod metrics;
 pub mod openapi;
 pub mod operation;

@@ -1,7 +1,7 @@
 //! A borrowed connection that is never given back with a transaction open.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use deadpool::managed::Object;
 use futures_util::future::poll_fn;
 use futures_util::{TryStreamExt, pin_mut};
-use tokio_postgres::Statement;
+use tokio_postgres::{NoTls, Statement};
 
 use super::error::classify;
 use super::pool::{Connection, Manager};
@@ -18,6 +18,8 @@ use crate::{DbError, Engine, Row, Sql, Step, Value};
 
 /// Longest time a cleaning `rollback` may take before the connection is thrown away.
 const CLEAN_TIMEOUT: Duration = Duration::from_secs(5);
+/// A `rollback` that takes longer waits for a statement that still runs.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 pub(super) struct Lease {
     /// Empty only while dropping.
@@ -130,12 +132,26 @@ impl Drop for Lease {
             return;
         };
         runtime.spawn(async move {
-            let rollback = object.client.batch_execute("rollback");
-            if !matches!(tokio::time::timeout(CLEAN_TIMEOUT, rollback).await, Ok(Ok(()))) {
+            if !cleaned(&object.client).await {
                 drop(Object::take(object));
             }
         });
     }
+}
+
+/// Rolls back what a caller that left, or met its deadline, has begun. A statement that still runs is cancelled:
+/// nobody waits for it any more. False if the connection cannot be used again.
+async fn cleaned(client: &tokio_postgres::Client) -> bool {
+    let mut rollback = pin!(client.batch_execute("rollback"));
+    if let Ok(done) = tokio::time::timeout(PATIENCE, &mut rollback).await {
+        return done.is_ok();
+    }
+    let cancelled = async {
+        // If the cancelling fails the rollback waits for the statement's own time-out, or for ours.
+        let _ = client.cancel_token().cancel_query(NoTls).await;
+        rollback.await
+    };
+    matches!(tokio::time::timeout(CLEAN_TIMEOUT, cancelled).await, Ok(Ok(())))
 }
 
 async fn plain(client: &tokio_postgres::Client, text: &str) -> Result<Outcome, DbError> {

@@ -18,6 +18,8 @@ use crate::{DbConfig, DbError, Observer, PoolStats, PostgresConfig, Scope, Sql};
 pub(super) enum Role {
     App,
     System,
+    /// The application's role on the replica.
+    Replica,
 }
 
 impl Role {
@@ -25,6 +27,7 @@ impl Role {
         match self {
             Self::App => "app",
             Self::System => "system",
+            Self::Replica => "replica",
         }
     }
 }
@@ -85,7 +88,7 @@ impl managed::Manager for Manager {
 }
 
 /// Connects and keeps the connection's traffic going in a task of its own.
-async fn connect(config: &tokio_postgres::Config) -> Result<Client, DbError> {
+pub(super) async fn connect(config: &tokio_postgres::Config) -> Result<Client, DbError> {
     let (client, traffic) = config
         .connect(NoTls)
         .await
@@ -100,12 +103,12 @@ async fn connect(config: &tokio_postgres::Config) -> Result<Client, DbError> {
 
 /// A connection as the login user, for migrations.
 pub(crate) async fn connect_login(target: &PostgresConfig) -> Result<Client, DbError> {
-    connect(&parse(target)?).await
+    connect(&parse(target, &target.url)?).await
 }
 
-fn parse(target: &PostgresConfig) -> Result<tokio_postgres::Config, DbError> {
-    let mut config: tokio_postgres::Config = target
-        .url
+/// The address as the driver wants it, with the time-outs every connection has.
+pub(super) fn parse(target: &PostgresConfig, url: &str) -> Result<tokio_postgres::Config, DbError> {
+    let mut config: tokio_postgres::Config = url
         .parse()
         .map_err(|e: tokio_postgres::Error| DbError::other("db.open", e))?;
     config.connect_timeout(target.connect_timeout);
@@ -126,6 +129,7 @@ pub(super) struct Pool {
 impl Pool {
     pub fn new(
         role: Role,
+        url: &str,
         target: &PostgresConfig,
         config: &DbConfig,
         observer: Arc<dyn Observer>,
@@ -133,6 +137,7 @@ impl Pool {
         let (name, size) = match role {
             Role::App => (&target.app_role, target.app_pool),
             Role::System => (&target.system_role, target.system_pool),
+            Role::Replica => (&target.app_role, target.replica_pool),
         };
         let setup = format!(
             "set role \"{}\"; set statement_timeout = {}; set idle_in_transaction_session_timeout = {}; set timezone = 'UTC'",
@@ -141,7 +146,7 @@ impl Pool {
             config.unit_timeout.as_millis(),
         );
         let manager = Manager {
-            config: parse(target)?,
+            config: parse(target, url)?,
             setup,
         };
         let timeouts = Timeouts {
@@ -184,6 +189,7 @@ impl Pool {
     pub fn stats(&self) -> PoolStats {
         let status = self.pool.status();
         PoolStats {
+            pool: self.name,
             size: status.size,
             active: status.size - status.available.min(status.size),
             idle: status.available,

@@ -177,7 +177,7 @@ impl Migrate {
             (Action::Check, _) => match db::migrate::check(&config, all).await {
                 Ok(()) => writeln!(out, "the schema is the one this program wants")?,
                 Err(error) => {
-                    writeln!(out, "{error}: run `farmgate migrate up`")?;
+                    writeln!(out, "{error}; `farmgate migrate up` applies what is missing")?;
                     return Ok(Exit::Failed);
                 }
             },

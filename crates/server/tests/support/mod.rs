@@ -172,6 +172,18 @@ impl Service {
         Self::over(db, clock, ids, self.config.clone(), self._database.clone()).await
     }
 
+    /// A second process, as far as the database can tell: it shares none of this one's connections.
+    pub async fn sibling(&self) -> Self {
+        let db = self._database.open().await;
+        let (clock, ids) = (self.clock.clone(), self.ids.clone());
+        Self::over(db, clock, ids, self.config.clone(), self._database.clone()).await
+    }
+
+    /// The database, for what only a test does to it.
+    pub fn database(&self) -> &TestDb {
+        &self._database
+    }
+
     pub async fn send(
         &self,
         method: &str,
