@@ -1,32 +1,51 @@
 //! Leaving in good order: the first SIGTERM or SIGINT drains, the second ends everything.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::served::Latches;
 
+/// The signals that end a process, listened to from when this was made: one that comes before anybody waits is kept.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// If the process may not listen to signals.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// The next one.
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
 /// Waits for signals. The first one makes the process not ready and cancels `stop`; the second cancels `abort`.
-///
-/// # Errors
-/// If the process may not listen to signals.
 pub async fn watch(
+    mut signals: Signals,
     latches: Latches,
     stop: CancellationToken,
     abort: CancellationToken,
-) -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+) {
     for (token, what) in [
         (stop, "draining: a second signal ends at once"),
         (abort, "ending at once"),
     ] {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        signals.next().await;
         tracing::info!("{what}");
         latches.hold("serving");
         token.cancel();
     }
-    Ok(())
 }

@@ -3,8 +3,7 @@
 use std::{io::Write, net::SocketAddr};
 
 use anyhow::{Context, Result, bail};
-use server::signals;
-use tokio::signal::unix::{SignalKind, signal};
+use server::signals::{self, Signals};
 use tokio_util::sync::CancellationToken;
 
 use super::Exit;
@@ -41,6 +40,8 @@ pub struct Serve {
 impl Serve {
     /// Serves until a signal comes: the first one drains, the second one ends at once.
     pub async fn run(mut self, out: &mut impl Write) -> Result<Exit> {
+        // Before anything is made: a signal that comes while it starts takes the demonstration's folder away too.
+        let mut signals = Signals::listen()?;
         let folder = self
             .demo
             .then(tempfile::tempdir)
@@ -49,7 +50,10 @@ impl Serve {
         if let Some(folder) = &folder {
             self.settings.demonstrate_in(folder.path());
         }
-        let (running, demo) = unless_interrupted(self.start()).await?;
+        let (running, demo) = tokio::select! {
+            started = self.start() => started?,
+            () = signals.next() => bail!("ended by a signal before it served"),
+        };
         let address = self.address()?;
         let listener = tokio::net::TcpListener::bind(address).await.with_context(|| {
             format!("cannot listen on {address}: choose another --port, or end what listens there")
@@ -57,7 +61,7 @@ impl Serve {
         let address = listener.local_addr()?;
         self.announce(out, address, &running, demo.as_ref()).await?;
         let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
-        let watch = signals::watch(running.latches.clone(), stop.clone(), abort.clone());
+        let watch = signals::watch(signals, running.latches.clone(), stop.clone(), abort.clone());
         tokio::spawn(watch);
         let filling = demo.map(|demo| tokio::spawn(demo.fill(stop.clone())));
         running.serve(listener, stop, abort).await;
@@ -125,17 +129,6 @@ impl Serve {
             demo.explain(out, &format!("http://{address}"))?;
         }
         Ok(out.flush()?)
-    }
-}
-
-/// Before the platform serves, a signal ends the work in good order too: a demonstration's folder goes with it.
-async fn unless_interrupted<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        done = work => done,
-        _ = terminate.recv() => bail!("ended by a signal before it served"),
-        _ = interrupt.recv() => bail!("ended by a signal before it served"),
     }
 }
 
