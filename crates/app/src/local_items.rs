@@ -258,6 +258,16 @@ impl App {
     }
 }
 
+/// Checks what [`App::create_local_item`] would refuse in a new item by itself, without a database.
+///
+/// # Errors
+/// Broken rules by field.
+pub fn check_new(new: &NewLocalItem) -> Result<()> {
+    let local_id = new.local_id.clone().map(check_local_id).transpose();
+    let content = check_content(&new.identifiers, new.enriched_data.clone());
+    local_id.and(content.map(|_| ()))
+}
+
 pub(crate) fn check_content(identifiers: &[NewIdentifier], data: Option<Value>) -> Result<ItemContent> {
     let mut errors = Vec::new();
     let identifiers = check_all("identifiers", identifiers).unwrap_or_else(|broken| {

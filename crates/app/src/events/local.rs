@@ -41,7 +41,7 @@ impl App {
         local_id: &str,
         mut new: NewEvent,
     ) -> Result<LocalEvent> {
-        if new.dfid.is_some() {
+        if new.dfid.is_some() || !new.dfids.is_empty() {
             let error =
                 domain::problem::FieldError::new("dfid", "not_here", "the item has none yet: leave it out");
             return Err(error.into());

@@ -56,7 +56,10 @@ pub async fn pushes_that_arrive_together_each_get_their_own_answer(engine: Engin
         assert_eq!(pushed.body["local_id"], **local);
         let item = service.get(who, &format!("/api/items/{dfid}")).await.body;
         let kept = service.get(who, &format!("/api/items/local/{local}")).await.body;
-        assert_eq!(item["enriched_data"], kept["enriched_data"], "the content of another push");
+        assert_eq!(
+            item["enriched_data"], kept["enriched_data"],
+            "the content of another push"
+        );
         assert_eq!(
             (&kept["status"], &kept["dfid"]),
             (&json!("tokenized"), &json!(dfid))

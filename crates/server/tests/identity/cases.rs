@@ -1127,7 +1127,9 @@ pub async fn eight_debits_at_once_never_overdraw_and_the_ledger_sums_to_zero(eng
         let work = debit(service.app.clone(), ctx.clone());
         async move {
             let result = work.await;
-            let refused = result.as_ref().is_err_and(|error| !app::credits::lacked_cover(error));
+            let refused = result
+                .as_ref()
+                .is_err_and(|error| !app::credits::lacked_cover(error));
             assert!(!refused, "{result:?}");
             result.is_ok()
         }

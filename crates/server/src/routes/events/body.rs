@@ -23,6 +23,10 @@ pub(super) struct EventBody {
     /// The item it is about.
     #[schema(value_type = Option<String>)]
     dfid: Option<Dfid>,
+    /// The items it is about, if they are several; it stays one event and is found by each of them.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>, max_items = 1000)]
+    dfids: Vec<Dfid>,
     /// The circuit it happened in.
     #[schema(value_type = Option<String>, format = "uuid")]
     circuit_id: Option<CircuitId>,
@@ -73,6 +77,7 @@ impl EventBody {
             event_type: self.event_type,
             source: self.source,
             dfid: self.dfid,
+            dfids: self.dfids,
             circuit_id: self.circuit_id,
             visibility: self.visibility,
             occurred_at: self.occurred_at,

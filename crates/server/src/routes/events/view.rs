@@ -20,6 +20,9 @@ pub(super) struct EventView {
     source: String,
     #[schema(value_type = Option<String>)]
     dfid: Option<Dfid>,
+    /// All items it is about; of another workspace's event, the one it is seen through.
+    #[schema(value_type = Vec<String>)]
+    dfids: Vec<Dfid>,
     #[schema(value_type = Option<String>, format = "uuid")]
     circuit_id: Option<CircuitId>,
     #[schema(value_type = VisibilityWord)]
@@ -46,6 +49,7 @@ pub(super) struct EventView {
 impl From<Event> for EventView {
     fn from(event: Event) -> Self {
         Self {
+            dfids: event.all_items().to_vec(),
             id: event.id,
             event_type: event.event_type,
             source: event.source,
