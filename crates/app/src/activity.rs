@@ -53,7 +53,7 @@ impl App {
         }
         let since = since.unwrap_or_else(|| self.now().minus(DEFAULT_SPAN));
         let scope = ctx.scope();
-        Ok(activities::stats(&self.db().scoped(&scope), ctx.workspace(), circuit, since).await?)
+        Ok(activities::stats(&self.db().scoped_replica(&scope), ctx.workspace(), circuit, since).await?)
     }
 
     async fn check_takes_part(&self, ctx: &Ctx, circuit: CircuitId) -> Result<()> {

@@ -72,7 +72,7 @@ impl App {
             .credits()
             .debit(ctx, CostedOperation::ItemCreate, 1, &local_id)?;
         steps.extend(debit.into_iter().flat_map(|debit| debit.steps));
-        match self.db().run(&ctx.scope(), steps).await {
+        match self.db().run_grouped(&ctx.scope(), steps).await {
             Ok(_) => {}
             Err(error @ db::DbError::Unique { .. }) => {
                 let message = format!("the local id `{local_id}` is taken in this workspace");

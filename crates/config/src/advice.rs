@@ -1,34 +1,33 @@
-//! Settings that work but are risky together; said at the start and by `farmgate config check`.
+//! What works and should be known all the same: risky combinations, keys without effect, variables that nobody knows.
+//! Said at the start and by `farmgate config check`.
 
 use crate::{
-    settings::Settings,
+    load::{Loaded, Origin},
+    settings::{KEYS, Settings},
     value::{Environment, LogLevel},
 };
 
 type Risk = (bool, &'static str);
 
-/// One sentence for each risk.
+/// One sentence for each.
 #[must_use]
-pub fn advice(settings: &Settings) -> Vec<String> {
-    let risks = credentials(settings).into_iter().chain(exposure(settings));
+pub fn advice(loaded: &Loaded) -> Vec<String> {
+    let s = &loaded.settings;
+    let risks = credentials(s).into_iter().chain(exposure(s));
     risks
         .filter(|(present, _)| *present)
         .map(|(_, text)| text.to_owned())
+        .chain(without_effect(loaded))
+        .chain(strangers(loaded))
         .collect()
 }
 
 /// What puts passwords, cookies or keys at risk.
 fn credentials(s: &Settings) -> Vec<Risk> {
-    let tls = s.tls_certificate.is_some() && s.tls_key.is_some();
-    let exposed = !s.host.is_loopback();
     let serious = s.environment != Environment::Development;
     vec![
         (
-            s.tls_certificate.is_some() != s.tls_key.is_some(),
-            "only one of `http.tls_certificate` and `http.tls_key` is set: TLS stays off",
-        ),
-        (
-            exposed && !tls && s.trusted_proxies.is_empty(),
+            exposed(s) && s.tls_certificate.is_none() && s.trusted_proxies.is_empty(),
             "the server listens beyond this machine without TLS and without a trusted proxy: passwords travel in the clear",
         ),
         (
@@ -47,25 +46,27 @@ fn credentials(s: &Settings) -> Vec<Risk> {
             serious && !s.rate_limits,
             "`rate_limits.enabled` is off: nothing slows down who guesses passwords",
         ),
+        (
+            s.argon2_memory.get() < 19_456,
+            "`identity.argon2_memory` is below 19456 KiB, the least that OWASP recommends",
+        ),
     ]
 }
 
 /// What shows or admits more than it should, or hides what operators need.
 fn exposure(s: &Settings) -> Vec<Risk> {
-    let exposed = !s.host.is_loopback();
+    let everybody = |range: &domain::identity::Cidr| range.to_string().ends_with("/0");
     vec![
         (
             s.environment == Environment::Production && s.debug,
             "`server.debug` is on in production: the log shows more than operators need",
         ),
         (
-            s.log_level >= LogLevel::Warn,
+            !s.debug && s.log_level >= LogLevel::Warn,
             "`log.level` hides the line of each request",
         ),
         (
-            s.trusted_proxies
-                .iter()
-                .any(|range| range.to_string().ends_with("/0")),
+            s.trusted_proxies.iter().any(everybody),
             "`http.trusted_proxies` believes everybody: any client can choose its address",
         ),
         (
@@ -73,16 +74,35 @@ fn exposure(s: &Settings) -> Vec<Risk> {
             "`http.allowed_origins` names `*`, which matches nothing: list the origins",
         ),
         (
-            exposed && s.metrics_public,
-            "`metrics.public` is on: anybody can read the metrics",
+            exposed(s) && s.prometheus && s.metrics_public,
+            "`metrics.public` is on: anybody who reaches the public listener can read the metrics",
         ),
         (
-            s.argon2_memory < 19_456,
-            "`identity.argon2_memory` is below 19456 KiB, the least that OWASP recommends",
-        ),
-        (
-            s.database_idle_connections > s.database_max_connections,
-            "`database.idle_connections` exceeds `database.max_connections`",
+            s.operator_port.is_some() && !s.operator_host.is_loopback(),
+            "`operator.host` is beyond this machine: keep the operators' listener, which asks for no credential, on a private network",
         ),
     ]
+}
+
+fn exposed(s: &Settings) -> bool {
+    !s.host.is_loopback()
+}
+
+/// Keys that are set though nothing reads them yet: nobody shall believe that they work.
+fn without_effect(loaded: &Loaded) -> impl Iterator<Item = String> {
+    let set = |name| loaded.origins.get(name) != Some(&Origin::Default);
+    let keys = KEYS.iter().filter_map(move |key| Some((key, key.unused?)));
+    let keys = keys.filter(move |(key, _)| set(key.name) && !(key.show)(&loaded.settings).is_empty());
+    let features = loaded.settings.features.keys();
+    keys.map(|(key, why)| format!("`{}` is set without effect: {why}", key.name))
+        .chain(
+            features.map(|name| {
+                format!("`features.{name}` is set without effect: this build has no such feature")
+            }),
+        )
+}
+
+fn strangers(loaded: &Loaded) -> Option<String> {
+    let names = loaded.strangers.join(", ");
+    (!names.is_empty()).then(|| format!("no command knows these variables: {names}"))
 }

@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 use crate::{
     load::{Loaded, Origin},
     settings::{KEYS, Key},
+    value::MASK,
 };
 
-/// The settings in force as a `farmgate.toml`, secrets masked, each with its origin. What is not set is commented.
+/// The settings in force as a `farmgate.toml`, each with its origin. What is not set, and secrets, which are masked,
+/// stand in comments.
 #[must_use]
 pub fn print(loaded: &Loaded) -> String {
     let (mut text, mut section) = (String::new(), "");
@@ -24,8 +26,12 @@ pub fn print(loaded: &Loaded) -> String {
             Origin::Environment(name) => format!("environment, {name}"),
             Origin::Flag => "flag".to_owned(),
         };
-        let unset = if value.is_empty() { "# " } else { "" };
-        let _ = writeln!(text, "{unset}{name} = {value:?} # {origin}");
+        let comment = if value.is_empty() || value == MASK {
+            "# "
+        } else {
+            ""
+        };
+        let _ = writeln!(text, "{comment}{name} = {} # {origin}", literal(value));
     }
     if !loaded.settings.features.is_empty() {
         text.push_str("\n[features]\n");
@@ -34,6 +40,16 @@ pub fn print(loaded: &Loaded) -> String {
         let _ = writeln!(text, "{name} = {on}");
     }
     text
+}
+
+/// A value as TOML writes it: numbers and switches bare, all else in quotes.
+fn literal(text: String) -> String {
+    let bare = text == "true" || text == "false" || text.parse::<u64>().is_ok_and(|n| n.to_string() == text);
+    if bare {
+        text
+    } else {
+        toml::Value::String(text).to_string()
+    }
 }
 
 /// The keys in which two configurations differ, with both values; secrets masked, so that only being set shows.
@@ -49,8 +65,11 @@ pub fn manual() -> String {
     let mut text = String::from(
         "# Configuration\n\n\
          Flags before environment before `farmgate.toml` before defaults. Each variable also as `NAME_FILE`, which names a\n\
-         file with the value, for mounted secrets. Unknown keys are errors. `farmgate config check` says what is wrong or\n\
-         risky, `farmgate config print` what is in force. Times: `500ms`, `30s`, `15m`, `24h`, `30d`. `FEATURE_NAME=true`, or\n\
+         file with the value, for mounted secrets. Unknown keys are errors. Any key can be set with `--set KEY=VALUE`; the\n\
+         commonest have flags of their own, which `farmgate serve --help` lists. The file is `farmgate.toml` in the current\n\
+         folder, or the one that `--config` or `FARMGATE_CONFIG` names. `farmgate config check` says what is wrong or\n\
+         risky, `farmgate config print` what is in force and where it comes from, `farmgate config diff A B` where two\n\
+         files part. Times: `500ms`, `30s`, `15m`, `24h`, `30d`. `FEATURE_NAME=true`, or\n\
          `name = true` under `[features]`, switches a feature.\n\n\
          This page is generated from the table of keys: `cargo run -p config --example manual > docs/configuration.md`.\n\n\
          | Key | Variable | Default | Effect |\n| --- | --- | --- | --- |\n",
@@ -61,9 +80,13 @@ pub fn manual() -> String {
         } else {
             format!("`{}`", key.default)
         };
+        let unused = key
+            .unused
+            .map(|why| format!(" **No effect yet**: {why}."))
+            .unwrap_or_default();
         let _ = writeln!(
             text,
-            "| `{}` | `{}` | {default} | {} |",
+            "| `{}` | `{}` | {default} | {}{unused} |",
             key.name, key.env, key.doc
         );
     }

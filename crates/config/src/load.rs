@@ -63,12 +63,20 @@ pub struct Loaded {
     pub settings: Settings,
     /// Where each key's value came from, by the key's name.
     pub origins: BTreeMap<&'static str, Origin>,
+    /// Variables that begin like ours and mean nothing to any command: perhaps a mistake, perhaps another program's.
+    pub strangers: Vec<String>,
 }
+
+/// Variables of other commands and of the tests.
+const OTHERS: [&str; 3] = ["FARMGATE_CONFIG", "FARMGATE_TOKEN", "FARMGATE_PASSWORD"];
+/// What variables of the tests begin with.
+const TESTS: &str = "FARMGATE_TEST_";
 
 #[derive(Default)]
 struct Gathered {
     values: BTreeMap<&'static str, (String, Origin)>,
     features: BTreeMap<String, bool>,
+    strangers: Vec<String>,
     problems: Vec<Problem>,
 }
 
@@ -84,40 +92,54 @@ pub fn load(sources: &Sources<'_>) -> Result<Loaded, ConfigError> {
     let Gathered {
         values,
         features,
-        mut problems,
+        strangers,
+        problems,
     } = gathered;
-    let text = |name: &str| {
-        let default = KEYS
-            .iter()
-            .find(|key| key.name == name)
-            .map_or("", |key| key.default);
-        values
-            .get(name)
-            .map_or_else(|| default.to_owned(), |(text, _)| text.clone())
-    };
     if !problems.is_empty() {
         return Err(ConfigError(problems));
     }
-    match Settings::read(text, features) {
-        Ok(settings) => {
-            let origin = |key: &Key| {
-                values
-                    .get(key.name)
-                    .map_or(Origin::Default, |(_, origin)| origin.clone())
-            };
-            Ok(Loaded {
-                settings,
-                origins: KEYS.iter().map(|key| (key.name, origin(key))).collect(),
-            })
-        }
-        Err(text) => {
-            problems.push(Problem {
-                place: "settings".to_owned(),
-                text,
-            });
-            Err(ConfigError(problems))
-        }
+    let text = |key: &Key| match values.get(key.name) {
+        Some((text, _)) => text.clone(),
+        None => key.default.to_owned(),
+    };
+    let settings = Settings::read(text, features).map_err(|text| ConfigError(vec![general(text)]))?;
+    let contradictions = contradictions(&settings);
+    if !contradictions.is_empty() {
+        return Err(ConfigError(contradictions));
     }
+    let origin = |key: &Key| match values.get(key.name) {
+        Some((_, origin)) => origin.clone(),
+        None => Origin::Default,
+    };
+    Ok(Loaded {
+        settings,
+        origins: KEYS.iter().map(|key| (key.name, origin(key))).collect(),
+        strangers,
+    })
+}
+
+fn general(text: impl Into<String>) -> Problem {
+    Problem {
+        place: "settings".to_owned(),
+        text: text.into(),
+    }
+}
+
+/// Settings that are sound alone and cannot be meant together.
+fn contradictions(settings: &Settings) -> Vec<Problem> {
+    let tls = settings.tls_certificate.is_some();
+    let found = [
+        (
+            tls != settings.tls_key.is_some(),
+            "`http.tls_certificate` and `http.tls_key` need each other: set both, or none",
+        ),
+        (
+            settings.redirect_port.is_some() && !tls,
+            "`http.redirect_port` needs TLS: set `http.tls_certificate` and `http.tls_key`",
+        ),
+    ];
+    let present = found.into_iter().filter(|(present, _)| *present);
+    present.map(|(_, text)| general(text)).collect()
 }
 
 impl Gathered {
@@ -193,11 +215,23 @@ impl Gathered {
         for name in names {
             if let Some(feature) = name.strip_prefix("FEATURE_") {
                 self.feature(feature, &sources.environment[name], name);
+            } else if name.starts_with("FARMGATE_") {
+                self.ours(name);
             }
-            let known = |key: &Key| key.env == name || name.strip_suffix("_FILE") == Some(key.env);
-            if name.starts_with("FARMGATE_") && !KEYS.iter().any(known) {
-                self.problem(name, unknown(name, KEYS.iter().map(|key| key.env)));
-            }
+        }
+    }
+
+    /// A variable that begins like ours. One that looks like a misspelt key is an error; any other may be somebody
+    /// else's, such as those that Kubernetes makes up for a service called `farmgate`.
+    fn ours(&mut self, name: &str) {
+        let stem = name.strip_suffix("_FILE").unwrap_or(name);
+        let known = KEYS.iter().any(|key| key.env == name || key.env == stem);
+        if known || OTHERS.contains(&name) || name.starts_with(TESTS) {
+            return;
+        }
+        match near(name, KEYS.iter().map(|key| key.env)) {
+            Some(near) => self.problem(name, did_you_mean(name, near)),
+            None => self.strangers.push(name.to_owned()),
         }
     }
 
@@ -211,13 +245,23 @@ impl Gathered {
     }
 }
 
-/// Names the nearest known key, if one is near.
 fn unknown(name: &str, known: impl Iterator<Item = &'static str>) -> String {
-    let near = known.map(|known| (distance(name, known), known)).min();
-    match near {
-        Some((distance, known)) if distance <= 3 => format!("unknown key `{name}`: did you mean `{known}`?"),
-        _ => format!("unknown key `{name}`: `farmgate config print` lists the known ones"),
+    match near(name, known) {
+        Some(near) => did_you_mean(name, near),
+        None => format!("unknown key `{name}`: `farmgate config print` lists the known ones"),
     }
+}
+
+fn did_you_mean(name: &str, near: &str) -> String {
+    format!("unknown key `{name}`: did you mean `{near}`?")
+}
+
+/// The known key that a name may be a misspelling of.
+fn near(name: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    let nearest = known.map(|known| (distance(name, known), known)).min();
+    nearest
+        .filter(|(distance, _)| *distance <= 3)
+        .map(|(_, known)| known)
 }
 
 /// Levenshtein distance in bytes.

@@ -1,14 +1,29 @@
 //! Kinds of values: how each is read from text and shown again.
 
-use std::{fmt, net::IpAddr, path::PathBuf, time::Duration};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+    time::Duration,
+};
 
 use domain::{identity::Cidr, tier::Tier};
+
+/// What is shown in place of a secret.
+pub(crate) const MASK: &str = "***";
 
 /// Text that is never shown: its `Debug` and its printed form are `***`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretString(String);
 
 impl SecretString {
+    /// Hides the text.
+    #[must_use]
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
     /// The text, for the one place that needs it.
     #[must_use]
     pub fn reveal(&self) -> &str {
@@ -18,7 +33,7 @@ impl SecretString {
 
 impl fmt::Debug for SecretString {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
+        f.write_str(MASK)
     }
 }
 
@@ -56,7 +71,7 @@ impl Setting for SecretString {
         Ok(Self(text.to_owned()))
     }
     fn show(&self) -> String {
-        "***".to_owned()
+        MASK.to_owned()
     }
 }
 
@@ -77,9 +92,25 @@ plain! {
     u16 = "a whole number from 0 to 65535",
     u32 = "a whole number from 0 to 4294967295",
     usize = "a whole number",
-    IpAddr = "an IP address such as 127.0.0.1 or ::",
+    NonZeroU32 = "a whole number from 1 to 4294967295",
+    NonZeroUsize = "a whole number, at least 1",
     Cidr = "an address range such as 10.0.0.0/8",
     Tier = "basic, professional, enterprise or admin",
+}
+
+/// `localhost` and the brackets that addresses of version 6 have in URLs are understood.
+impl Setting for IpAddr {
+    fn read(text: &str) -> Result<Self, String> {
+        if text == "localhost" {
+            return Ok(Ipv4Addr::LOCALHOST.into());
+        }
+        text.trim_matches(['[', ']'])
+            .parse()
+            .map_err(|_| "expected an IP address such as 127.0.0.1 or ::".to_owned())
+    }
+    fn show(&self) -> String {
+        self.to_string()
+    }
 }
 
 impl Setting for bool {
@@ -207,6 +238,8 @@ words! {
         Warn = "warn",
         /// What went wrong.
         Error = "error",
+        /// Nothing.
+        Off = "off",
     }
 }
 words! {

@@ -60,7 +60,7 @@ fn every_problem_is_named_with_its_place_and_never_the_value() {
         [
             "farmgate.toml:2: unknown key `http.prot`: did you mean `http.port`?",
             "farmgate.toml:3: `http.port`: expected a whole number from 0 to 65535",
-            "farmgate.toml:5: `database.max_connections`: expected a whole number",
+            "farmgate.toml:5: `database.max_connections`: expected a whole number, at least 1",
             "LOG_FORMAT: `log.format`: expected one of text, json",
             "FARMGATE_DATE: unknown key `FARMGATE_DATE`: did you mean `FARMGATE_DATA`?",
         ]
@@ -92,6 +92,9 @@ fn what_is_printed_can_be_read_again() {
     let second = loaded(&[], &[], &print(&first)).unwrap();
     assert_eq!(difference(&first, &second), []);
     assert_eq!(second.settings.allowed_origins.len(), 2);
+    let secret = loaded(&[], &[("JWT_SECRET", "x")], "").unwrap();
+    let masked = loaded(&[], &[], &print(&secret)).unwrap();
+    assert_eq!(masked.settings.jwt_secret, None, "a mask is no secret");
     assert!(second.settings.features["new_page"]);
     let changed = loaded(&[], &[("PORT", "9")], "").unwrap();
     assert_eq!(
@@ -100,19 +103,75 @@ fn what_is_printed_can_be_read_again() {
     );
 }
 
+fn said(environment: &[(&str, &str)]) -> Vec<String> {
+    advice(&loaded(&[], environment, "").unwrap())
+}
+
 #[test]
 fn risky_combinations_are_named_and_the_defaults_are_none() {
-    assert_eq!(
-        advice(&loaded(&[], &[], "").unwrap().settings),
-        Vec::<String>::new()
-    );
+    assert_eq!(said(&[]), Vec::<String>::new());
     let risky = [
         ("HOST", "0.0.0.0"),
         ("ENV", "production"),
-        ("RATE_LIMITS", "off"),
+        ("FARMGATE_RATE_LIMITS", "off"),
         ("DEBUG", "1"),
     ];
-    assert_eq!(advice(&loaded(&[], &risky, "").unwrap().settings).len(), 4);
+    let named = [
+        "without TLS",
+        "identity.encryption_key",
+        "rate_limits.enabled",
+        "server.debug",
+        "metrics.public",
+    ];
+    let said = said(&risky);
+    assert_eq!(said.len(), named.len(), "{said:?}");
+    for (text, name) in said.iter().zip(named) {
+        assert!(text.contains(name), "{text} is not about {name}");
+    }
+}
+
+#[test]
+fn what_is_set_without_effect_is_said() {
+    let set = [
+        ("SMTP_HOST", "mail.example"),
+        ("SLACK_WEBHOOK_URL", ""),
+        ("FEATURE_TELEPORT", "true"),
+        ("FARMGATE_SERVICE_HOST", "10.0.0.7"),
+        ("FARMGATE_TOKEN", "of another command"),
+    ];
+    assert_eq!(
+        said(&set),
+        [
+            "`mail.host` is set without effect: this build sends no mail",
+            "`features.teleport` is set without effect: this build has no such feature",
+            "no command knows these variables: FARMGATE_SERVICE_HOST",
+        ]
+    );
+}
+
+#[test]
+fn contradictions_are_errors() {
+    let half = problems(&[("TLS_KEY", "key.pem"), ("HTTP_REDIRECT_PORT", "80")], "");
+    assert_eq!(half.len(), 2, "{half:?}");
+    assert!(half[0].contains("need each other") && half[1].contains("needs TLS"));
+    let both = [
+        ("TLS_KEY", "a"),
+        ("TLS_CERTIFICATE", "b"),
+        ("HTTP_REDIRECT_PORT", "80"),
+    ];
+    assert!(loaded(&[], &both, "").is_ok());
+    assert!(problems(&[("MAX_CONCURRENT", "0")], "")[0].contains("at least 1"));
+}
+
+#[test]
+fn every_variable_of_the_staging_specification_is_known() {
+    let named = "HOST PORT ENV DEBUG DATABASE_URL DATABASE_REPLICA_URL DATABASE_MAX_CONNS DATABASE_IDLE_CONNS \
+        REDIS_URL REDIS_DB CACHE_TTL JWT_SECRET ENCRYPTION_KEY SESSION_TIMEOUT SESSION_COOKIE_SECURE \
+        SESSION_COOKIE_HTTPONLY PROMETHEUS_ENABLED JAEGER_ENABLED JAEGER_ENDPOINT OTEL_EXPORTER_OTLP_ENDPOINT \
+        LOG_LEVEL LOG_FORMAT SMTP_HOST SMTP_PORT SMTP_USER SMTP_PASSWORD SLACK_WEBHOOK_URL GITHUB_TOKEN";
+    for name in named.split_whitespace() {
+        assert!(KEYS.iter().any(|key| key.env == name), "{name}");
+    }
 }
 
 #[test]

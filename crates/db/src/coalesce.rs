@@ -118,7 +118,9 @@ where
             inner: self,
             freed: false,
         };
-        while let Some(batch) = slot.inner.take() {
+        loop {
+            crate::gather::let_others_in().await;
+            let Some(batch) = slot.inner.take() else { break };
             if batch.is_empty() {
                 continue;
             }

@@ -4,8 +4,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::observer::{Observer, PoolStats};
+use crate::observer::{Observer, PoolStats, ReplicaStats};
 use crate::postgres::{Postgres, PostgresTx};
+use crate::signal::{Listener, Signals};
 use crate::sqlite::{Sqlite, SqliteTx};
 use crate::{DbConfig, DbError, Engine, Meter, Read, Row, Scope, Sql, Step, Target, Value};
 
@@ -27,6 +28,7 @@ enum Backend {
 pub struct Db {
     backend: Backend,
     observer: Arc<dyn Observer>,
+    signals: Arc<Signals>,
 }
 
 impl Db {
@@ -35,13 +37,31 @@ impl Db {
     /// # Errors
     /// [`DbError::Unavailable`] if it cannot be reached, [`DbError::Other`] if the configuration makes no sense.
     pub async fn open(config: DbConfig, observer: Arc<dyn Observer>) -> Result<Self, DbError> {
+        let signals = Arc::new(Signals::default());
         let backend = match &config.target {
-            Target::Sqlite(target) => Backend::Sqlite(Sqlite::open(target, &config, observer.clone()).await?),
+            Target::Sqlite(target) => {
+                Backend::Sqlite(Sqlite::open(target, &config, observer.clone(), signals.clone()).await?)
+            }
             Target::Postgres(target) => {
                 Backend::Postgres(Postgres::open(target, &config, observer.clone()).await?)
             }
         };
-        Ok(Self { backend, observer })
+        Ok(Self {
+            backend,
+            observer,
+            signals,
+        })
+    }
+
+    /// Hears what [`wake`](crate::wake) tells of a topic from now on. On PostgreSQL the first call opens a connection
+    /// of its own for it.
+    #[must_use]
+    pub fn listen(&self, topic: &'static str) -> Listener {
+        let listener = self.signals.listen(topic);
+        if let Backend::Postgres(postgres) = &self.backend {
+            postgres.listen(&self.signals);
+        }
+        listener
     }
 
     /// Which engine this is.
@@ -85,6 +105,27 @@ impl Db {
             .into_iter()
             .map(|o| o.affected)
             .collect())
+    }
+
+    /// Like [`run`](Self::run), sharing the transaction with the units that other callers hand in at the same time,
+    /// which makes each much cheaper. For frequent units that rarely fail: if one fails, all of its group are done
+    /// again one by one. SQLite's writer groups all units anyway.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), the unit's own error only.
+    pub async fn run_grouped(&self, scope: &Scope, batch: Vec<Step>) -> Result<Vec<u64>, DbError> {
+        let Some((first, _)) = batch.first() else {
+            return Ok(Vec::new());
+        };
+        let (name, count) = (first.name, batch.len());
+        let work = async {
+            match &self.backend {
+                Backend::Sqlite(sqlite) => sqlite.run(scope, batch).await,
+                Backend::Postgres(postgres) => postgres.run_grouped(scope, batch).await,
+            }
+        };
+        let outcomes = self.probe(scope).measure(name, count, work).await?;
+        Ok(outcomes.into_iter().map(|o| o.affected).collect())
     }
 
     /// Like [`run`](Self::run), and returns the rows of each statement's `returning`.
@@ -156,7 +197,9 @@ impl Db {
     }
 
     /// Single reads that may come from a replica. A workspace that wrote through this process reads the primary
-    /// until the replica has replayed its writes; so does everybody if there is no replica.
+    /// until the replica has replayed its writes; so does everybody if there is no replica, or if it is lost. What
+    /// was written through another process may be missing for a moment: statistics, exports and reports bear that,
+    /// a read that decides something does not.
     #[must_use]
     pub const fn scoped_replica<'a>(&'a self, scope: &'a Scope) -> Scoped<'a> {
         Scoped {
@@ -225,12 +268,21 @@ impl Db {
         self.probe(scope).measure(sql.name, 1, work).await
     }
 
-    /// A snapshot of the pools.
+    /// A snapshot of each pool.
     #[must_use]
-    pub fn stats(&self) -> PoolStats {
+    pub fn stats(&self) -> Vec<PoolStats> {
         match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.stats(),
             Backend::Postgres(postgres) => postgres.stats(),
+        }
+    }
+
+    /// How the replica is doing, if there is one.
+    #[must_use]
+    pub fn replica_stats(&self) -> Option<ReplicaStats> {
+        match &self.backend {
+            Backend::Sqlite(_) => None,
+            Backend::Postgres(postgres) => postgres.replica_stats(),
         }
     }
 
@@ -374,6 +426,35 @@ impl Tx {
     /// The error of the first that failed; the unit is over then.
     pub async fn pipeline(&self, steps: Vec<Step>) -> Result<Vec<u64>, DbError> {
         Ok(self.steps(steps).await?.into_iter().map(|o| o.affected).collect())
+    }
+
+    /// Runs reading statements that do not need each other's results, in one round trip. Returns the rows of each.
+    ///
+    /// # Errors
+    /// The error of the first that failed; the unit is over then.
+    pub async fn rows(&self, steps: Vec<Step>) -> Result<Vec<Vec<Row>>, DbError> {
+        Ok(self.steps(steps).await?.into_iter().map(|o| o.rows).collect())
+    }
+
+    /// Runs the steps of several parts that do not need each other, in one round trip. Parts of the same statements
+    /// are carried out side by side, which makes each much cheaper on PostgreSQL.
+    ///
+    /// # Errors
+    /// The error of the first that failed; the unit is over then.
+    pub async fn parts(&self, parts: Vec<Vec<Step>>) -> Result<(), DbError> {
+        let lengths: Vec<_> = parts.iter().map(Vec::len).collect();
+        let steps: Vec<Step> = parts.into_iter().flatten().collect();
+        let Some((first, _)) = steps.first() else {
+            return Ok(());
+        };
+        let (name, count) = (first.name, steps.len());
+        let work = async {
+            match &self.unit {
+                Unit::Sqlite(unit) => unit.steps(steps).await,
+                Unit::Postgres(unit) => unit.parts(steps, &lengths).await,
+            }
+        };
+        self.probe.measure(name, count, work).await.map(drop)
     }
 
     async fn steps(&self, steps: Vec<Step>) -> Result<Vec<Outcome>, DbError> {

@@ -83,6 +83,12 @@ pub enum DbError {
         #[source]
         source: Source,
     },
+    /// The schema is not the one this release knows: a migration is missing, unknown or changed.
+    #[error("{reason}")]
+    Schema {
+        /// Which migration, and what is the matter with it.
+        reason: String,
+    },
     /// Anything else: a bug in the SQL, a full disk.
     #[error("statement {name} failed")]
     Other {
@@ -113,12 +119,30 @@ impl DbError {
         }
     }
 
+    pub(crate) fn retry(reason: &'static str) -> Self {
+        let source: Box<dyn StdError + Send + Sync> = reason.into();
+        Self::Retry {
+            source: Arc::from(source),
+        }
+    }
+
     /// What an error means if a commit was under way: without an answer the outcome is unknown.
     pub(crate) fn during_commit(self) -> Self {
         match self {
             Self::Unavailable { source: Some(_), .. } => Self::Unconfirmed,
             other => other,
         }
+    }
+
+    /// The error and its causes in one line, for the log.
+    pub(crate) fn chain(&self) -> String {
+        let mut out = self.to_string();
+        let mut cause = StdError::source(self);
+        while let Some(error) = cause {
+            out = format!("{out}: {error}");
+            cause = error.source();
+        }
+        out
     }
 
     /// The violated constraint, for turning a conflict into the domain's own error.

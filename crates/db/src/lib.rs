@@ -1,7 +1,7 @@
 //! The engine layer: one small face over SQLite and PostgreSQL.
 //!
-//! Here live units of work, single reads, the coalescer for point reads, migrations, and everything the two
-//! engines do differently. No table of the product is known here: resources and their SQL live in `store`.
+//! Here live units of work, single reads, the coalescer for point reads, wake-ups between processes, the routing
+//! of reads to a replica, migrations, and everything the two engines do differently. No table of the product is known here: resources and their SQL live in `store`.
 //! This is the only crate that names a database driver.
 
 mod coalesce;
@@ -10,11 +10,13 @@ mod connection;
 mod describe;
 mod error;
 mod face;
+mod gather;
 pub mod migrate;
 mod observer;
 mod postgres;
 mod row;
 mod scope;
+mod signal;
 mod sql;
 mod sqlite;
 mod value;
@@ -25,9 +27,11 @@ pub use connection::{Db, Scoped, Tx};
 pub use describe::{Description, describe};
 pub use error::DbError;
 pub use face::Read;
-pub use observer::{NoObserver, Observer, PoolStats};
+pub use gather::Gather;
+pub use observer::{NoObserver, Observer, PoolStats, ReplicaStats};
 pub use row::{Cell, FromValue, JsonText, Micros, Row};
 pub use scope::{Meter, Scope, Tenant};
+pub use signal::{Listener, wake};
 pub use sql::{Engine, Sql};
 pub use value::Value;
 

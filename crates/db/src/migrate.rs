@@ -115,7 +115,7 @@ fn next(
 
 /// Refuses a list that does not begin with what the database has.
 fn compare(migrations: &[Migration], applied: &[Applied]) -> Result<(), DbError> {
-    let refuse = |reason: String| Err(DbError::other("migrate", reason));
+    let refuse = |reason: String| Err(DbError::Schema { reason });
     for pair in migrations.windows(2) {
         if pair[0].version >= pair[1].version {
             return refuse(format!(
@@ -210,10 +210,9 @@ pub async fn check(config: &DbConfig, migrations: &[Migration]) -> Result<(), Db
         .into_iter()
         .find(|s| s.applied_at.is_none())
     {
-        Some(s) => Err(DbError::other(
-            "migrate",
-            format!("migration {} {} is not applied", s.version, s.name),
-        )),
+        Some(s) => Err(DbError::Schema {
+            reason: format!("migration {} {} is not applied", s.version, s.name),
+        }),
         None => Ok(()),
     }
 }

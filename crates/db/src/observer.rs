@@ -20,9 +20,11 @@ impl Observer for NoObserver {
     fn waited(&self, _pool: &'static str, _took: Duration, _ok: bool) {}
 }
 
-/// A snapshot of the pools, summed up.
+/// A snapshot of one pool.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PoolStats {
+    /// `app`, `system` or `replica`; `read` or `write` on SQLite.
+    pub pool: &'static str,
     /// Connections, or SQLite threads, that exist.
     pub size: usize,
     /// Those at work.
@@ -35,4 +37,18 @@ pub struct PoolStats {
     pub wait_time: Duration,
     /// Callers or jobs in the queue now.
     pub queued: usize,
+}
+
+/// A snapshot of the replica's use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReplicaStats {
+    /// It answers, and is not too far behind to serve reads.
+    pub usable: bool,
+    /// Bytes of the primary's log that it had not replayed at the last look.
+    pub lag_bytes: u64,
+    /// Reads it served.
+    pub reads: u64,
+    /// Reads it might have served that went to the primary: after a write that was not replayed yet, or while it
+    /// was lost.
+    pub passed_on: u64,
 }

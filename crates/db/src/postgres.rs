@@ -1,24 +1,47 @@
-//! PostgreSQL: two pools by role and pipelined units of work. Single reads, batches and units share one lease.
+//! PostgreSQL: two pools by role, one of the replica, and pipelined units of work. Single reads, batches and units
+//! share one lease.
 
 mod bind;
+mod bulk;
 mod error;
+mod group;
 mod lease;
+mod listen;
 mod pool;
+mod replica;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::sync::watch;
+
 use crate::connection::Outcome;
-use crate::{DbConfig, DbError, Observer, PoolStats, PostgresConfig, Row, Scope, Sql, Step, Tenant, Value};
+use crate::signal::Signals;
+use crate::{
+    DbConfig, DbError, Observer, PoolStats, PostgresConfig, ReplicaStats, Row, Scope, Sql, Step, Tenant,
+    Value,
+};
 pub(crate) use error::classify;
+use group::Groups;
 use lease::Lease;
 pub(crate) use pool::connect_login;
 use pool::{Pool, Role};
+use replica::Replica;
 
 #[derive(Clone)]
 pub(crate) struct Postgres {
     app: Pool,
     system: Pool,
+    groups: Groups,
+    replica: Option<Replica>,
+    background: Arc<Background>,
+}
+
+/// What runs besides the pools; it ends when the last clone is dropped.
+struct Background {
+    stop: watch::Sender<bool>,
+    target: PostgresConfig,
+    listens: AtomicBool,
 }
 
 impl Postgres {
@@ -27,16 +50,36 @@ impl Postgres {
         config: &DbConfig,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, DbError> {
-        if target.replica_url.is_some() {
-            return Err(DbError::other(
-                "db.open",
-                "reading from a replica is not supported yet: unset the replica's address",
-            ));
-        }
-        let app = Pool::new(Role::App, target, config, observer.clone())?;
-        let system = Pool::new(Role::System, target, config, observer)?;
+        let app = Pool::new(Role::App, &target.url, target, config, observer.clone())?;
+        let system = Pool::new(Role::System, &target.url, target, config, observer.clone())?;
         drop(system.lease(&Scope::global()).await?);
-        Ok(Self { app, system })
+        let (stop, stopped) = watch::channel(false);
+        let replica = match &target.replica_url {
+            Some(url) => Some(Replica::start(url, target, config, observer, stopped)?),
+            None => None,
+        };
+        let background = Arc::new(Background {
+            stop,
+            target: target.clone(),
+            listens: AtomicBool::new(false),
+        });
+        let groups = group::groups(&app);
+        Ok(Self {
+            app,
+            system,
+            replica,
+            groups,
+            background,
+        })
+    }
+
+    /// Begins to hear the wake-ups of other processes. A second call changes nothing.
+    pub fn listen(&self, signals: &Arc<Signals>) {
+        if self.background.listens.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (target, stop) = (self.background.target.clone(), self.background.stop.subscribe());
+        tokio::spawn(listen::run(target, signals.clone(), stop));
     }
 
     async fn lease(&self, scope: &Scope) -> Result<Lease, DbError> {
@@ -50,6 +93,7 @@ impl Postgres {
         let lease = self.lease(scope).await?;
         Ok(PostgresTx {
             lease,
+            replica: self.replica.clone().map(|replica| (replica, scope.clone())),
             begin: begin_text(scope, false),
             begun: AtomicBool::new(false),
             over: AtomicBool::new(false),
@@ -57,60 +101,114 @@ impl Postgres {
     }
 
     pub async fn run(&self, scope: &Scope, batch: Vec<Step>) -> Result<Vec<Outcome>, DbError> {
-        let mut lease = self.lease(scope).await?;
-        lease
-            .pipeline(Some(&begin_text(scope, false)), &batch, true)
-            .await
-            .map_err(DbError::during_commit)
+        let groups = bulk::runs(&batch);
+        let result = run(self.lease(scope).await?, scope, &batch, groups).await;
+        if let Some(replica) = &self.replica {
+            replica.wrote(scope);
+        }
+        result
     }
 
-    /// There is no replica yet; the primary answers everything.
+    /// Like [`run`](Self::run), in one transaction with the units that others hand in at the same time. A unit that
+    /// cannot be done so is done by itself.
+    pub async fn run_grouped(&self, scope: &Scope, batch: Vec<Step>) -> Result<Vec<Outcome>, DbError> {
+        match scope.tenant {
+            Tenant::One(_) | Tenant::Many(_) => {
+                let result = self.groups.submit((scope.clone(), batch)).await?;
+                if let Some(replica) = &self.replica {
+                    replica.wrote(scope);
+                }
+                result
+            }
+            Tenant::None | Tenant::System => self.run(scope, batch).await,
+        }
+    }
+
     pub async fn read(
         &self,
         scope: &Scope,
         sql: &'static Sql,
         args: Vec<Value>,
-        _replica: bool,
+        replica: bool,
     ) -> Result<Vec<Row>, DbError> {
-        let mut lease = self.lease(scope).await?;
-        let outcomes = lease
-            .pipeline(Some(&begin_text(scope, true)), &[(sql, args)], true)
-            .await?;
-        Ok(outcomes.into_iter().next().unwrap_or_default().rows)
+        let step = [(sql, args)];
+        if replica
+            && let Some(replica) = &self.replica
+            && let Some(result) = replica.read(scope, &step).await
+        {
+            return result;
+        }
+        read(self.lease(scope).await?, scope, &step).await
     }
 
-    pub fn stats(&self) -> PoolStats {
-        let (app, system) = (self.app.stats(), self.system.stats());
-        PoolStats {
-            size: app.size + system.size,
-            active: app.active + system.active,
-            idle: app.idle + system.idle,
-            waits: app.waits + system.waits,
-            wait_time: app.wait_time + system.wait_time,
-            queued: app.queued + system.queued,
-        }
+    pub fn stats(&self) -> Vec<PoolStats> {
+        let replica = self.replica.as_ref().map(Replica::pool_stats);
+        [self.app.stats(), self.system.stats()]
+            .into_iter()
+            .chain(replica)
+            .collect()
+    }
+
+    pub fn replica_stats(&self) -> Option<ReplicaStats> {
+        self.replica.as_ref().map(Replica::stats)
     }
 
     pub fn close(&self) {
         self.app.close();
         self.system.close();
+        if let Some(replica) = &self.replica {
+            replica.close();
+        }
+        self.background.stop.send_replace(true);
     }
 }
 
-/// Opens the transaction and names its workspaces. Ids are formatted by `Uuid`, so nothing can be injected.
+/// Runs the steps as one transaction.
+async fn run(
+    mut lease: Lease,
+    scope: &Scope,
+    steps: &[Step],
+    groups: Vec<bulk::Members>,
+) -> Result<Vec<Outcome>, DbError> {
+    lease
+        .pipeline(Some(&begin_text(scope, false)), steps, groups, true)
+        .await
+        .map_err(DbError::during_commit)
+}
+
+/// Runs one reading statement in a transaction of its own.
+async fn read(mut lease: Lease, scope: &Scope, step: &[Step]) -> Result<Vec<Row>, DbError> {
+    let outcomes = lease
+        .pipeline(Some(&begin_text(scope, true)), step, vec![vec![0]], true)
+        .await?;
+    Ok(outcomes.into_iter().next().unwrap_or_default().rows)
+}
+
+/// Opens the transaction and names its workspaces.
 fn begin_text(scope: &Scope, read_only: bool) -> String {
     let begin = if read_only { "begin read only" } else { "begin" };
+    match guard_text(scope) {
+        Some(guard) => format!("{begin}; {guard}"),
+        None => begin.to_owned(),
+    }
+}
+
+/// Names the workspaces that the row guards let through until the transaction ends or names others. Ids are formatted
+/// by `Uuid`, so nothing can be injected.
+fn guard_text(scope: &Scope) -> Option<String> {
     let workspaces = match &scope.tenant {
         Tenant::One(id) => id.to_string(),
         Tenant::Many(ids) => ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
-        Tenant::None | Tenant::System => return begin.to_owned(),
+        Tenant::None | Tenant::System => return None,
     };
-    format!("{begin}; set local app.workspaces = '{{{workspaces}}}'")
+    Some(format!("set local app.workspaces = '{{{workspaces}}}'"))
 }
 
 /// A unit of work; `begin` travels with its first statement.
 pub(crate) struct PostgresTx {
     lease: Lease,
+    /// Where to note that this scope wrote.
+    replica: Option<(Replica, Scope)>,
     begin: String,
     begun: AtomicBool,
     over: AtomicBool,
@@ -118,13 +216,28 @@ pub(crate) struct PostgresTx {
 
 impl PostgresTx {
     pub async fn steps(&self, steps: Vec<Step>) -> Result<Vec<Outcome>, DbError> {
+        let groups = bulk::runs(&steps);
+        self.grouped(steps, groups).await
+    }
+
+    /// The steps of several parts that do not need each other, `lengths` of each.
+    pub async fn parts(&self, steps: Vec<Step>, lengths: &[usize]) -> Result<Vec<Outcome>, DbError> {
+        let groups = bulk::merged(&steps, 0, lengths);
+        self.grouped(steps, groups).await
+    }
+
+    async fn grouped(&self, steps: Vec<Step>, groups: Vec<bulk::Members>) -> Result<Vec<Outcome>, DbError> {
         if self.over.load(Ordering::Acquire) {
             return Err(DbError::UnitOver);
         }
-        let statements = self.lease.prepare(&steps).await.inspect_err(|_| self.end())?;
+        let calls = self
+            .lease
+            .prepare(&steps, groups)
+            .await
+            .inspect_err(|_| self.end())?;
         let begin = (!self.begun.swap(true, Ordering::AcqRel)).then_some(self.begin.as_str());
         self.lease
-            .send(begin, &steps, &statements, false)
+            .send(begin, &steps, &calls, false)
             .await
             .inspect_err(|_| self.end())
     }
@@ -140,7 +253,11 @@ impl PostgresTx {
         if !self.begun.load(Ordering::Acquire) {
             return Ok(());
         }
-        self.lease.end("commit").await.map_err(DbError::during_commit)
+        let result = self.lease.end("commit").await.map_err(DbError::during_commit);
+        if let Some((replica, scope)) = &self.replica {
+            replica.wrote(scope);
+        }
+        result
     }
 
     pub async fn rollback(mut self) {

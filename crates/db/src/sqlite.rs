@@ -1,5 +1,6 @@
 //! SQLite: one writer thread that commits units in groups, and reader threads.
 
+mod alarm;
 mod bind;
 mod reader;
 mod statements;
@@ -8,6 +9,7 @@ mod writer;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use crossbeam_channel::{Sender, TrySendError};
 use tokio::sync::oneshot;
 
 use crate::connection::Outcome;
+use crate::signal::Signals;
 use crate::{DbConfig, DbError, Observer, PoolStats, Row, Scope, Sql, SqliteConfig, Step, Value};
 pub(crate) use bind::classify;
 
@@ -38,30 +41,42 @@ impl Sqlite {
         target: &SqliteConfig,
         config: &DbConfig,
         observer: Arc<dyn Observer>,
+        signals: Arc<Signals>,
     ) -> Result<Self, DbError> {
-        let (target, limits, observer) = (target.clone(), config.clone(), observer);
-        tokio::task::spawn_blocking(move || Self::start(&target, &limits, observer))
+        let (target, limits) = (target.clone(), config.clone());
+        tokio::task::spawn_blocking(move || Self::start(&target, &limits, observer, &signals))
             .await
             .map_err(|e| DbError::unreachable("cannot open the file", e))?
     }
 
-    fn start(target: &SqliteConfig, config: &DbConfig, observer: Arc<dyn Observer>) -> Result<Self, DbError> {
+    fn start(
+        target: &SqliteConfig,
+        config: &DbConfig,
+        observer: Arc<dyn Observer>,
+        signals: &Arc<Signals>,
+    ) -> Result<Self, DbError> {
         let (writer, jobs) = crossbeam_channel::bounded(target.queue);
-        let connection = open(target, config)?;
+        let mut connection = open(target, config)?;
+        let alarm = alarm::Alarm::install(&mut connection)?;
         let limits = writer::Limits {
             group: target.group,
             unit: config.unit_timeout,
+            statement: config.statement_timeout,
         };
+        let heard = signals.clone();
         let mut threads = vec![spawn("db-writer", move || {
-            writer::run(&connection, &jobs, &limits)
+            writer::run(&connection, &alarm, &jobs, &limits, &heard)
         })?];
         let (readers, reads) = crossbeam_channel::bounded(target.queue);
         for _ in 0..target.readers.max(1) {
-            let (connection, reads) = (open(target, config)?, reads.clone());
+            let (mut connection, reads) = (open(target, config)?, reads.clone());
+            let (alarm, limit) = (alarm::Alarm::install(&mut connection)?, config.statement_timeout);
             connection
                 .pragma_update(None, "query_only", true)
                 .map_err(|e| classify("db.open", e))?;
-            threads.push(spawn("db-reader", move || reader::run(&connection, &reads))?);
+            threads.push(spawn("db-reader", move || {
+                reader::run(&connection, &alarm, &reads, limit)
+            })?);
         }
         Ok(Self(Arc::new(Inner {
             writer,
@@ -87,11 +102,16 @@ impl Sqlite {
         sent
     }
 
-    async fn answer<T>(&self, reply: oneshot::Receiver<Result<T, DbError>>) -> Result<T, DbError> {
+    /// Waits for the answer; `silence` is what it means if none comes.
+    async fn answer<T>(
+        &self,
+        reply: oneshot::Receiver<Result<T, DbError>>,
+        silence: DbError,
+    ) -> Result<T, DbError> {
         match tokio::time::timeout(self.0.reply_timeout, reply).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(DbError::unavailable("the database is closed")),
-            Err(_) => Err(DbError::Timeout),
+            Err(_) => Err(silence),
         }
     }
 
@@ -102,8 +122,18 @@ impl Sqlite {
         args: Vec<Value>,
     ) -> Result<Vec<Row>, DbError> {
         let (reply, answer) = oneshot::channel();
-        self.submit("read", &self.0.readers, reader::Job { sql, args, reply })?;
-        self.answer(answer).await
+        // Gone when the caller is: the reader then stops.
+        let waiting = Arc::new(());
+        let job = reader::Job {
+            sql,
+            args,
+            caller: Arc::downgrade(&waiting),
+            reply,
+        };
+        self.submit("read", &self.0.readers, job)?;
+        let result = self.answer(answer, DbError::Timeout).await;
+        drop(waiting);
+        result
     }
 
     pub async fn run(&self, _scope: &Scope, batch: Vec<Step>) -> Result<Vec<Outcome>, DbError> {
@@ -113,7 +143,8 @@ impl Sqlite {
             &self.0.writer,
             writer::Job::Batch { steps: batch, reply },
         )?;
-        self.answer(answer).await.map_err(unanswered)
+        // The writer may still be at it when the caller's patience ends.
+        self.answer(answer, DbError::Unconfirmed).await
     }
 
     pub fn begin(&self, _scope: &Scope) -> SqliteTx {
@@ -124,14 +155,20 @@ impl Sqlite {
         }
     }
 
-    pub fn stats(&self) -> PoolStats {
-        let queued = self.0.writer.len() + self.0.readers.len();
-        PoolStats {
-            size: self.0.size,
-            active: queued.min(self.0.size),
+    /// A thread with a queue is at work; whether one without is, nobody counts.
+    pub fn stats(&self) -> Vec<PoolStats> {
+        let one = |pool, size: usize, queued: usize| PoolStats {
+            pool,
+            size,
+            active: queued.min(size),
+            idle: size - queued.min(size),
             queued,
             ..PoolStats::default()
-        }
+        };
+        vec![
+            one("write", 1, self.0.writer.len()),
+            one("read", self.0.size - 1, self.0.readers.len()),
+        ]
     }
 
     /// Lets what is queued finish, then ends the threads.
@@ -154,6 +191,7 @@ impl Sqlite {
                 let _ = inner.readers.send(reader::Job {
                     sql: &reader::STOP,
                     args: Vec::new(),
+                    caller: std::sync::Weak::new(),
                     reply,
                 });
             }
@@ -168,14 +206,6 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
         .name(name.into())
         .spawn(body)
         .map_err(|e| DbError::unreachable("cannot start a thread", e))
-}
-
-/// The writer may still be at it when the caller's patience ends.
-fn unanswered(error: DbError) -> DbError {
-    match error {
-        DbError::Timeout => DbError::Unconfirmed,
-        other => other,
-    }
 }
 
 /// Opens the file as every connection of this process does.
@@ -195,12 +225,15 @@ pub(crate) fn open(target: &SqliteConfig, config: &DbConfig) -> Result<rusqlite:
 pub(crate) struct SqliteTx {
     db: Sqlite,
     /// Never held across an await. Dropping the sender rolls the unit back.
-    commands: Mutex<Option<Sender<writer::Command>>>,
+    ///
+    /// The standard library's channel drops what is in it when the writer hangs up; another would keep a command
+    /// that nobody reads, and its caller waiting.
+    commands: Mutex<Option<SyncSender<writer::Command>>>,
     over: AtomicBool,
 }
 
 impl SqliteTx {
-    fn commands(&self) -> Option<Sender<writer::Command>> {
+    fn commands(&self) -> Option<SyncSender<writer::Command>> {
         self.commands
             // farmgate: allow(blocking-lock) because the slot is this unit's own: nobody else takes its lock
             .lock()
@@ -209,7 +242,7 @@ impl SqliteTx {
     }
 
     /// The way to the writer, opened if it is not yet.
-    fn enter(&self) -> Result<Sender<writer::Command>, DbError> {
+    fn enter(&self) -> Result<SyncSender<writer::Command>, DbError> {
         let mut slot = self
             .commands
             // farmgate: allow(blocking-lock) because the slot is this unit's own: nobody else takes its lock
@@ -218,7 +251,7 @@ impl SqliteTx {
         if let Some(commands) = &*slot {
             return Ok(commands.clone());
         }
-        let (commands, received) = crossbeam_channel::bounded(64);
+        let (commands, received) = sync_channel(64);
         self.db.submit(
             "write",
             &self.db.0.writer,
@@ -237,7 +270,7 @@ impl SqliteTx {
         self.enter()?
             .try_send(writer::Command::Steps { steps, reply })
             .map_err(|_| DbError::Timeout)?;
-        let result = match self.db.answer(answer).await {
+        let result = match self.db.answer(answer, DbError::Timeout).await {
             Err(DbError::Unavailable { .. }) => Err(DbError::Timeout),
             other => other,
         };
@@ -258,18 +291,23 @@ impl SqliteTx {
         commands
             .try_send(writer::Command::Commit { reply })
             .map_err(|_| DbError::Timeout)?;
-        self.db.answer(answer).await.map_err(|error| match error {
+        let result = self.db.answer(answer, DbError::Unconfirmed).await;
+        result.map_err(|error| match error {
             // The writer hung up on the unit before it read this: its deadline had passed.
             DbError::Unavailable { .. } => DbError::Timeout,
-            other => unanswered(other),
+            other => other,
         })
     }
 
     pub async fn rollback(self) {
+        // A unit that failed was rolled back before its caller heard of it.
+        if self.over.load(Ordering::Acquire) {
+            return;
+        }
         let Some(commands) = self.commands() else { return };
         let (reply, answer) = oneshot::channel();
         if commands.try_send(writer::Command::Rollback { reply }).is_ok() {
-            let _ = self.db.answer(answer).await;
+            let _ = self.db.answer(answer, DbError::Timeout).await;
         }
     }
 }

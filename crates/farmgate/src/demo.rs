@@ -3,7 +3,7 @@
 //! Everything goes through the use cases, so the demonstration holds only what a client could have made. The same seed
 //! makes the same data but for ids.
 
-use std::{io::Write, net::SocketAddr, time::Duration};
+use std::{io::Write, time::Duration};
 
 use anyhow::Result;
 use app::{App, AppError, Ctx, circuits::CircuitSettings, local_items::NewLocalItem, push::PushLocal};
@@ -209,7 +209,7 @@ fn movements(random: &mut ChaCha8Rng) -> Vec<Value> {
 }
 
 /// Says what to try next.
-pub fn explain(out: &mut impl Write, address: SocketAddr, accounts: &[Account]) -> std::io::Result<()> {
+pub fn explain(out: &mut impl Write, url: &str, accounts: &[Account]) -> std::io::Result<()> {
     writeln!(out, "\nAccounts of this demonstration (gone when it ends):")?;
     for account in accounts {
         writeln!(
@@ -224,7 +224,7 @@ pub fn explain(out: &mut impl Write, address: SocketAddr, accounts: &[Account]) 
     writeln!(out, "\nTry, in another terminal:")?;
     writeln!(
         out,
-        "  TOKEN=$(curl -s http://{address}/api/auth/login -H 'Content-Type: application/json' \\"
+        "  TOKEN=$(curl -s {url}/api/auth/login -H 'Content-Type: application/json' \\"
     )?;
     writeln!(
         out,
@@ -233,11 +233,11 @@ pub fn explain(out: &mut impl Write, address: SocketAddr, accounts: &[Account]) 
     )?;
     writeln!(
         out,
-        "  curl -s http://{address}/api/items?limit=2 -H \"Authorization: Bearer $TOKEN\""
+        "  curl -s {url}/api/items?limit=2 -H \"Authorization: Bearer $TOKEN\""
     )?;
     writeln!(
         out,
-        "  curl -s http://{address}/api/circuits -H \"Authorization: Bearer $TOKEN\""
+        "  curl -s {url}/api/circuits -H \"Authorization: Bearer $TOKEN\""
     )?;
-    writeln!(out, "\nThe whole API: http://{address}/docs   End with Ctrl-C.")
+    writeln!(out, "\nThe whole API: {url}/docs   End with Ctrl-C.")
 }

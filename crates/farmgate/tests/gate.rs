@@ -2,36 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+mod support;
+
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// A server that answers 200 with JSON to all but `/broken`, one request a connection; returns its base URL.
-fn server() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            std::thread::spawn(move || {
-                let mut stream = stream.unwrap();
-                let mut head = [0; 8192];
-                let read = stream.read(&mut head).unwrap_or(0);
-                let status = if head[..read].starts_with(b"GET /broken") {
-                    500
-                } else {
-                    200
-                };
-                // The client may be gone already; the server of a test does not care.
-                let _ = write!(
-                    stream,
-                    "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{{}}"
-                );
-            });
-        }
-    });
-    url
-}
+use support::server;
 
 fn farmgate(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_farmgate"))
@@ -115,6 +91,39 @@ fn a_load_without_promises_is_inconclusive_and_a_broken_one_fails() {
     let senseless = load(&url, &["--threshold", "p95 < fast"]);
     assert_eq!(code(&senseless), 3);
     assert!(text(&senseless).contains("column 7"), "{}", text(&senseless));
+}
+
+#[test]
+fn a_comparison_in_a_gate_has_processor_time_and_memory_of_both_sides() {
+    let (folder, base, candidate) = (tempfile::tempdir().unwrap(), server(), server());
+    let config = format!(
+        "[server]\nmetrics_url = \"{candidate}/metrics\"\n[load]\nget = \"/x\"\nthresholds = [\"error_rate < 50%\"]\n\
+         [load.shape]\nrate = 20.0\nduration = \"500ms\"\n\
+         [compare]\nbase = \"{base}\"\nrate = 50.0\nslice = \"400ms\"\nrounds = 2\n\
+         [compare.server]\nmetrics_url = \"{base}/metrics\"\n"
+    );
+    std::fs::write(folder.path().join("gate.toml"), &config).unwrap();
+    let output = farmgate(folder.path(), &["gate", "--url", &candidate, "--json"]);
+    // Two rounds cannot tell anything.
+    assert_eq!(code(&output), 2, "{}", text(&output));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let table = report["stages"][1]["detail"]["compare"]["table"]
+        .as_array()
+        .unwrap();
+    let of = |figure: &str| {
+        table
+            .iter()
+            .find(|row| row["figure"] == figure)
+            .unwrap_or_else(|| panic!("no {figure} in {table:?}"))
+    };
+    assert_eq!(of("memory")["base"].as_f64().map(f64::round), Some(50_000_000.0));
+    let cpu = of("cpu")["candidate"].as_f64().unwrap();
+    assert!((0.0005..0.002).contains(&cpu), "a millisecond a request: {cpu}");
+    // Figures of one side alone compare with nothing.
+    let one_sided = config.replace(&format!("[server]\nmetrics_url = \"{candidate}/metrics\"\n"), "");
+    std::fs::write(folder.path().join("gate.toml"), one_sided).unwrap();
+    let output = farmgate(folder.path(), &["gate", "--url", &candidate]);
+    assert_eq!(code(&output), 3, "{}", text(&output));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::server::Formula;
 use crate::threshold::Threshold;
 use crate::units::Span;
 
@@ -120,6 +121,9 @@ pub struct IsolationConfig {
 pub struct CompareConfig {
     /// URL of the release that runs today.
     pub base: String,
+    /// Where figures of that release's server come from, as `[server]` says it of the candidate's; with both, processor
+    /// time and memory are compared too.
+    pub server: Option<ServerConfig>,
     /// Requests per second to each side. Default: 200.
     pub rate: Option<f64>,
     /// Length of one slice. Default: 2s.
@@ -324,12 +328,30 @@ impl<'a> Source<'a> {
         if let Some(load) = &config.load {
             self.thresholds(load)?;
         }
+        let of_base = config
+            .compare
+            .as_ref()
+            .and_then(|compare| compare.server.as_ref());
+        for server in config.server.iter().chain(of_base) {
+            self.figures(server)?;
+        }
         Ok(config)
     }
 
     /// The thresholds of a load, each with its time of early abort.
     pub fn thresholds(&self, load: &LoadConfig) -> Result<Vec<Promise>, BadConfig> {
         load.thresholds.iter().map(|entry| self.promise(entry)).collect()
+    }
+
+    fn figures(&self, server: &ServerConfig) -> Result<(), BadConfig> {
+        for (name, text) in &server.figures {
+            text.get_ref().parse::<Formula>().map_err(|why| {
+                let hint =
+                    "a formula is `name`, `name{label=\"value\"}`, `rate(name)` or one of them / another";
+                self.error(text.span().start + 1, format!("figure `{name}`: {why}"), hint)
+            })?;
+        }
+        Ok(())
     }
 
     fn promise(&self, entry: &Spanned<ThresholdConfig>) -> Result<Promise, BadConfig> {

@@ -6,6 +6,7 @@
 
 pub mod compare;
 pub mod config;
+pub mod files;
 pub mod init;
 pub mod live;
 pub mod load;

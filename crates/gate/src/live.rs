@@ -7,11 +7,9 @@ use std::time::Duration;
 use crate::load::Progress;
 use crate::measure::Selection;
 use crate::threshold::Held;
-use crate::units::{Span, show_number, show_seconds, show_share};
+use crate::units::{Span, WIDTH, show_number, show_seconds, show_share};
 use crate::verdict::Verdict;
 
-/// Widest line.
-const WIDTH: usize = 80;
 /// Time between lines when standard error is no terminal.
 const QUIET_EVERY: Duration = Duration::from_secs(10);
 
@@ -46,8 +44,19 @@ impl<W: Write> Live<W> {
     /// A line that stays.
     pub fn say(&mut self, text: &str) {
         self.lines = 0;
-        self.put(&[text.to_owned()]);
+        let wrapped = crate::units::wrap(text, "", "  ");
+        let lines: Vec<String> = wrapped.lines().map(str::to_owned).collect();
+        self.put(&lines);
         self.lines = 0;
+    }
+
+    /// A line of progress: it replaces the one before it on a terminal; elsewhere one comes every ten seconds.
+    pub fn step(&mut self, elapsed: Duration, text: &str) {
+        let due = self.last.is_none_or(|last| elapsed >= last + QUIET_EVERY);
+        if self.redraw || due {
+            self.last = Some(elapsed);
+            self.put(&[text.to_owned()]);
+        }
     }
 
     /// Shows how a load run goes.

@@ -187,13 +187,16 @@ pub async fn soak(
         .map_or_else(|| watch::channel(LiveFigures::default()).1, |s| s.live.clone());
     let mut show = |sample: &soak::SoakSample, done: f64| {
         let p50 = sample.p50.map_or_else(|| "–".to_owned(), show_seconds);
-        live.say(&format!(
-            "{:>5.1}% {} users | {:.0}/s | p50 {p50} | errors {}",
-            done * 100.0,
-            sample.users,
-            sample.rate,
-            sample.errors
-        ));
+        live.step(
+            start.elapsed(),
+            &format!(
+                "{:>5.1}% {} users | {:.0}/s | p50 {p50} | errors {}",
+                done * 100.0,
+                sample.users,
+                sample.rate,
+                sample.errors
+            ),
+        );
     };
     let soaked = match senders {
         Senders::Single(crew) => soak::run(&plan, url, crew, state, figures, cancel, &mut show).await?,
@@ -315,7 +318,18 @@ pub async fn compare(
 ) -> std::io::Result<StageResult> {
     let start = Instant::now();
     live.say(&plan.announce());
-    let done = |number| live.say(&format!("round {number} of {}", plan.rounds));
+    let done = |number| {
+        let elapsed = start.elapsed();
+        let left = elapsed.mul_f64((plan.rounds - number) as f64 / number as f64);
+        live.step(
+            elapsed,
+            &format!(
+                "round {number} of {}, about {} left",
+                plan.rounds,
+                show_seconds(left.as_secs_f64())
+            ),
+        );
+    };
     let rounds = match (base, candidate) {
         ((Senders::Single(b), bs), (Senders::Single(c), cs)) => {
             compare::run(
@@ -367,6 +381,7 @@ pub fn compared(
         candidate: candidate.to_owned(),
         rounds: rounds.len(),
         plan,
+        table: compare::before_after(rounds, &answers, rules),
         answers,
     };
     StageResult {

@@ -1,5 +1,5 @@
 //! From settings to things that run: scenario files, variables, plans, requests. The file system is read here and in
-//! `smoke`; the environment is passed in.
+//! `files`; the environment is passed in.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,9 @@ use scenario::http::{Connect, Limits, Parts, Request, TlsOptions, Version};
 use scenario::{HttpVersion, Scenario, Settings, Value};
 
 use crate::config::{HttpConfig, JourneyConfig, Shape};
+use crate::files::{read_rows, read_text};
 use crate::load::plan::{Model, Phase, Plan, Think, default_warmup, with_warmup};
-use crate::load::{Journey, Rows, SingleOptions};
+use crate::load::{Journey, SingleOptions};
 use crate::units::Span;
 
 /// Why a run cannot begin. Shown to people; carries the place where there is one.
@@ -18,7 +19,7 @@ use crate::units::Span;
 #[error("{0}")]
 pub struct SetupError(pub String);
 
-fn failed(message: impl Into<String>) -> SetupError {
+pub(crate) fn failed(message: impl Into<String>) -> SetupError {
     SetupError(message.into())
 }
 
@@ -61,8 +62,7 @@ pub fn find_scenarios(paths: &[PathBuf]) -> Result<Vec<PathBuf>, SetupError> {
 /// With file, line, column and hint.
 pub fn read_scenario(path: &Path) -> Result<Scenario, SetupError> {
     let name = path.display().to_string();
-    // farmgate: allow(blocking-fs) because files are read before the first request is sent
-    let text = std::fs::read_to_string(path).map_err(|e| failed(format!("{name}: {e}")))?;
+    let text = read_text(path)?;
     scenario::parse(&name, &text).map_err(|diagnostics| failed(diagnostics.to_string()))
 }
 
@@ -124,58 +124,6 @@ pub fn journey(config: &JourneyConfig) -> Result<Journey, SetupError> {
         rows,
         new_visitor: config.new_visitor,
     })
-}
-
-/// Rows of variables from a CSV file with a head line, or a JSON array of objects.
-///
-/// # Errors
-/// If the file cannot be read, or holds no row.
-pub fn read_rows(path: &Path) -> Result<Rows, SetupError> {
-    let bad = |e: &dyn std::fmt::Display| failed(format!("{}: {e}", path.display()));
-    let is_json = path.extension().is_some_and(|e| e == "json");
-    let rows = if is_json {
-        json_rows(path).map_err(|e| bad(&e))?
-    } else {
-        csv_rows(path).map_err(|e| bad(&e))?
-    };
-    if rows.is_empty() {
-        Err(bad(&"the data file has no rows"))
-    } else {
-        Ok(Rows::new(rows))
-    }
-}
-
-type RowList = Vec<Vec<(String, Value)>>;
-
-fn json_rows(path: &Path) -> Result<RowList, Box<dyn std::error::Error>> {
-    // farmgate: allow(blocking-fs) because files are read before the first request is sent
-    let text = std::fs::read_to_string(path)?;
-    let rows: Vec<serde_json::Map<String, serde_json::Value>> = serde_json::from_str(&text)?;
-    let text_of = |value: serde_json::Value| match value {
-        serde_json::Value::String(text) => text,
-        other => other.to_string(),
-    };
-    let convert = |row: serde_json::Map<_, _>| {
-        row.into_iter()
-            .map(|(k, v)| (k, Value::String(text_of(v))))
-            .collect()
-    };
-    Ok(rows.into_iter().map(convert).collect())
-}
-
-fn csv_rows(path: &Path) -> Result<RowList, csv::Error> {
-    let mut reader = csv::Reader::from_path(path)?;
-    let names: Vec<String> = reader.headers()?.iter().map(str::to_owned).collect();
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record?;
-        let row = names
-            .iter()
-            .zip(&record)
-            .map(|(name, value)| (name.clone(), Value::String(value.to_owned())));
-        rows.push(row.collect());
-    }
-    Ok(rows)
 }
 
 /// What all scenarios of a run are given.

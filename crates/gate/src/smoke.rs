@@ -1,19 +1,30 @@
 //! Each scenario once: files in parallel, one row per assert with what was expected and what came.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use scenario::{EntryOutcome, Scenario, Settings, User};
+use scenario::{EntryOutcome, Scenario, Settings, User, Value};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
+use crate::live::Live;
 use crate::load::request_names;
 use crate::report::{Detail, SmokeReport, SmokeRow, StageResult};
+use crate::units::show_seconds;
 use crate::verdict::Verdict;
 
 /// Runs every scenario with a user of its own, `jobs` at the same time; rows come in the order of the files.
 ///
-/// A file in which nothing was asserted or sent makes the run inconclusive: it proves nothing.
-pub async fn run(files: Vec<(PathBuf, Scenario)>, settings: Settings, jobs: usize) -> StageResult {
+/// A file in which nothing was asserted or sent makes the run inconclusive: it proves nothing. So does a run that
+/// `cancel` ended; the files that were done by then are reported. `live` is told of each.
+pub async fn run(
+    files: Vec<(PathBuf, Scenario)>,
+    settings: Settings,
+    jobs: usize,
+    cancel: &CancellationToken,
+    live: &mut Live<impl Write>,
+) -> StageResult {
     let start = Instant::now();
     let settings = std::sync::Arc::new(settings);
     let total = files.len();
@@ -26,8 +37,11 @@ pub async fn run(files: Vec<(PathBuf, Scenario)>, settings: Settings, jobs: usiz
             for (index, (path, scenario)) in waiting.by_ref().take(jobs.max(1)) {
                 running.spawn_local(one(index, path, scenario, settings.clone()));
             }
-            while let Some(done) = running.join_next().await {
+            while let Some(Some(done)) = cancel.run_until_cancelled(running.join_next()).await {
                 results.extend(done);
+                if let Some((_, result)) = results.last() {
+                    live.say(&result.line(results.len(), total));
+                }
                 if let Some((index, (path, scenario))) = waiting.next() {
                     running.spawn_local(one(index, path, scenario, settings.clone()));
                 }
@@ -47,6 +61,19 @@ struct FileResult {
     rows: Vec<SmokeRow>,
     calls: usize,
     ok: bool,
+    seconds: f64,
+}
+
+impl FileResult {
+    /// A line of progress.
+    fn line(&self, number: usize, of: usize) -> String {
+        let word = if self.ok { "ok" } else { "FAILED" };
+        let took = show_seconds(self.seconds);
+        format!(
+            "{number}/{of} {word} {} ({} requests in {took})",
+            self.file, self.calls
+        )
+    }
 }
 
 async fn one(
@@ -56,6 +83,8 @@ async fn one(
     settings: std::sync::Arc<Settings>,
 ) -> (usize, FileResult) {
     let mut user = User::new(settings);
+    // Load numbers its users from 0; a file that names the number runs here, too.
+    user.set_variable("user_number", Value::String("0".to_owned()));
     let outcome = user.run(&scenario, &mut ()).await;
     let names = request_names(&scenario);
     let file = path.display().to_string();
@@ -72,6 +101,7 @@ async fn one(
             rows,
             calls,
             ok: outcome.ok,
+            seconds: outcome.duration.as_secs_f64(),
         },
     )
 }
@@ -111,6 +141,9 @@ fn conclude(results: Vec<FileResult>, total: usize, seconds: f64) -> StageResult
     };
     if results.is_empty() {
         reasons.push("no scenario was run".to_owned());
+    }
+    if results.len() < total {
+        reasons.push(format!("stopped after {} of {total} files", results.len()));
     }
     for result in &results {
         if !result.ok {

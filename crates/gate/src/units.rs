@@ -121,9 +121,56 @@ pub fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos().div_ceil(1000)).unwrap_or(u64::MAX)
 }
 
+/// Widest line for a terminal.
+pub const WIDTH: usize = 80;
+
+/// The text in lines of at most [`WIDTH`] columns, the first one after `first`, the others after `rest`; a word that is
+/// longer than a line stays whole. Control characters become spaces: what a service answered must not steer a terminal.
+pub fn wrap(text: &str, first: &str, rest: &str) -> String {
+    let clean: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    let (mut out, mut line) = (String::new(), first.to_owned());
+    let mut is_fresh = true;
+    for word in clean.split(' ') {
+        let needed = line.chars().count() + usize::from(!is_fresh) + word.chars().count();
+        if needed > WIDTH && !is_fresh {
+            out += line.trim_end();
+            out.push('\n');
+            line = rest.to_owned();
+            is_fresh = true;
+        }
+        if !is_fresh {
+            line.push(' ');
+        }
+        line += word;
+        is_fresh = false;
+    }
+    out + line.trim_end() + "\n"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_line_is_wrapped_between_words() {
+        let text = wrap(&"word ".repeat(30), "  - ", "    ");
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        assert_eq!(
+            (text.lines().count(), text.matches("word").count()),
+            (2, 30),
+            "{text}"
+        );
+        assert!(text.starts_with("  - word") && text.lines().nth(1).unwrap().starts_with("    word"));
+        assert_eq!(
+            wrap(&"x".repeat(200), "- ", "  "),
+            format!("- {}\n", "x".repeat(200))
+        );
+        assert_eq!(wrap("a\x1b[2Jb", "", ""), "a [2Jb\n");
+        assert_eq!(wrap("", "came ", ""), "came\n");
+    }
 
     #[test]
     fn durations_are_read_and_shown_in_the_unit_that_fits() {

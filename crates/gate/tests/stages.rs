@@ -7,6 +7,7 @@ mod support;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use futures_util::{SinkExt as _, StreamExt as _};
 use gate::config::{HttpConfig, JourneyConfig, Promise, Shape};
 use gate::live::Live;
 use gate::load::JourneyCrew;
@@ -15,6 +16,7 @@ use gate::runs::{LoadSpec, Senders};
 use gate::server::Sources;
 use gate::setup::{Given, journey, plan};
 use gate::verdict::Verdict;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 
 fn shop() -> String {
@@ -65,10 +67,19 @@ fn given(url: &str) -> Given {
     }
 }
 
+async fn run_smoke(
+    files: Vec<(PathBuf, scenario::Scenario)>,
+    url: &str,
+    cancel: &CancellationToken,
+) -> StageResult {
+    let mut live = Live::new(Vec::new(), false);
+    gate::smoke::run(files, given(url).settings().unwrap(), 2, cancel, &mut live).await
+}
+
 async fn smoke(url: &str, text: &str) -> StageResult {
     let (_folder, path) = file("a.hurl", text);
     let scenario = gate::setup::read_scenario(&path).unwrap();
-    gate::smoke::run(vec![(path, scenario)], given(url).settings().unwrap(), 2).await
+    run_smoke(vec![(path, scenario)], url, &CancellationToken::new()).await
 }
 
 async fn load(url: &str, text: &str, thresholds: &[&str], shape: Shape, sources: Sources) -> StageResult {
@@ -166,8 +177,26 @@ async fn a_file_that_proves_nothing_is_inconclusive() {
         smoke(&shop(), "# nothing here\n").await.verdict,
         Verdict::Inconclusive
     );
-    let nothing = gate::smoke::run(Vec::new(), given("http://x").settings().unwrap(), 1).await;
+    let nothing = run_smoke(Vec::new(), "http://x", &CancellationToken::new()).await;
     assert_eq!(nothing.verdict, Verdict::Inconclusive);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_run_that_was_stopped_is_inconclusive() {
+    let (_folder, path) = file(
+        "wait.hurl",
+        "GET {{url}}/metrics\n[Options]\ndelay: 1h\nHTTP 200\n",
+    );
+    let scenario = gate::setup::read_scenario(&path).unwrap();
+    let cancel = CancellationToken::new();
+    cancel.cancel();
+    let stopped = run_smoke(vec![(path, scenario)], &shop(), &cancel).await;
+    assert_eq!(stopped.verdict, Verdict::Inconclusive);
+    assert!(
+        stopped.reasons.iter().any(|r| r == "stopped after 0 of 1 files"),
+        "{:?}",
+        stopped.reasons
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -401,6 +430,142 @@ async fn every_form_of_the_report_is_self_contained_and_escapes_what_it_shows() 
     let markdown = render(&report, Format::Markdown).unwrap();
     assert!(markdown.starts_with("## shop &lt;&>: fail\n") && !markdown.contains("<script"));
     assert!(markdown.contains(report.evidence_sha256.as_deref().unwrap()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn code_review_is_shown_failed_asserts_and_promises_where_they_stand() {
+    let url = shop();
+    let wrong = JOURNEY.replace("count == 3", "count == 4");
+    let sick = load(
+        &url,
+        &wrong,
+        &["error_rate < 1%", "p50 < 10s"],
+        slow(50.0),
+        Sources::default(),
+    )
+    .await;
+    assert!(
+        sick.reasons
+            .iter()
+            .any(|r| r.contains("first wrong answer of shopping/list: line 14")),
+        "{:?}",
+        sick.reasons
+    );
+    let stages = vec![
+        smoke(&url, &wrong).await,
+        sick,
+        StageResult::not_run("isolation", "no such file"),
+    ];
+    let document: serde_json::Value =
+        serde_json::from_str(&render(&report(stages), Format::Sarif).unwrap()).unwrap();
+    assert_eq!(document["version"], "2.1.0");
+    let results = document["runs"][0]["results"].as_array().unwrap();
+    let told = |index: usize| {
+        let place = &results[index]["locations"][0]["physicalLocation"];
+        let line = place["region"]["startLine"].as_u64().unwrap();
+        let file = place["artifactLocation"]["uri"]
+            .as_str()
+            .unwrap()
+            .rsplit('/')
+            .next()
+            .unwrap()
+            .to_owned();
+        (
+            results[index]["ruleId"].as_str().unwrap(),
+            results[index]["level"].as_str().unwrap(),
+            file,
+            line,
+        )
+    };
+    assert_eq!(told(0), ("smoke.assert", "error", "a.hurl".to_owned(), 14));
+    assert_eq!(told(1), ("load.threshold", "error", "gate.toml".to_owned(), 1));
+    assert_eq!(
+        told(2),
+        ("isolation.inconclusive", "warning", "gate.toml".to_owned(), 1)
+    );
+    assert_eq!(results.len(), 3, "what holds is no result: {results:?}");
+    for result in results {
+        let rules = &document["runs"][0]["tool"]["driver"]["rules"];
+        assert_eq!(
+            rules[result["ruleIndex"].as_u64().unwrap() as usize]["id"],
+            result["ruleId"]
+        );
+    }
+}
+
+/// Echoes on WebSockets; every fifth message is not what was said.
+async fn echo() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let said = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let said = said.clone();
+            tokio::spawn(async move {
+                let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+                while let Some(Ok(message)) = socket.next().await {
+                    let number =
+                        said.fetch_add(u64::from(message.is_text()), std::sync::atomic::Ordering::Relaxed);
+                    let wrong = number % 5 == 4;
+                    let answer = if wrong {
+                        Message::text("something else")
+                    } else {
+                        message.clone()
+                    };
+                    // The library answers a close itself; an echo of it may then fail.
+                    if message.is_text() && socket.send(answer).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_on_websockets_are_counted_beside_the_requests_that_open_them() {
+    const TALK: &str = "# @scenario talk\n# @name room\n# @websocket\n# @send hello {{user_number}}\n\
+        # @expect body == \"hello {{user_number}}\"\nGET {{url}}/room\nHTTP 101\n";
+    let promises = [
+        "error_rate < 1%",
+        "p95(room (messages)) < 10s",
+        "error_rate(talk/room) < 1%",
+    ];
+    let stage = load(&echo().await, TALK, &promises, slow(50.0), Sources::default()).await;
+    let Detail::Load(load) = &stage.detail else {
+        panic!("no load")
+    };
+    let tally = |name: &str| {
+        let tag = load.tags.iter().rposition(|tag| tag.name == name).unwrap();
+        let cell = load
+            .cells
+            .iter()
+            .find(|cell| cell.tag == tag && !load.phases[cell.phase].1)
+            .unwrap();
+        (cell.tally.ok, cell.tally.not_ok, cell.tally.unanswered())
+    };
+    let (opened, (heard, wrong, silent)) = (tally("room"), tally("room (messages)"));
+    assert_eq!((opened.1, opened.2, silent), (0, 0, 0), "{:?}", stage.reasons);
+    assert_eq!(heard + wrong, opened.0);
+    assert!(
+        wrong * 4 <= heard + 8 && heard <= wrong * 4 + 8,
+        "every fifth is wrong: {wrong} of {}",
+        heard + wrong
+    );
+    assert_eq!(load.thresholds[0].verdict, Verdict::Fail);
+    assert_eq!(
+        load.thresholds[2].verdict,
+        Verdict::Pass,
+        "opening was right: {:?}",
+        stage.reasons
+    );
+    assert!(
+        stage.reasons.iter().any(|r| r.contains("something else")),
+        "{:?}",
+        stage.reasons
+    );
 }
 
 #[test]

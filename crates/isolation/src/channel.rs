@@ -214,5 +214,6 @@ fn note(who: Option<Who>, request: &Request, status: u16, body: Bytes, sent: Ins
         request: request.clone(),
         answer,
         sent,
+        took: sent.elapsed(),
     }
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use crate::Error;
-use crate::config::Config;
+use crate::config::{Config, Operation};
 use crate::exchange::Exchange;
 use crate::ledger::Who;
 use crate::phase::{
     admin, baseline, cache, errors, interference, lifetime, lookalike, moved, nesting, noise, oracle, own,
-    paging, pool, replay, search, socket, storm,
+    paging, pool, replay, search, sharing, socket, storm, timing,
 };
 use crate::rule::Rule;
 use crate::run::Run;
@@ -118,6 +118,8 @@ pub enum Action {
     Admin(usize),
     /// Foreign against absent ids.
     Exists(usize, usize),
+    /// Foreign against absent ids, by time.
+    Timing(usize),
     /// A name that somebody else has used.
     Conflict(usize),
     /// Read, list, search, export after deletion.
@@ -126,6 +128,8 @@ pub enum Action {
     Logout,
     /// A right after it was taken back.
     Revoked(usize),
+    /// An offer in a stranger's hands.
+    Stolen(usize),
     /// A credential after its account was deleted, and the account made anew.
     Account,
     /// Logins in a row.
@@ -192,6 +196,24 @@ pub struct Check {
     pub rule: Rule,
     /// What it does.
     pub action: Action,
+}
+
+impl Check {
+    /// Says whether it is where a rule is expected to be found broken.
+    pub fn finds(&self, rule: Rule) -> bool {
+        let action = self.action;
+        match rule {
+            Rule::AccessAnonymous => matches!(action, Action::Read(..) | Action::View(_) | Action::Pages(_)),
+            Rule::AccessRead | Rule::HeaderLeak => matches!(action, Action::Read(..) | Action::View(_)),
+            Rule::PoolAnswer | Rule::ReadbackExact => action == Action::Storm,
+            Rule::SocketBroadcast => matches!(action, Action::SocketForeign(_)),
+            Rule::LifetimeRecreated => action == Action::Account,
+            Rule::NoiseLatency => action == Action::Noise,
+            // What a storm may leave behind needs the storm.
+            Rule::BaselineSlots if action == Action::Storm => true,
+            _ => self.rule == rule,
+        }
+    }
 }
 
 /// Makes the plan: every check that the configuration has the operations for.
@@ -272,7 +294,10 @@ impl Plan {
         {
             self.add(Rule::AccessOwnerField, name, Action::OwnerField(at));
             self.add(Rule::ErrorLeak, name, Action::Errors(at));
-            if !resource.unique_names {
+            // A body that names the maker's own parents is refused to others for their sake.
+            let body = resource.create.as_ref().and_then(|create| create.json.as_ref());
+            let of_parents = body.is_some_and(|body| names_ancestor(config, at, &body.to_string()));
+            if !resource.unique_names && !of_parents {
                 self.add(Rule::OracleConflict, name, Action::Conflict(at));
             }
         }
@@ -282,6 +307,10 @@ impl Plan {
         }
         if resource.share.is_some() && resource.unshare.is_some() {
             self.add(Rule::LifetimeRevoked, name, Action::Revoked(at));
+        }
+        if let Some(accept) = &resource.accept {
+            let name = format!("{name} {}", accept.label());
+            self.add(Rule::AccessWrite, &name, Action::Stolen(at));
         }
         if !resource.exports.is_empty() {
             self.add(Rule::ExportContent, name, Action::Export(at));
@@ -319,17 +348,15 @@ impl Plan {
                 Action::SearchOracle(at, index),
             );
         }
+        if resource.read.is_some() && !config.policy.existence_may_show {
+            self.add(Rule::OracleExists, &format!("{name} by time"), Action::Timing(at));
+        }
         if resource.read.is_some() {
             self.add(Rule::BufferTail, name, Action::Remains(at));
             self.add(Rule::CacheValidator, name, Action::CacheValidator(at));
             self.target(&format!("{name} read"), Target::Read(at));
         }
-        let in_path = |operation: &crate::config::Operation| {
-            resource
-                .parent
-                .as_ref()
-                .is_some_and(|parent| operation.path.contains(&format!("{{{{{parent}.")))
-        };
+        let in_path = |operation: &Operation| names_ancestor(config, at, &operation.path);
         let nested = resource.parent.is_some();
         let nested_list = resource.list.as_ref().is_some_and(in_path);
         if resource.list.is_some() && !nested_list {
@@ -354,7 +381,8 @@ impl Plan {
         self.add(Rule::SocketForeign, name, Action::SocketForeign(at));
         self.add(Rule::SocketSlot, name, Action::SocketSlot(at));
         self.add(Rule::SocketOrder, name, Action::SocketOrder(at));
-        if socket.resume_token.is_some() && !socket.resume.is_empty() {
+        let resumes = !socket.resume.is_empty() || socket.resume_path.is_some();
+        if socket.resume_token.is_some() && resumes {
             self.add(Rule::SocketResume, name, Action::SocketResume(at));
         }
         let resource = config.resource(&socket.resource).map(|at| &config.resources[at]);
@@ -398,10 +426,20 @@ impl Plan {
     }
 }
 
+/// Says whether a template names one of the resources in which this one lives.
+fn names_ancestor(config: &Config, at: usize, template: &str) -> bool {
+    let ancestors = config.ancestors(at).unwrap_or_default();
+    let mut names = ancestors.iter().map(|ancestor| &config.resources[*ancestor].name);
+    names.any(|name| template.contains(&format!("{{{{{name}.")))
+}
+
 impl Action {
     /// Says whether it takes seconds and is done once, not in every round.
     pub fn is_long(self) -> bool {
-        matches!(self, Self::Storm | Self::Recovered | Self::Noise | Self::Gauges)
+        matches!(
+            self,
+            Self::Storm | Self::Recovered | Self::Noise | Self::Gauges | Self::Timing(_)
+        )
     }
 }
 
@@ -429,10 +467,12 @@ pub async fn perform(run: &mut Run, action: Action, cast: Cast) -> Result<Seen, 
         Action::View(at) => own::view(run, cast, at).await,
         Action::Admin(at) => admin::operation(run, cast, at).await,
         Action::Exists(at, index) => oracle::exists(run, cast, at, index).await,
+        Action::Timing(at) => timing::exists(run, cast, at).await,
         Action::Conflict(at) => oracle::conflict(run, cast, at).await,
         Action::Deleted(at) => lifetime::deleted(run, cast, at).await,
         Action::Logout => lifetime::logout(run, cast).await,
         Action::Revoked(at) => lifetime::revoked(run, cast, at).await,
+        Action::Stolen(at) => sharing::stolen(run, cast, at).await,
         Action::Account => lifetime::account(run, cast).await,
         Action::Sessions => pool::sessions(run, cast).await,
         Action::CacheHeaders(target) => cache::headers(run, cast, target).await,

@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use rand::RngExt;
 
-use crate::check::{Action, Cast, Check, Seen, Violation, perform, plan};
+use crate::check::{Action, Cast, Check, Seen, Violation, plan};
 use crate::config::{Config, Role, discover};
 use crate::exchange::Request;
-use crate::judge::{Place, Sighting};
 use crate::ledger::Who;
 use crate::report::{Finding, Report, Verdict, evidence, power};
 use crate::rule::Rule;
 use crate::run::Run;
-use crate::{Error, selftest};
+use crate::sight::done;
+use crate::{Error, selftest, tidy};
 
 /// Workers that are registered when none are given.
 const WORKERS: usize = 5;
@@ -30,6 +30,8 @@ pub struct Options {
     pub seed: u64,
     /// Only this finding.
     pub replay: Option<String>,
+    /// Only the checks that find these rules broken; empty: all. A run with fewer says so in its notes.
+    pub only: Vec<Rule>,
     /// Do the self-test first. A run without it says so in its notes.
     pub self_test: bool,
     /// The command that replays, up to the finding's id.
@@ -41,6 +43,7 @@ impl Default for Options {
         Self {
             seed: 1,
             replay: None,
+            only: Vec::new(),
             self_test: true,
             command: "farmgate isolate".to_owned(),
         }
@@ -79,6 +82,7 @@ struct Engine<'a> {
     uncovered: BTreeMap<String, String>,
     covered: Vec<String>,
     notes: Vec<String>,
+    rounds_took: Duration,
 }
 
 /// Does a whole run.
@@ -105,6 +109,12 @@ pub async fn isolate(
     if !options.self_test {
         report.notes.push("the self-test was left out".to_owned());
     }
+    if !options.only.is_empty() {
+        let only: Vec<&str> = options.only.iter().map(|rule| rule.id()).collect();
+        report
+            .notes
+            .push(format!("only what finds {} broken was tried", only.join(", ")));
+    }
     Ok(report)
 }
 
@@ -125,15 +135,27 @@ pub(crate) async fn test(
         suspicions: Vec::new(),
         uncovered: BTreeMap::new(),
         covered: Vec::new(),
-        notes: Vec::new(),
+        notes: left_out(&config),
+        rounds_took: Duration::ZERO,
     };
     engine.rounds(&checks, &workers, progress).await;
     engine.confirm(&workers, progress).await;
-    Ok(engine.report(&checks))
+    if let Some(first) = engine.run.refused.first() {
+        let times = engine.run.refused.len();
+        engine.notes.push(format!(
+            "{times} registrations were tried again under another name: {first}"
+        ));
+    }
+    progress.say("removing what was made");
+    let left = tidy::tidy(&mut engine.run).await;
+    Ok(engine.report(&checks, left))
 }
 
 fn chosen(config: &Config, options: &Options) -> Result<Vec<Check>, Error> {
-    let checks = plan(config);
+    let mut checks = plan(config);
+    if !options.only.is_empty() {
+        checks.retain(|check| options.only.iter().any(|rule| check.finds(*rule)));
+    }
     let Some(wanted) = &options.replay else {
         return Ok(checks);
     };
@@ -153,6 +175,22 @@ fn chosen(config: &Config, options: &Options) -> Result<Vec<Check>, Error> {
     Ok(found)
 }
 
+/// Principals whose secrets are not set.
+fn left_out(config: &Config) -> Vec<String> {
+    let unset = config
+        .principals
+        .iter()
+        .filter_map(|given| Some((given, given.unset()?)));
+    unset
+        .map(|(given, name)| {
+            format!(
+                "`{}` ({:?}) was left out: {name} is not set in the environment",
+                given.name, given.role
+            )
+        })
+        .collect()
+}
+
 /// Sees that somebody answers at all.
 async fn reach(run: &mut Run) -> Result<(), Error> {
     run.send(Rule::ErrorLeak, None, Request::get("/")).await.map(drop)
@@ -162,7 +200,7 @@ async fn reach(run: &mut Run) -> Result<(), Error> {
 async fn people(run: &mut Run, progress: &mut dyn Progress) -> Result<Vec<Who>, Error> {
     let config = run.config.clone();
     progress.say("people: registering and logging in");
-    for given in &config.principals {
+    for given in config.principals.iter().filter(|given| given.unset().is_none()) {
         run.admit(given).await?;
     }
     let role = |run: &Run, role: Role| run.people.iter().filter(|person| person.role == role).count();
@@ -192,6 +230,7 @@ async fn people(run: &mut Run, progress: &mut dyn Progress) -> Result<Vec<Who>, 
 impl Engine<'_> {
     async fn rounds(&mut self, checks: &[Check], workers: &[Who], progress: &mut dyn Progress) {
         let rounds = self.run.config.effort.rounds;
+        let begun = Instant::now();
         for round in 0..rounds {
             progress.say(&format!(
                 "round {} of {rounds}: {} checks",
@@ -207,6 +246,7 @@ impl Engine<'_> {
                 self.once(check, cast).await;
             }
         }
+        self.rounds_took = begun.elapsed();
         for check in checks.iter().filter(|check| check.action.is_long()) {
             progress.say(&format!("{}: {}", check.id, check.rule.what()));
             let cast = self.cast(workers, 0);
@@ -317,21 +357,23 @@ impl Engine<'_> {
         }
     }
 
-    /// Three people nobody has seen before; where nobody can be registered, the given ones in other parts.
+    /// Three people nobody has seen before; where nobody can be registered, those there are in other parts.
     async fn fresh_cast(&mut self, workers: &[Who]) -> Cast {
         let turn = self.run.rng.random_range(0..workers.len());
         let mut cast = self.cast(workers, turn);
         if self.run.can_enrol() {
             for part in [&mut cast.owner, &mut cast.other, &mut cast.third] {
-                if let Ok(fresh) = self.run.enrol(Role::Worker).await {
-                    *part = fresh;
-                }
+                // A service that registers nobody any more will not register the next one either.
+                let Ok(fresh) = self.run.enrol(Role::Worker).await else {
+                    break;
+                };
+                *part = fresh;
             }
         }
         cast
     }
 
-    fn report(self, checks: &[Check]) -> Report {
+    fn report(self, checks: &[Check], left: BTreeMap<String, u64>) -> Report {
         let counts = self.run.counts.clone();
         let config = self.run.config.clone();
         let mut findings = Vec::new();
@@ -369,6 +411,7 @@ impl Engine<'_> {
             uncovered,
             waived: config.policy.waived.clone(),
             notes: self.notes,
+            left,
             principals: self.run.people.len(),
             ids: counts.objects,
             replays: counts.probes.values().sum(),
@@ -378,6 +421,7 @@ impl Engine<'_> {
             power: power(&counts.probes),
             seconds: 0.0,
             self_test_seconds: 0.0,
+            rounds_seconds: self.rounds_took.as_secs_f64(),
         }
     }
 
@@ -424,80 +468,11 @@ impl Engine<'_> {
             proof: violation
                 .proof
                 .iter()
-                .map(|exchange| evidence(&self.run.people, exchange))
+                .map(|exchange| evidence(&self.run.people, self.run.net.place(), exchange))
                 .collect(),
             bytes: violation.bytes.clone(),
             seen: suspicion.seen,
             confirmed: suspicion.confirmed,
         }
-    }
-}
-
-/// Does a check; what was sighted becomes violations, what went wrong a missing control.
-pub(crate) async fn done(run: &mut Run, action: Action, cast: Cast) -> Seen {
-    run.sightings.clear();
-    run.log.clear();
-    let result = perform(run, action, cast).await;
-    run.shared_lane = false;
-    run.size = None;
-    let mut seen = result.unwrap_or_else(|error| Seen::missing(error.to_string()));
-    let sightings = std::mem::take(&mut run.sightings);
-    let mut rules = Vec::new();
-    for sighting in sightings {
-        if !rules.contains(&sighting.rule) || action == Action::Storm {
-            rules.push(sighting.rule);
-            seen.violations.push(violation(run, &sighting));
-        }
-    }
-    seen
-}
-
-/// A sighting as people read it.
-fn violation(run: &Run, sighting: &Sighting) -> Violation {
-    let secret = &run.ledger.secrets[sighting.secret];
-    let entry = secret.object.map(|object| &run.ledger.objects[object]);
-    let kind = entry
-        .and_then(|entry| entry.resource)
-        .map_or("profile", |at| run.config.resources[at].name.as_str());
-    let kind = match secret.kind {
-        crate::ledger::Kind::Content if secret.attack => "text",
-        crate::ledger::Kind::Content => kind,
-        crate::ledger::Kind::Credential => "credential",
-        crate::ledger::Kind::Name => "secret name",
-        crate::ledger::Kind::Address => "e-mail address",
-    };
-    let viewer = sighting
-        .exchange
-        .who
-        .map_or("nobody", |who| run.people[who].name.as_str());
-    let writer = &run.people[secret.writer].name;
-    let place = match &sighting.place {
-        Place::Header(name) => format!("header {name}"),
-        Place::Body => "body".to_owned(),
-        Place::Frame => "frame".to_owned(),
-    };
-    let why = match sighting.breach {
-        crate::ledger::Breach::Foreign => "who may not see it",
-        crate::ledger::Breach::Deleted => "after it was deleted",
-        crate::ledger::Breach::Revoked => "after the right was taken back",
-    };
-    let what = format!(
-        "{viewer} got a {kind} of {writer}, {why}: {} in the {place} of {} {}",
-        sighting.form.word(),
-        sighting.exchange.request.method,
-        sighting.exchange.request.path
-    );
-    let made = entry.and_then(|entry| entry.made.clone());
-    let proof: Vec<_> = made.into_iter().chain([sighting.exchange.clone()]).collect();
-    let shown = if secret.kind == crate::ledger::Kind::Credential {
-        "(a credential; not shown)"
-    } else {
-        secret.text.as_str()
-    };
-    Violation {
-        rule: sighting.rule,
-        what,
-        proof,
-        bytes: format!("{shown} ({}, {place})", sighting.form.word()),
     }
 }

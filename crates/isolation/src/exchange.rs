@@ -1,6 +1,6 @@
 //! One request and its answer, as sent and received, and how they are shown in a report.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -86,4 +86,6 @@ pub struct Exchange {
     pub answer: Answer,
     /// When the request left.
     pub sent: Instant,
+    /// Time from then until the whole answer was there.
+    pub took: Duration,
 }

@@ -21,7 +21,9 @@ mod rule;
 mod run;
 mod scan;
 mod selftest;
+mod sight;
 mod template;
+mod tidy;
 
 pub use config::{
     AdminOperation, Auth, Config, EXAMPLE, Effort, Operation, Policy, PrincipalConfig, Resource, Role,
@@ -31,5 +33,3 @@ pub use engine::{Options, Progress, Silent, isolate};
 pub use error::Error;
 pub use report::{Evidence, Finding, Power, Report, Verdict};
 pub use rule::Rule;
-
-use phase::lookalike;

@@ -249,6 +249,7 @@ impl Net {
             request: request.clone(),
             answer,
             sent,
+            took: sent.elapsed(),
         })
     }
 

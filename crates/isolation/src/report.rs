@@ -6,6 +6,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::exchange::Exchange;
+use crate::net::Place;
 use crate::principal::Principal;
 use crate::rule::Rule;
 
@@ -114,6 +115,8 @@ pub struct Report {
     pub waived: BTreeMap<String, String>,
     /// Worth knowing, and no finding.
     pub notes: Vec<String>,
+    /// What the run made and could not remove: how many of what, and why.
+    pub left: BTreeMap<String, u64>,
     /// Number of principals.
     pub principals: usize,
     /// Number of objects made, whose ids were replayed.
@@ -132,6 +135,8 @@ pub struct Report {
     pub seconds: f64,
     /// Seconds of it for the self-test.
     pub self_test_seconds: f64,
+    /// Seconds of it for the rounds, in which one thing is done after the other.
+    pub rounds_seconds: f64,
 }
 
 /// Smallest rate at which `probes` independent probes find a leak with 95 % confidence: the solution of (1 - r)^n = 0.05.
@@ -156,7 +161,11 @@ pub fn power(probes: &BTreeMap<Rule, u64>) -> Vec<Power> {
 }
 
 /// Shows an exchange without its credentials.
-pub fn evidence(people: &[Principal], exchange: &Exchange) -> Evidence {
+pub fn evidence(people: &[Principal], place: &Place, exchange: &Exchange) -> Evidence {
+    let via = match exchange.request.address {
+        0 => String::new(),
+        other => format!(" via {}", place.url(other, "")),
+    };
     let cut = |bytes: &[u8], most: usize| {
         String::from_utf8_lossy(bytes)
             .chars()
@@ -167,7 +176,7 @@ pub fn evidence(people: &[Principal], exchange: &Exchange) -> Evidence {
         who: exchange
             .who
             .map_or("nobody".to_owned(), |who| people[who].name.clone()),
-        request: format!("{} {}", exchange.request.method, exchange.request.path),
+        request: format!("{} {}{via}", exchange.request.method, exchange.request.path),
         body: redact(&cut(&exchange.request.body, 400)),
         status: exchange.answer.status,
         answer: redact(&cut(&exchange.answer.body, 600)),
@@ -215,9 +224,12 @@ impl Report {
         for note in &self.notes {
             writeln!(out, "note: {note}")?;
         }
+        for (what, number) in &self.left {
+            writeln!(out, "left behind: {number} {what}")?;
+        }
         writeln!(
             out,
-            "\n{} principals, {} objects, {} probes, {} requests ({} in trouble, tried again), {} bytes scanned, seed {}, {:.1} s (self-test {:.1} s)",
+            "\n{} principals, {} objects, {} probes, {} requests ({} in trouble, tried again), {} bytes scanned, seed {}, {:.1} s (self-test {:.1} s, rounds {:.1} s)",
             self.principals,
             self.ids,
             self.replays,
@@ -226,7 +238,8 @@ impl Report {
             self.bytes_scanned,
             self.seed,
             self.seconds,
-            self.self_test_seconds
+            self.self_test_seconds,
+            self.rounds_seconds
         )?;
         if let Some(weakest) = self
             .power

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use futures_util::{StreamExt, stream};
 use testbed::{FAULTS, Fault};
 
-use crate::check::{Action, Cast, Check, plan};
+use crate::Error;
+use crate::check::{Cast, plan};
 use crate::config::{Config, EXAMPLE, Role};
-use crate::engine::done;
 use crate::rule::Rule;
 use crate::run::Run;
-use crate::{Error, lookalike};
+use crate::sight::done;
 
 /// Tries of one rule: those that depend on two requests meeting may need another.
 const TRIES: u64 = 4;
@@ -93,7 +93,7 @@ async fn found(rule: Rule, fault: &'static Fault, seed: u64) -> Result<bool, Err
     for attempt in 0..TRIES {
         let (_service, mut run, cast) = stage(&[(fault, 1.0)], seed + 1_000 * attempt).await?;
         let checks = plan(&run.config.clone());
-        for check in checks.iter().filter(|check| finds(check, rule)) {
+        for check in checks.iter().filter(|check| check.finds(rule)) {
             let seen = done(&mut run, check.action, cast).await;
             if seen.violations.iter().any(|violation| violation.rule == rule) {
                 return Ok(true);
@@ -101,22 +101,6 @@ async fn found(rule: Rule, fault: &'static Fault, seed: u64) -> Result<bool, Err
         }
     }
     Ok(false)
-}
-
-/// Says whether a check is where a rule is expected to be found broken.
-fn finds(check: &Check, rule: Rule) -> bool {
-    let action = check.action;
-    match rule {
-        Rule::AccessAnonymous | Rule::HeaderLeak => {
-            matches!(action, Action::Read(..) | Action::View(_))
-        }
-        Rule::PoolAnswer | Rule::ReadbackExact => action == Action::Storm,
-        Rule::SocketBroadcast => matches!(action, Action::SocketForeign(_)),
-        Rule::LifetimeRecreated => action == Action::Account,
-        Rule::NoiseLatency => action == Action::Noise,
-        Rule::LookalikeCase => action == Action::Lookalike(lookalike::Kind::Case),
-        _ => check.rule == rule,
-    }
 }
 
 /// A fresh service with faults, and people on it.

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use crate::http::{Error, Reason, Request, Response};
 use crate::value::Value;
 
-/// Is told of every exchange as soon as it is over: retries and redirections are exchanges of their own.
+/// Is told of every exchange as soon as it is over: retries and redirections are exchanges of their own, and so is a
+/// request that met a kept connection which the server closed, before it was sent again over a new one.
 ///
 /// What it sees is raw: secrets stand in requests and answers. Pass what is to be shown through
 /// [`crate::User::redact`].

@@ -247,3 +247,70 @@ fn an_early_answer_to_a_large_body_is_read() {
         assert!(outcome.ok || lost, "{outcome:?}");
     });
 }
+
+/// Answers the first request of its first connection, and everything on later ones; its second request there is met by
+/// `then` (nothing or half an answer, then a close), or, with `None`, by a connection that was closed at once.
+async fn closing(then: Option<&'static [u8]>) -> SocketAddr {
+    const FINE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    let connections = Arc::new(std::sync::atomic::AtomicU32::new(0));
+    raw::serve(move |mut stream| {
+        let first = connections.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+        async move {
+            raw::head(&mut stream).await;
+            stream.write_all(FINE).await.unwrap();
+            if first {
+                if let Some(then) = then {
+                    raw::head(&mut stream).await;
+                    stream.write_all(then).await.unwrap();
+                }
+                return;
+            }
+            raw::head(&mut stream).await;
+        }
+    })
+    .await
+}
+
+#[derive(Default)]
+struct Calls(Vec<Result<u16, Reason>>);
+
+impl scenario::Observer for Calls {
+    fn call(&mut self, call: &scenario::Call<'_>) {
+        self.0.push(call.result.map(|r| r.status).map_err(|e| e.reason));
+    }
+}
+
+#[test]
+fn a_connection_that_the_server_closed_is_replaced_and_a_dropped_request_is_told() {
+    common::block_on(async {
+        let run = async |address: SocketAddr| {
+            // The pause lets a close arrive that was sent with the first answer.
+            let text = format!(
+                "GET http://{address}/\nHTTP 200\n\nGET http://{address}/\n[Options]\ndelay: 300ms\nHTTP 200\n"
+            );
+            let scenario = scenario::parse("two.hurl", &text).unwrap();
+            let mut calls = Calls::default();
+            let outcome = User::new(Arc::new(settings())).run(&scenario, &mut calls).await;
+            (outcome.ok, calls.0)
+        };
+        let closed = Err(Reason::Closed);
+        // Closed while nobody used it: nothing was dropped.
+        assert_eq!(run(closing(None).await).await, (true, vec![Ok(200), Ok(200)]));
+        // Closed on the request: sent again, and the first try is told.
+        assert_eq!(
+            run(closing(Some(b"")).await).await,
+            (true, vec![Ok(200), closed, Ok(200)])
+        );
+        // Broken off in the middle of the answer: an error, and not asked again.
+        for half in [
+            "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
+            "HTTP/1.1 200",
+        ] {
+            assert_eq!(
+                run(closing(Some(half.as_bytes())).await).await,
+                (false, vec![Ok(200), closed]),
+                "{half}"
+            );
+        }
+    });
+}

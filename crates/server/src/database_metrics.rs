@@ -10,7 +10,7 @@ use std::{
 };
 
 use dashmap::DashMap;
-use db::{Observer, PoolStats};
+use db::{Db, Observer, PoolStats, ReplicaStats};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric},
@@ -19,13 +19,11 @@ use prometheus_client::{
 
 use crate::metrics::Histogram;
 
-type Pool = Box<dyn Fn() -> PoolStats + Send + Sync>;
-
 /// Hears the database layer. Query names and pools are closed sets, so the maps are bounded.
 pub struct DatabaseMetrics {
     queries: DashMap<&'static str, Histogram>,
     failed: AtomicU64,
-    pool: OnceLock<Pool>,
+    db: OnceLock<Db>,
     slow: Duration,
 }
 
@@ -36,20 +34,14 @@ impl DatabaseMetrics {
         Self {
             queries: DashMap::new(),
             failed: AtomicU64::new(0),
-            pool: OnceLock::new(),
+            db: OnceLock::new(),
             slow,
         }
     }
 
-    /// Says where the pool's figures come from, once the database is open. A second call changes nothing.
-    pub fn watch(&self, pool: impl Fn() -> PoolStats + Send + Sync + 'static) {
-        let _ = self.pool.set(Box::new(pool));
-    }
-
-    /// The pool's figures; `None` before [`Self::watch`].
-    #[must_use]
-    pub fn pool(&self) -> Option<PoolStats> {
-        self.pool.get().map(|read| read())
+    /// Says whose pools to show, once the database is open. A second call changes nothing.
+    pub fn watch(&self, db: Db) {
+        let _ = self.db.set(db);
     }
 }
 
@@ -95,34 +87,57 @@ impl Collector for DatabaseCollector {
         let help = "Statements that failed";
         let metric = encoder.encode_descriptor("database_failed_queries", help, None, MetricType::Counter)?;
         ConstCounter::new(self.0.failed.load(Ordering::Relaxed)).encode(metric)?;
-        self.0
-            .pool()
-            .map_or(Ok(()), |stats| encode_pool(&stats, &mut encoder))
+        let Some(db) = self.0.db.get() else { return Ok(()) };
+        encode_pools(&db.stats(), &mut encoder)?;
+        db.replica_stats()
+            .map_or(Ok(()), |stats| encode_replica(&stats, &mut encoder))
     }
 }
 
-fn encode_pool(stats: &PoolStats, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-    let gauge = |value: usize| ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
-    let help = "Connections, or SQLite threads, by state";
+fn gauge(value: usize) -> ConstGauge<i64> {
+    ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX))
+}
+
+/// `pool` is `app`, `system` or `replica`, on SQLite `read` or `write`.
+fn encode_pools(pools: &[PoolStats], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let help = "Connections, or SQLite threads, by pool and state";
     let mut metric = encoder.encode_descriptor("database_connections", help, None, MetricType::Gauge)?;
-    for (state, value) in [
-        ("size", stats.size),
-        ("active", stats.active),
-        ("idle", stats.idle),
-    ] {
-        gauge(value).encode(metric.encode_family(&[("state", state)])?)?;
+    for one in pools {
+        for (state, value) in [("size", one.size), ("active", one.active), ("idle", one.idle)] {
+            gauge(value).encode(metric.encode_family(&[("pool", one.pool), ("state", state)])?)?;
+        }
     }
     let help = "Callers in the queue for a connection";
-    gauge(stats.queued).encode(encoder.encode_descriptor(
-        "database_pool_queue",
-        help,
-        None,
-        MetricType::Gauge,
-    )?)?;
+    let mut metric = encoder.encode_descriptor("database_pool_queue", help, None, MetricType::Gauge)?;
+    for one in pools {
+        gauge(one.queued).encode(metric.encode_family(&[("pool", one.pool)])?)?;
+    }
     let help = "Callers that had to wait for a connection";
-    let metric = encoder.encode_descriptor("database_pool_waits", help, None, MetricType::Counter)?;
-    ConstCounter::new(stats.waits).encode(metric)?;
+    let mut metric = encoder.encode_descriptor("database_pool_waits", help, None, MetricType::Counter)?;
+    for one in pools {
+        ConstCounter::new(one.waits).encode(metric.encode_family(&[("pool", one.pool)])?)?;
+    }
     let help = "Seconds that callers waited for a connection";
-    let metric = encoder.encode_descriptor("database_pool_wait_seconds", help, None, MetricType::Counter)?;
-    ConstCounter::new(stats.wait_time.as_secs_f64()).encode(metric)
+    let mut metric =
+        encoder.encode_descriptor("database_pool_wait_seconds", help, None, MetricType::Counter)?;
+    for one in pools {
+        let seconds = one.wait_time.as_secs_f64();
+        ConstCounter::new(seconds).encode(metric.encode_family(&[("pool", one.pool)])?)?;
+    }
+    Ok(())
+}
+
+fn encode_replica(stats: &ReplicaStats, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let help = "1 while the replica serves reads, 0 while it is lost or too far behind";
+    let metric = encoder.encode_descriptor("database_replica_usable", help, None, MetricType::Gauge)?;
+    gauge(usize::from(stats.usable)).encode(metric)?;
+    let help = "Bytes of the primary's log that the replica had not replayed at the last look";
+    let metric = encoder.encode_descriptor("database_replica_lag_bytes", help, None, MetricType::Gauge)?;
+    gauge(usize::try_from(stats.lag_bytes).unwrap_or(usize::MAX)).encode(metric)?;
+    let help = "Reads that may come from the replica, by the server that answered";
+    let mut metric = encoder.encode_descriptor("database_replica_reads", help, None, MetricType::Counter)?;
+    for (server, value) in [("replica", stats.reads), ("primary", stats.passed_on)] {
+        ConstCounter::new(value).encode(metric.encode_family(&[("server", server)])?)?;
+    }
+    Ok(())
 }

@@ -21,6 +21,7 @@ use crate::{
     admission,
     body::{BodyError, GuardedBody, too_large},
     caller::{Authenticated, Authenticator, Caller},
+    compress::{self, Compressor},
     context::{Ctx, RequestContext},
     csrf::Csrf,
     error::ApiError,
@@ -155,6 +156,7 @@ pub struct Edge {
     pub(crate) limiter: LocalLimiter,
     fair: Arc<FairQueue>,
     cors: Cors,
+    compressor: Compressor,
     metrics: Arc<Metrics>,
 }
 
@@ -218,6 +220,7 @@ impl Edge {
             limiter: LocalLimiter::new(RATE_KEYS),
             fair,
             cors,
+            compressor: Compressor::new(),
             metrics,
         }))
     }
@@ -247,6 +250,7 @@ impl Edge {
         let request_id = self.request_id(request.headers());
         let trace = TraceContext::continue_or_begin(request.headers().get("traceparent"), &*self.outside.ids);
         let origin = request.headers().get(header::ORIGIN).cloned();
+        let gzip = compress::accepted(request.headers());
         let mut finish = Finish {
             started,
             route: None,
@@ -256,7 +260,14 @@ impl Edge {
             ctx: None,
         };
         let answered = self.route(request, peer, &mut finish, open).await;
-        let response = answered.unwrap_or_else(axum::response::IntoResponse::into_response);
+        let mut response = answered.unwrap_or_else(axum::response::IntoResponse::into_response);
+        if gzip {
+            let skipped = &self.metrics.compression_skipped;
+            response = self
+                .compressor
+                .offer(response, finish.ctx.as_deref(), skipped)
+                .await;
+        }
         let response = self.complete(response, &finish, origin.as_ref(), peer);
         if finish.method == Method::HEAD {
             without_body(response)
@@ -312,7 +323,9 @@ impl Edge {
     ) -> Result<Response, ApiError> {
         let policy = &endpoint.policy;
         let now = self.outside.clock.now();
-        let address = headers::client_address(request.headers(), peer.address, &self.config.trusted_proxies);
+        let proxies = &self.config.trusted_proxies;
+        let address = headers::client_address(request.headers(), peer.address, proxies);
+        let https = peer.https || headers::proxy_says_https(request.headers(), peer.address, proxies);
         let found = admission::caller(self, request.headers(), endpoint, address, now).await?;
         let caller = found.as_ref().map(|found| &*found.caller);
         let admitted = policy.admit(caller);
@@ -327,7 +340,7 @@ impl Edge {
             .enter(slot_key(caller, address))
             .await
             .map_err(|_| self.saturated())?;
-        let ctx = Arc::new(self.context(finish, endpoint, found, (address, peer.https), now));
+        let ctx = Arc::new(self.context(finish, endpoint, found, (address, https), now));
         finish.ctx = Some(Arc::clone(&ctx));
         open.ctx = Some(Arc::clone(&ctx));
         let request = prepare(request, &ctx, params, policy.body_limit, self.config.body_time)?;
@@ -440,7 +453,7 @@ impl Edge {
         if let Ok(trace) = HeaderValue::try_from(finish.trace.header()) {
             added.insert(HeaderName::from_static("traceparent"), trace);
         }
-        headers::secure(added, peer.https);
+        headers::secure(added, finish.ctx.as_ref().map_or(peer.https, |ctx| ctx.https()));
         self.cors.allow(added, origin);
         let (status, took) = (response.status().as_u16(), finish.started.elapsed());
         self.metrics.record(finish.route, status, took);

@@ -31,7 +31,7 @@ pub struct FairLimits {
 impl Default for FairLimits {
     fn default() -> Self {
         Self {
-            per_caller: 64,
+            per_caller: 192,
             total: 1024,
             waiting: 1024,
             wait: Duration::from_millis(40),

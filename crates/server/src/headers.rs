@@ -22,7 +22,10 @@ pub(crate) fn secure(headers: &mut HeaderMap, https: bool) {
             "default-src 'none'; frame-ancestors 'none'",
         ),
         (header::CACHE_CONTROL, "no-store"),
-        (header::VARY, "authorization, cookie, origin, x-api-key"),
+        (
+            header::VARY,
+            "accept-encoding, authorization, cookie, origin, x-api-key",
+        ),
     ];
     for (name, value) in fixed {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
@@ -57,16 +60,25 @@ pub(crate) fn client_address(headers: &HeaderMap, peer: IpAddr, trusted: &[Cidr]
     }
     for value in headers.get_all("x-forwarded-for").iter().rev() {
         for hop in value.to_str().unwrap_or_default().rsplit(',') {
-            let Ok(hop) = hop.trim().parse() else {
+            let Ok(hop) = hop.trim().parse::<IpAddr>() else {
                 return address;
             };
-            address = hop;
+            address = IpAddr::to_canonical(&hop);
             if !is_trusted(hop) {
                 return address;
             }
         }
     }
     address
+}
+
+/// Whether a trusted proxy says that its client came over TLS.
+pub(crate) fn proxy_says_https(headers: &HeaderMap, peer: IpAddr, trusted: &[Cidr]) -> bool {
+    let trusted = trusted.iter().any(|range| range.contains(peer));
+    trusted
+        && headers
+            .get("x-forwarded-proto")
+            .is_some_and(|proto| proto == "https")
 }
 
 /// The part of an address that one customer has: all of IPv4, the /64 of IPv6.

@@ -1,4 +1,4 @@
-//! Connections: accepting, their number, TLS, time-outs, and leaving in good order.
+//! Connections: accepting, their number, TLS, time-outs, and leaving in good order. What answers is a [`Service`].
 
 use std::{
     convert::Infallible,
@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use axum::body::Body;
+use axum::{body::Body, response::Response};
 use http::Request;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -22,7 +22,48 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use crate::edge::{Edge, Peer};
+use crate::{
+    edge::{Edge, Peer},
+    metrics::Metrics,
+    redirect::Redirect,
+};
+
+/// What answers on a listener.
+#[derive(Clone)]
+pub enum Service {
+    /// Routes.
+    Edge(Arc<Edge>),
+    /// Nothing but the way to HTTPS.
+    Redirect(Arc<Redirect>),
+}
+
+impl Service {
+    async fn answer(&self, request: Request<Body>, peer: Peer) -> Response {
+        match self {
+            Self::Edge(edge) => edge.handle(request, peer).await,
+            Self::Redirect(redirect) => redirect.answer(&request),
+        }
+    }
+
+    fn metrics(&self) -> &Arc<Metrics> {
+        match self {
+            Self::Edge(edge) => edge.metrics(),
+            Self::Redirect(redirect) => redirect.metrics(),
+        }
+    }
+}
+
+impl From<Arc<Edge>> for Service {
+    fn from(edge: Arc<Edge>) -> Self {
+        Self::Edge(edge)
+    }
+}
+
+impl From<Arc<Redirect>> for Service {
+    fn from(redirect: Arc<Redirect>) -> Self {
+        Self::Redirect(redirect)
+    }
+}
 
 /// Bounds of connections.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +74,9 @@ pub struct ListenConfig {
     pub header_time: Duration,
     /// Largest head of a request, in bytes; at least 8192.
     pub max_head: usize,
-    /// Longest time that running requests may take to end after the stop.
+    /// How long connections are still accepted after the stop, so that load balancers notice first.
+    pub unready: Duration,
+    /// Longest time that running requests may take to end after that.
     pub drain: Duration,
 }
 
@@ -43,6 +86,7 @@ impl Default for ListenConfig {
             max_connections: 10_000,
             header_time: Duration::from_secs(30),
             max_head: 32 * 1024,
+            unready: Duration::ZERO,
             drain: Duration::from_secs(30),
         }
     }
@@ -51,18 +95,21 @@ impl Default for ListenConfig {
 /// Serves connections until `stop`, then lets running requests end within the drain time or until `abort`.
 pub async fn serve(
     listener: TcpListener,
-    edge: Arc<Edge>,
+    service: impl Into<Service>,
     config: ListenConfig,
     tls: Option<TlsAcceptor>,
     stop: CancellationToken,
     abort: CancellationToken,
 ) {
+    let service = service.into();
+    let closing = closing(config.unready, &stop, &abort);
+    let mut closing = std::pin::pin!(closing);
     let builder = Arc::new(builder(config));
     let slots = Arc::new(Semaphore::new(config.max_connections));
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
-            () = stop.cancelled() => break,
+            () = &mut closing => break,
             accepted = listener.accept() => accepted,
         };
         let (stream, peer) = match accepted {
@@ -74,22 +121,21 @@ pub async fn serve(
             }
         };
         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
-            edge.metrics().connections_refused.fetch_add(1, Ordering::Relaxed);
+            service
+                .metrics()
+                .connections_refused
+                .fetch_add(1, Ordering::Relaxed);
             continue;
         };
         let watcher = graceful.watcher();
-        let (builder, edge, tls, abort) = (
-            Arc::clone(&builder),
-            Arc::clone(&edge),
-            tls.clone(),
-            abort.clone(),
-        );
+        let (builder, service, tls, abort) =
+            (Arc::clone(&builder), service.clone(), tls.clone(), abort.clone());
         tokio::spawn(async move {
             let _slot = slot;
-            let _open = OpenConnection::new(&edge);
+            let _open = OpenConnection::new(service.metrics());
             tokio::select! {
                 () = abort.cancelled() => {}
-                () = connection(stream, peer, builder, Arc::clone(&edge), config, tls, watcher) => {}
+                () = connection(stream, peer, builder, service, config, tls, watcher) => {}
             }
         });
     }
@@ -101,13 +147,25 @@ pub async fn serve(
     }
 }
 
+/// Ends when no more connections are to be accepted: some time after the stop, or at once when all is to end.
+pub async fn closing(unready: Duration, stop: &CancellationToken, abort: &CancellationToken) {
+    let later = async {
+        stop.cancelled().await;
+        tokio::time::sleep(unready).await;
+    };
+    tokio::select! {
+        () = later => {}
+        () = abort.cancelled() => {}
+    }
+}
+
 /// Counts a connection for as long as it lives.
-struct OpenConnection(Arc<crate::metrics::Metrics>);
+struct OpenConnection(Arc<Metrics>);
 
 impl OpenConnection {
-    fn new(edge: &Edge) -> Self {
-        edge.metrics().connections.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(edge.metrics()))
+    fn new(metrics: &Arc<Metrics>) -> Self {
+        metrics.connections.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(metrics))
     }
 }
 
@@ -138,20 +196,20 @@ async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     builder: Arc<Builder<TokioExecutor>>,
-    edge: Arc<Edge>,
+    service: Service,
     config: ListenConfig,
     tls: Option<TlsAcceptor>,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
     let _ = stream.set_nodelay(true);
     let peer = Peer {
-        address: peer.ip(),
+        address: peer.ip().to_canonical(),
         https: tls.is_some(),
     };
     match tls {
-        None => exchange(stream, peer, &builder, edge, watcher).await,
+        None => exchange(stream, peer, &builder, service, watcher).await,
         Some(tls) => match tokio::time::timeout(config.header_time, tls.accept(stream)).await {
-            Ok(Ok(stream)) => exchange(stream, peer, &builder, edge, watcher).await,
+            Ok(Ok(stream)) => exchange(stream, peer, &builder, service, watcher).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         },
@@ -162,12 +220,12 @@ async fn exchange<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: IO,
     peer: Peer,
     builder: &Builder<TokioExecutor>,
-    edge: Arc<Edge>,
+    service: Service,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let edge = Arc::clone(&edge);
-        async move { Ok::<_, Infallible>(edge.handle(request.map(Body::new), peer).await) }
+        let service = service.clone();
+        async move { Ok::<_, Infallible>(service.answer(request.map(Body::new), peer).await) }
     });
     let served = builder
         .serve_connection_with_upgrades(TokioIo::new(stream), service)

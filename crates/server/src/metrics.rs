@@ -104,6 +104,8 @@ pub struct Metrics {
     pub rate_limits_local: AtomicU64,
     /// Requests refused because no slot was free.
     pub saturated: AtomicU64,
+    /// Large answers that left as they are because no thread was free to compress them.
+    pub compression_skipped: AtomicU64,
     /// Handlers that panicked.
     pub panics: AtomicU64,
     /// Clients that left before the answer's head.
@@ -128,6 +130,7 @@ impl Metrics {
             rate_limited: AtomicU64::new(0),
             rate_limits_local: AtomicU64::new(0),
             saturated: AtomicU64::new(0),
+            compression_skipped: AtomicU64::new(0),
             panics: AtomicU64::new(0),
             clients_left: AtomicU64::new(0),
             open_contexts: AtomicI64::new(0),
@@ -256,6 +259,11 @@ impl Collector for Metrics {
                 "http_saturated",
                 "Requests refused because no slot was free",
                 &self.saturated,
+            ),
+            (
+                "http_compression_skipped",
+                "Large answers left uncompressed because no thread was free",
+                &self.compression_skipped,
             ),
             ("http_panics", "Handlers that panicked", &self.panics),
             (

@@ -29,6 +29,26 @@ pub struct Platform {
     pub app: App,
     /// Makes the CSRF tokens of sessions.
     pub csrf: Csrf,
+    /// How the session's cookie is sent.
+    pub cookie: CookieRules,
+}
+
+/// How the session's cookie is sent.
+#[derive(Clone, Copy, Debug)]
+pub struct CookieRules {
+    /// Whether over TLS only; `None`: if the client came over TLS.
+    pub secure: Option<bool>,
+    /// Whether it is kept from scripts.
+    pub http_only: bool,
+}
+
+impl Default for CookieRules {
+    fn default() -> Self {
+        Self {
+            secure: None,
+            http_only: true,
+        }
+    }
 }
 
 /// The routes of identity, limits, credits and administration.

@@ -64,10 +64,18 @@ pub struct Decision {
 }
 
 /// GCRA: from the theoretical arrival time (`tat`, microseconds) to the decision and the next `tat`.
+///
+/// A `tat` more than the window ahead can only come from a clock that was set back since: it is forgotten, or the
+/// caller would wait for as long as the clock jumped.
 #[must_use]
 pub fn decide(tat: i64, now: i64, quota: Quota) -> (Decision, i64) {
     let window = i64::try_from(quota.window.as_micros()).unwrap_or(i64::MAX);
     let interval = (window / i64::from(quota.requests.max(1))).max(1);
+    let tat = if tat.saturating_sub(now) > window {
+        now
+    } else {
+        tat
+    };
     let next = tat.max(now).saturating_add(interval);
     let ahead = next.saturating_sub(now);
     let span = |micros: i64| Duration::from_micros(micros.max(0).unsigned_abs());

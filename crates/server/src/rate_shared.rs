@@ -17,57 +17,88 @@ use redis::{
 
 use crate::rate::{Decision, Quota, RateKey, RateLimiter, decide};
 
-/// Moves the theoretical arrival time if the request is allowed, and returns what it was. Lua keeps 53 bits of a
-/// number, enough for microseconds; `%.0f` because its own way of writing large numbers drops digits.
+/// Moves the theoretical arrival time if the request is allowed, and returns what it was and the time. The time is the
+/// store's own, so that a replica whose clock is wrong harms nobody; a value more than a window ahead is left from
+/// before that clock was set back. Lua keeps 53 bits of a number, enough for microseconds; `%.0f` because its own way
+/// of writing large numbers drops digits.
 const GCRA: &str = r"
-local now, interval, window = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local known = tonumber(redis.call('GET', KEYS[1]) or ARGV[1])
+local interval, window = tonumber(ARGV[1]), tonumber(ARGV[2])
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local known = tonumber(redis.call('GET', KEYS[1]) or now)
+if known - now > window then known = now end
 local next = math.max(known, now) + interval
 if next - now <= window then
   redis.call('SET', KEYS[1], string.format('%.0f', next), 'PX', math.ceil((next - now) / 1000))
 end
-return string.format('%.0f', known)
+return {string.format('%.0f', known), string.format('%.0f', now)}
 ";
 
 /// Longest wait for the store: a limit must not cost more than the request.
-const PATIENCE: Duration = Duration::from_millis(50);
+pub const PATIENCE: Duration = Duration::from_millis(50);
 /// How long a store that failed is left alone, so that not every request waits for it.
-const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE_MICROS: i64 = 1_000_000;
 
 /// Counts in Redis.
 pub struct RedisLimiter {
     connection: ConnectionManager,
     script: Script,
-    /// Until when the store is left alone, in microseconds of the epoch.
+    patience: Duration,
+    /// Until when the store is left alone, in microseconds of the epoch; zero while it answers.
     paused_until: AtomicI64,
 }
 
 impl RedisLimiter {
-    /// Connects when first asked, again whenever the connection was lost.
+    /// Connects when first asked, again whenever the connection was lost. No check takes longer than `patience`;
+    /// [`PATIENCE`] suits a store in the same place.
     ///
     /// # Errors
     /// If the address is not one of a Redis server.
-    pub fn new(url: &str) -> RedisResult<Self> {
+    pub fn new(url: &str, patience: Duration) -> RedisResult<Self> {
         let config = ConnectionManagerConfig::new()
-            .set_response_timeout(Some(PATIENCE))
-            .set_connection_timeout(Some(PATIENCE))
+            .set_response_timeout(Some(patience))
+            .set_connection_timeout(Some(patience))
             .set_number_of_retries(1);
         let connection = ConnectionManager::new_lazy_with_config(Client::open(url)?, config)?;
         Ok(Self {
             connection,
             script: Script::new(GCRA),
+            patience,
             paused_until: AtomicI64::new(0),
         })
     }
 
-    async fn one(&self, key: RateKey, quota: Quota, now: i64) -> RedisResult<Decision> {
+    /// Asks the store for a sign of life.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub async fn ping(&self) -> Result<(), String> {
+        let mut connection = self.connection.clone();
+        let answer: RedisResult<String> = redis::cmd("PING").query_async(&mut connection).await;
+        answer.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// Whether to ask the store now. After a failure one request in each pause asks; the others do not wait for it.
+    fn may_ask(&self, now: i64) -> bool {
+        let until = self.paused_until.load(Ordering::Relaxed);
+        // A pause that ends later than one from now begins was set before the clock was set back.
+        let paused = now < until && until <= now.saturating_add(PAUSE_MICROS);
+        let next = now.saturating_add(PAUSE_MICROS);
+        let claim = || {
+            self.paused_until
+                .compare_exchange(until, next, Ordering::Relaxed, Ordering::Relaxed)
+        };
+        until == 0 || (!paused && claim().is_ok())
+    }
+
+    async fn one(&self, key: RateKey, quota: Quota) -> RedisResult<Decision> {
         let window = i64::try_from(quota.window.as_micros()).unwrap_or(i64::MAX);
         let interval = (window / i64::from(quota.requests.max(1))).max(1);
         let mut connection = self.connection.clone();
         let mut call = self.script.key(name(key));
-        call.arg(now).arg(interval).arg(window);
-        let known: String = call.invoke_async(&mut connection).await?;
-        Ok(decide(known.parse().unwrap_or(now), now, quota).0)
+        call.arg(interval).arg(window);
+        let (known, now): (i64, i64) = call.invoke_async(&mut connection).await?;
+        Ok(decide(known, now, quota).0)
     }
 }
 
@@ -93,18 +124,22 @@ impl RateLimiter for RedisLimiter {
     ) -> BoxFuture<'a, Option<Vec<Decision>>> {
         let now = now.micros();
         Box::pin(async move {
-            if now < self.paused_until.load(Ordering::Relaxed) {
+            if !self.may_ask(now) {
                 return None;
             }
-            let calls = asks.iter().map(|(key, quota)| self.one(*key, *quota, now));
-            match tokio::time::timeout(PATIENCE, try_join_all(calls)).await {
-                Ok(Ok(decisions)) => return Some(decisions),
+            let calls = asks.iter().map(|(key, quota)| self.one(*key, *quota));
+            match tokio::time::timeout(self.patience, try_join_all(calls)).await {
+                Ok(Ok(decisions)) => {
+                    if self.paused_until.swap(0, Ordering::Relaxed) != 0 {
+                        tracing::info!("rate limits are shared again");
+                    }
+                    return Some(decisions);
+                }
                 Ok(Err(error)) => tracing::warn!(%error, "rate limits are counted in this process"),
                 Err(_) => tracing::warn!("rate limits are counted in this process: the store is slow"),
             }
-            let pause = i64::try_from(PAUSE.as_micros()).unwrap_or(i64::MAX);
-            self.paused_until
-                .store(now.saturating_add(pause), Ordering::Relaxed);
+            let until = now.saturating_add(PAUSE_MICROS);
+            self.paused_until.store(until, Ordering::Relaxed);
             None
         })
     }

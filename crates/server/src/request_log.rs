@@ -40,10 +40,16 @@ pub enum Which {
 /// Lines that may wait for the thread.
 const QUEUE: usize = 8192;
 
+enum Message {
+    Line(Vec<u8>),
+    /// Answered when everything before it is written.
+    Flush(SyncSender<()>),
+}
+
 /// A place for lines that never blocks. Cheap to clone; also a writer for other logs.
 #[derive(Clone)]
 pub struct LogWriter {
-    queue: SyncSender<Vec<u8>>,
+    queue: SyncSender<Message>,
     dropped: Arc<AtomicU64>,
 }
 
@@ -72,8 +78,17 @@ impl LogWriter {
         self.dropped.load(Ordering::Relaxed)
     }
 
+    /// Waits until what was sent before is written, at most this long. Blocks: for the end of the process.
+    pub fn flush_within(&self, patience: Duration) {
+        let (done, written) = sync_channel(1);
+        if self.queue.try_send(Message::Flush(done)).is_ok() {
+            // Nobody is left to hear that the log could not be written in time.
+            let _ = written.recv_timeout(patience);
+        }
+    }
+
     fn send(&self, line: Vec<u8>) {
-        if self.queue.try_send(line).is_err() {
+        if self.queue.try_send(Message::Line(line)).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -91,13 +106,19 @@ impl Write for LogWriter {
 }
 
 /// Writes what comes, and flushes when nothing more is waiting. A log that cannot be written has nobody to tell.
-fn drain(lines: &Receiver<Vec<u8>>, mut out: impl Write) {
-    while let Ok(line) = lines.recv() {
-        let _ = out.write_all(&line);
-        for line in lines.try_iter().take(QUEUE) {
-            let _ = out.write_all(&line);
+fn drain(messages: &Receiver<Message>, mut out: impl Write) {
+    while let Ok(first) = messages.recv() {
+        let mut waiting = Vec::new();
+        for message in std::iter::once(first).chain(messages.try_iter().take(QUEUE)) {
+            match message {
+                Message::Line(line) => drop(out.write_all(&line)),
+                Message::Flush(done) => waiting.push(done),
+            }
         }
         let _ = out.flush();
+        for done in waiting {
+            let _ = done.try_send(());
+        }
     }
 }
 

@@ -1,32 +1,41 @@
 //! Leaving in good order: the first SIGTERM or SIGINT drains, the second ends everything.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::served::Latches;
 
-/// Waits for signals. The first one makes the process not ready and cancels `stop`; the second cancels `abort`.
-///
-/// # Errors
-/// If the process may not listen to signals.
-pub async fn watch(
-    latches: Latches,
-    stop: CancellationToken,
-    abort: CancellationToken,
-) -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    for (token, what) in [
-        (stop, "draining: a second signal ends at once"),
-        (abort, "ending at once"),
-    ] {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("{what}");
-        latches.hold("serving");
-        token.cancel();
+/// The signals that end the process; from [`Signals::register`] on they no longer end it by themselves.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Listens from now on. Do this before anybody is told that the server runs.
+    ///
+    /// # Errors
+    /// If the process may not listen to signals.
+    pub fn register() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
-    Ok(())
+
+    /// Waits for signals. The first one makes the process not ready and cancels `stop`; the second cancels `abort`.
+    pub async fn watch(mut self, latches: Latches, stop: CancellationToken, abort: CancellationToken) {
+        for (token, what) in [
+            (stop, "draining: a second signal ends at once"),
+            (abort, "ending at once"),
+        ] {
+            tokio::select! {
+                _ = self.terminate.recv() => {}
+                _ = self.interrupt.recv() => {}
+            }
+            tracing::info!("{what}");
+            latches.hold("serving");
+            token.cancel();
+        }
+    }
 }

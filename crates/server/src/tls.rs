@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustls::{ServerConfig, crypto::ring};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use tokio_rustls::TlsAcceptor;
+pub use tokio_rustls::TlsAcceptor;
 
 /// Why TLS cannot be offered.
 #[derive(Debug, thiserror::Error)]

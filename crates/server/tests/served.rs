@@ -26,7 +26,7 @@ use server::{
     edge::{Edge, EdgeConfig, Outside},
     idempotency::{Answer, Claim, Key, Store, StoreError},
     listen::{ListenConfig, serve},
-    rate_shared::RedisLimiter,
+    rate_shared::{PATIENCE, RedisLimiter},
     request_log::{Format, LogWriter, RequestLog, Which},
     served::{Latches, MetricsAccess, Probe, Served, Version},
     testing::{TestClient, TestClock, TestIds},
@@ -163,7 +163,9 @@ fn stage(config: EdgeConfig) -> Stage {
     );
     outside.idempotency = Some(Arc::new(Memory::default()));
     outside.log = Some(RequestLog::new(writer, Format::Json, Which::All));
-    outside.shared_limits = Some(Arc::new(RedisLimiter::new("redis://127.0.0.1:1").unwrap()));
+    outside.shared_limits = Some(Arc::new(
+        RedisLimiter::new("redis://127.0.0.1:1", PATIENCE).unwrap(),
+    ));
     let edge = Edge::new(
         routes.merge(served.routes(MetricsAccess::Anybody)),
         config,

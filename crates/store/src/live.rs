@@ -94,7 +94,11 @@ pub struct NewMessage {
     pub created_at: Timestamp,
 }
 
-/// The steps that keep messages, in this order. To be run as one unit of work, and nothing else in it.
+/// What [`db::wake`] says when there are new messages.
+pub const TOPIC: &str = "live";
+
+/// The steps that keep messages and wake those who hand them out, in this order. To be run as one unit of work, and
+/// nothing else in it.
 #[must_use]
 pub fn insert(messages: Vec<NewMessage>) -> Vec<Step> {
     let mut steps = vec![(LOCK, bind![])];
@@ -115,6 +119,7 @@ pub fn insert(messages: Vec<NewMessage>) -> Vec<Step> {
             ],
         ),
     }));
+    steps.push(db::wake(TOPIC));
     steps
 }
 

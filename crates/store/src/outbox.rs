@@ -19,7 +19,7 @@ statements! {
                 {for_update_skip_locked})
         returning workspace_id, id, topic, payload, attempts, created_at";
     DONE = "outbox.done", "
-        delete from outbox where workspace_id = $1 and id = $2 and lease_owner = $3";
+        delete from outbox where workspace_id {any:$1} and id {any:$2} and lease_owner = $3";
     RETRY = "outbox.retry", "
         update outbox
            set leased_until = null, lease_owner = null, available_at = $4, last_error = $5
@@ -83,10 +83,14 @@ pub async fn lease(
     Ok(work)
 }
 
-/// The step that removes finished work, if the lease still is this worker's.
+/// The step that removes finished work, where the lease still is this worker's.
 #[must_use]
-pub fn done(work: &Work, owner: &str) -> Step {
-    (DONE, bind![work.workspace, work.id, owner])
+pub fn done(work: &[&Work], owner: &str) -> Step {
+    let mut workspaces: Vec<_> = work.iter().map(|one| one.workspace.uuid()).collect();
+    workspaces.sort_unstable();
+    workspaces.dedup();
+    let ids: Vec<_> = work.iter().map(|one| one.id.uuid()).collect();
+    (DONE, bind![workspaces, ids, owner])
 }
 
 /// The step that puts work back until `at`.

@@ -6,10 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use db::migrate::{self, Migration};
-use db::{Db, DbConfig, Engine, Micros, NoObserver};
+use db::{Db, DbConfig, Engine, Micros, NoObserver, Scope};
 use tempfile::TempDir;
 
-use crate::postgres::{database_url, shared, sql};
+use crate::postgres::{database_url, dump_schema, shared, sql};
+
+db::statements! {
+    SQLITE_SCHEMA = "test.schema",
+        "select type || ' ' || name || ': ' || coalesce(sql, '') as line from sqlite_schema
+          where tbl_name <> 'schema_migrations' order by type, name";
+}
 
 /// A database of one test; removed when dropped.
 pub struct TestDb {
@@ -40,6 +46,44 @@ impl TestDb {
     pub async fn open(&self) -> Db {
         let opened = Db::open(self.config.clone(), Arc::new(NoObserver)).await;
         opened.unwrap_or_else(|error| panic!("cannot open the test database: {error:?}"))
+    }
+}
+
+impl TestDb {
+    /// Runs a statement as the login user, who owns the tables and sees all of its sessions; PostgreSQL only. Answers
+    /// with the value it returned, if any.
+    ///
+    /// # Panics
+    /// If it fails, or the engine is another.
+    pub fn as_login(&self, text: &str) -> String {
+        let done = sql(self.address(), text);
+        done.unwrap_or_else(|error| panic!("cannot run `{text}`: {error}"))
+    }
+
+    fn address(&self) -> &str {
+        match &self.config.target {
+            db::Target::Postgres(target) => &target.url,
+            db::Target::Sqlite(_) => panic!("the database is no PostgreSQL"),
+        }
+    }
+
+    /// Everything the schema says: tables, columns, constraints, indexes, policies, rights, functions. On SQLite
+    /// without the list of migrations, which is made by the first of them.
+    ///
+    /// # Panics
+    /// If it cannot be read.
+    #[must_use]
+    pub async fn schema(&self) -> String {
+        if let db::Target::Postgres(target) = &self.config.target {
+            return dump_schema(&target.url);
+        }
+        let db = self.open().await;
+        let rows = db.all(&Scope::system(), SQLITE_SCHEMA, Vec::new()).await;
+        let lines: Result<Vec<String>, _> =
+            rows.and_then(|rows| rows.iter().map(|row| row.get("line")).collect());
+        lines
+            .unwrap_or_else(|error| panic!("cannot read the schema: {error}"))
+            .join("\n")
     }
 }
 
@@ -132,8 +176,8 @@ fn postgres_database(template: &str) -> TestDb {
     let name = format!("t{}_{}", std::process::id(), next());
     // A killed process with the same number may have left one behind.
     let made = sql(shared(), &format!("drop database if exists {name} with (force)"))
-        .and_then(|()| sql(shared(), &format!("create database {name} template {template}")));
-    made.unwrap_or_else(|error| panic!("cannot create a test database: {error}"));
+        .and_then(|_| sql(shared(), &format!("create database {name} template {template}")));
+    assert!(made.is_ok(), "cannot create a test database: {made:?}");
     let mut config = DbConfig::postgres(database_url(&name));
     if let db::Target::Postgres(target) = &mut config.target {
         // Many tests share one server.

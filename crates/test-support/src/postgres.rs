@@ -149,6 +149,15 @@ impl Cluster {
         self.url(name)
     }
 
+    /// Runs a statement in one of its databases as the superuser.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub fn run(&self, database: &str, text: &str) {
+        let done = sql(&self.url_as("postgres", database), text);
+        done.map_or_else(|error| panic!("cannot run `{text}`: {error}"), drop)
+    }
+
     /// The address of one of its databases, for an ordinary user who may create databases and roles.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
@@ -211,17 +220,33 @@ pub(crate) fn database_url(name: &str) -> String {
     }
 }
 
-/// Runs one statement as the login user, outside of any transaction.
-pub(crate) fn sql(url: &str, text: &str) -> Result<(), String> {
+/// Runs one statement as the login user, outside of any transaction; answers with what it returned, if anything.
+pub(crate) fn sql(url: &str, text: &str) -> Result<String, String> {
     let done: Output = Command::new(programs().join("psql"))
-        .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", text, url])
+        .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", text, url])
         .output()
         .unwrap_or_else(|error| panic!("cannot run psql: {error}"));
     if done.status.success() {
-        Ok(())
+        Ok(String::from_utf8_lossy(&done.stdout).trim().to_owned())
     } else {
         Err(String::from_utf8_lossy(&done.stderr).into_owned())
     }
+}
+
+/// The schema of a database as the server's own tool writes it, without the lines that differ from run to run.
+pub(crate) fn dump_schema(url: &str) -> String {
+    let done: Output = Command::new(programs().join("pg_dump"))
+        .args(["--schema-only", "--no-comments", "-d", url])
+        .output()
+        .unwrap_or_else(|error| panic!("cannot run pg_dump: {error}"));
+    let error = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "cannot read the schema: {error}");
+    let text = String::from_utf8_lossy(&done.stdout);
+    let stays = |line: &&str| !line.starts_with("--") && !line.starts_with('\\') && !line.is_empty();
+    text.lines()
+        .filter(stays)
+        .map(|line| format!("{line}\n"))
+        .collect()
 }
 
 /// The newest installed PostgreSQL's programs.

@@ -41,6 +41,7 @@ pub const FAULTS: &[Fault] = &[
     fault("delete-any", "access", &["access.delete"], "DELETE on a note does not ask whose it is"),
     fault("publish-any", "access", &["access.write"], "anybody may publish anybody's note"),
     fault("share-any", "access", &["access.write"], "a stranger may share somebody's note with himself"),
+    fault("accept-any", "access", &["access.write"], "an invitation can be accepted by whoever knows its id"),
     fault("anonymous-read", "access", &["access.anonymous"], "a note is given without a login"),
     fault("anonymous-list", "access", &["access.anonymous"], "the list without a login is everybody's"),
     fault("owner-assign", "access", &["access.owner-field"], "`owner_id` in a create is believed"),

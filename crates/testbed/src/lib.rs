@@ -42,6 +42,8 @@ pub struct Options {
     pub stalls: f64,
     /// Share of requests answered 500, 503 or 429 without any effect.
     pub errors: f64,
+    /// How much later the id of somebody else's note is answered than one that never existed.
+    pub foreign_delay: Duration,
     /// Requests one user may make in a second before he gets 429.
     pub rate: u64,
     /// Who registers with this code becomes an administrator.
@@ -57,6 +59,7 @@ impl Default for Options {
             jitter: Duration::ZERO,
             stalls: 0.0,
             errors: 0.0,
+            foreign_delay: Duration::ZERO,
             rate: 3_000,
             setup_code: "testbed-setup".to_owned(),
         }

@@ -15,6 +15,7 @@ pub async fn create(call: &Call) -> Result<Answer, Answer> {
         owner: user.id,
         name: call.field("name"),
         tasks: Default::default(),
+        members: Default::default(),
     };
     let answer = Answer::json(201, &view(&project));
     store.projects.insert(id, project);
@@ -28,16 +29,59 @@ pub async fn list(call: &Call) -> Result<Answer, Answer> {
     let data: Vec<_> = store
         .projects
         .values()
-        .filter(|project| project.owner == user.id)
+        .filter(|project| readable(project, user.id))
         .map(view)
         .collect();
     Ok(Answer::json(200, &json!({ "data": data })))
 }
 
-/// One project.
+/// One project, for its owner and its members.
 pub async fn read(call: &Call, id: &str) -> Result<Answer, Answer> {
+    let user = call.caller()?.id;
     let store = call.app.store.lock().await;
-    Ok(Answer::json(200, &view(own(call, &store, id, "")?)))
+    let project = id.parse().ok().and_then(|id: u64| store.projects.get(&id));
+    let project = project.filter(|project| readable(project, user));
+    Ok(Answer::json(200, &view(project.ok_or_else(Answer::not_found)?)))
+}
+
+fn readable(project: &Project, user: u64) -> bool {
+    project.owner == user || project.members.contains(&user)
+}
+
+/// Offers somebody a membership; he decides.
+pub async fn invite(call: &Call, id: &str) -> Result<Answer, Answer> {
+    let mut store = call.app.store.lock().await;
+    let project = own(call, &store, id, "")?.id;
+    let invited = store.user_named(&call.field("username")).map(|user| user.id);
+    let invited = invited.ok_or_else(|| Answer::error(422, "invalid", "no such user"))?;
+    let invitation = store.number();
+    store.invitations.insert(invitation, (project, invited));
+    Ok(Answer::json(201, &json!({ "id": invitation })))
+}
+
+/// Accepts an invitation, as the invited.
+pub async fn accept(call: &Call, id: &str) -> Result<Answer, Answer> {
+    let user = call.caller()?.id;
+    let mut store = call.app.store.lock().await;
+    let id: u64 = id.parse().map_err(|_| Answer::not_found())?;
+    let invitation = store.invitations.get(&id).copied();
+    let invitation = invitation.filter(|(_, invited)| *invited == user || call.hit("accept-any"));
+    let (project, _) = invitation.ok_or_else(Answer::not_found)?;
+    store.invitations.remove(&id);
+    let project = store.projects.get_mut(&project).ok_or_else(Answer::not_found)?;
+    project.members.insert(user);
+    Ok(Answer::json(200, &json!({ "accepted": true })))
+}
+
+/// Ends a membership, as the owner.
+pub async fn dismiss(call: &Call, id: &str, name: &str) -> Result<Answer, Answer> {
+    let mut store = call.app.store.lock().await;
+    let project = own(call, &store, id, "")?.id;
+    let member = store.user_named(name).map(|user| user.id);
+    let member = member.ok_or_else(Answer::not_found)?;
+    let project = store.projects.get_mut(&project).ok_or_else(Answer::not_found)?;
+    project.members.remove(&member);
+    Ok(Answer::json(204, &Value::Null))
 }
 
 /// Deletes a project with its tasks.

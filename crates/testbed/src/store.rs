@@ -38,6 +38,8 @@ pub struct Project {
     pub owner: u64,
     pub name: String,
     pub tasks: BTreeMap<u64, String>,
+    /// Who accepted an invitation and may read it.
+    pub members: BTreeSet<u64>,
 }
 
 /// Work done later: an export or a computation.
@@ -78,7 +80,11 @@ pub struct Store {
     pub gone: HashMap<String, u64>,
     pub sessions: BTreeMap<String, u64>,
     pub notes: BTreeMap<u64, Note>,
+    /// Number of each note by its public id.
+    note_ids: HashMap<String, u64>,
     pub projects: BTreeMap<u64, Project>,
+    /// Open invitations: project and the invited.
+    pub invitations: BTreeMap<u64, (u64, u64)>,
     pub jobs: BTreeMap<u64, Job>,
     pub slots: HashMap<u64, usize>,
     /// Recipient, note and text.
@@ -115,7 +121,9 @@ impl Store {
             gone: HashMap::new(),
             sessions: BTreeMap::new(),
             notes: BTreeMap::new(),
+            note_ids: HashMap::new(),
             projects: BTreeMap::new(),
+            invitations: BTreeMap::new(),
             jobs: BTreeMap::new(),
             slots: HashMap::new(),
             notices: Vec::new(),
@@ -139,12 +147,18 @@ impl Store {
 
     /// A note by its public id, deleted ones included.
     pub fn note(&self, id: &str) -> Option<&Note> {
-        self.notes.values().find(|note| note.id == id)
+        self.notes.get(self.note_ids.get(id)?)
     }
 
     /// The same, to change it.
     pub fn note_mut(&mut self, id: &str) -> Option<&mut Note> {
-        self.notes.values_mut().find(|note| note.id == id)
+        self.notes.get_mut(self.note_ids.get(id)?)
+    }
+
+    /// Keeps a new note.
+    pub fn keep(&mut self, note: Note) {
+        self.note_ids.insert(note.id.clone(), note.seq);
+        self.notes.insert(note.seq, note);
     }
 
     /// A user by his exact name.

@@ -4,6 +4,7 @@
 //! runs; woken by a signal, kept alive by polling; a stop ends between two pieces of work.
 
 pub mod export;
+pub mod feed;
 pub mod jobs;
 pub mod outbox;
 pub mod reconcile;
@@ -26,6 +27,8 @@ pub struct WorkersConfig {
     pub outbox: OutboxConfig,
     /// Jobs.
     pub jobs: JobConfig,
+    /// Longest time between two looks for live messages without a signal. Default: 2 s.
+    pub live_poll: Duration,
 }
 
 impl Default for WorkersConfig {
@@ -34,6 +37,7 @@ impl Default for WorkersConfig {
             outbox_tasks: 2,
             outbox: OutboxConfig::default(),
             jobs: JobConfig::default(),
+            live_poll: Duration::from_secs(2),
         }
     }
 }
@@ -67,6 +71,7 @@ pub fn start(
     }
     let (runner, stop_jobs) = (JobRunner::new(app, config.jobs.clone(), jobs), stop.clone());
     tracker.spawn(async move { runner.run(stop_jobs).await });
+    tracker.spawn(feed::run(app.clone(), config.live_poll, stop.clone()));
     for task in reconcile::TASKS {
         tracker.spawn(reconcile::run(app.clone(), *task, stop.clone()));
     }

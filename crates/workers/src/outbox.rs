@@ -38,6 +38,9 @@ pub struct OutboxConfig {
     pub lease: Duration,
     /// Longest time between two looks without a signal. Default: 500 ms.
     pub poll: Duration,
+    /// Least time between two looks, unless the last one was full: under load, work gathers meanwhile and is done
+    /// together. Default: 25 ms.
+    pub gather: Duration,
     /// Tries before work is given up. Default: 12, about two hours.
     pub attempts: u64,
     /// Wait after the first failure; doubled by each further one, up to an hour. Default: 2 s.
@@ -50,6 +53,7 @@ impl Default for OutboxConfig {
             batch: 100,
             lease: Duration::from_secs(60),
             poll: Duration::from_millis(500),
+            gather: Duration::from_millis(25),
             attempts: 12,
             backoff: Duration::from_secs(2),
         }
@@ -84,7 +88,12 @@ impl OutboxRunner {
         while !stop.is_cancelled() {
             match self.run_once().await {
                 Ok(0) => {}
-                Ok(_) => continue,
+                Ok(done) => {
+                    if done < self.config.batch as usize {
+                        crate::pause(&stop, self.config.gather).await;
+                    }
+                    continue;
+                }
                 Err(error) => warn!(%error, "could not work on the outbox; leases will expire"),
             }
             tokio::select! {
@@ -109,11 +118,18 @@ impl OutboxRunner {
         }
         let outcomes = self.work_on(&work).await;
         let now = self.app.clock().now();
-        let steps = work
-            .iter()
-            .zip(&outcomes)
-            .map(|(work, outcome)| self.settle(work, &owner, outcome, now))
+        let settled = work.iter().zip(&outcomes);
+        let done: Vec<_> = settled
+            .clone()
+            .filter(|(_, outcome)| **outcome == Outcome::Done)
+            .map(|(work, _)| work)
             .collect();
+        let mut steps: Vec<_> = settled
+            .filter_map(|(work, outcome)| self.unfinished(work, &owner, outcome, now))
+            .collect();
+        if !done.is_empty() {
+            steps.push(outbox::done(&done, &owner));
+        }
         // Work of every tenant: the outbox is the workers' own business.
         self.app.db().run(&Scope::system(), steps).await?;
         Ok(work.len())
@@ -160,18 +176,17 @@ impl OutboxRunner {
         }
     }
 
-    fn settle(&self, work: &Work, owner: &str, outcome: &Outcome, now: Timestamp) -> db::Step {
+    /// The step that puts work back or gives it up; none if it is done.
+    fn unfinished(&self, work: &Work, owner: &str, outcome: &Outcome, now: Timestamp) -> Option<db::Step> {
         match outcome {
-            Outcome::Done => outbox::done(work, owner),
-            Outcome::Retry(why) if work.attempts < self.config.attempts => outbox::retry(
-                work,
-                owner,
-                now.plus(self.backoff(work.attempts)),
-                &shortened(why),
-            ),
+            Outcome::Done => None,
+            Outcome::Retry(why) if work.attempts < self.config.attempts => {
+                let at = now.plus(self.backoff(work.attempts));
+                Some(outbox::retry(work, owner, at, &shortened(why)))
+            }
             Outcome::Retry(why) | Outcome::Fail(why) => {
                 warn!(topic = work.topic, id = %work.id, attempts = work.attempts, why, "gave up a piece of work");
-                outbox::fail(work, owner, now, &shortened(why))
+                Some(outbox::fail(work, owner, now, &shortened(why)))
             }
         }
     }

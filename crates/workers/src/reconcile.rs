@@ -34,11 +34,6 @@ pub struct Task {
 /// All reconcilers.
 pub const TASKS: &[Task] = &[
     Task {
-        name: "live_feed",
-        every: Duration::from_millis(250),
-        work: |app| Box::pin(live_feed(app)),
-    },
-    Task {
         name: "live_rights",
         every: Duration::from_secs(2),
         work: |app| Box::pin(live_rights(app)),
@@ -100,16 +95,6 @@ pub async fn run(app: App, task: Task, stop: CancellationToken) {
         }
         if !pause(&stop, task.every).await {
             return;
-        }
-    }
-}
-
-async fn live_feed(app: App) -> Result<u64, AppError> {
-    let mut handed = 0;
-    loop {
-        match app.live().pump().await? {
-            0 => return Ok(handed),
-            count => handed += count as u64,
         }
     }
 }

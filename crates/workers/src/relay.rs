@@ -57,9 +57,9 @@ impl LiveRelay {
         if let Err(error) = kept {
             return vec![Outcome::Retry(error.to_string()); work.len()];
         }
-        // Listeners of this process hear at once; those of others with the next look.
+        // Listeners of this process hear at once; the commit has woken the feeds of others.
         if let Err(error) = self.app.live().pump().await {
-            tracing::debug!(%error, "could not hand out live messages; the next look will");
+            tracing::debug!(%error, "could not hand out live messages; the feed will");
         }
         vec![Outcome::Done; work.len()]
     }

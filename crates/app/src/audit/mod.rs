@@ -96,7 +96,7 @@ impl App {
         to: Timestamp,
     ) -> Result<Vec<OutcomeCount>> {
         let scope = ctx.scope();
-        Ok(audit::summary(&self.db().scoped(&scope), ctx.workspace(), from, to).await?)
+        Ok(audit::summary(&self.db().scoped_replica(&scope), ctx.workspace(), from, to).await?)
     }
 
     /// Lists the workspace's incidents, newest first.

@@ -117,7 +117,7 @@ impl App {
         let client_id = checked.client_event_id.clone();
         let mut record = Record::new(self, ctx);
         let event = self.add_event(ctx, &mut record, checked).await?;
-        match self.db().run(&ctx.scope(), record.steps).await {
+        match self.db().run_grouped(&ctx.scope(), record.steps).await {
             Ok(_) => {
                 self.wake_outbox();
                 Ok(Outcome { event, created: true })

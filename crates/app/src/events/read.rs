@@ -62,7 +62,7 @@ impl App {
     /// If the database refuses.
     pub async fn count_events(&self, ctx: &Ctx, query: &EventQuery) -> Result<u64> {
         let scope = ctx.scope();
-        Ok(event_queries::count(&self.db().scoped(&scope), ctx.workspace(), query).await?)
+        Ok(event_queries::count(&self.db().scoped_replica(&scope), ctx.workspace(), query).await?)
     }
 
     /// The events of an item in the order they happened.
@@ -103,7 +103,7 @@ impl App {
             return Err(FieldError::new("from", "out_of_range", message).into());
         }
         let scope = ctx.scope();
-        let db = self.db().scoped(&scope);
+        let db = self.db().scoped_replica(&scope);
         let counts = event_queries::stats(&db, ctx.workspace(), from, to, MAX_STATS + 1).await?;
         if counts.len() > MAX_STATS as usize {
             let message = format!("spans more than {MAX_STATS} counts: ask for less time");

@@ -9,8 +9,8 @@ use store::{api_keys, deployment, sessions};
 use super::{config::IdentityConfig, passwords::PasswordPool, secrets, tokens::TokenKeys, touches::Touches};
 use crate::Result;
 
-/// Queries of one kind that may be on their way at once.
-const IN_FLIGHT: usize = 2;
+/// Queries of one kind that may be on their way at once; with one the batches are largest.
+const IN_FLIGHT: usize = 1;
 /// Most sessions or keys asked for by one query.
 const BATCH: usize = 256;
 /// Name of the generated signing key.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use db::Scope;
-use domain::ids::WorkspaceId;
+use domain::ids::{UserId, WorkspaceId};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use store::live::{self, Holder, LiveMessage};
@@ -40,6 +40,7 @@ pub(super) struct Connection {
 pub(super) struct Place {
     pub(super) hub: Arc<Hub>,
     pub(super) id: Uuid,
+    pub(super) user: UserId,
     pub(super) workspace: WorkspaceId,
 }
 
@@ -112,7 +113,13 @@ impl Subscription {
         }
     }
 
-    /// The token of the present place, for the greeting.
+    /// The number of the last message.
+    #[must_use]
+    pub const fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// The token of the present place: all before it was handed out.
     #[must_use]
     pub fn resume_token(&self) -> String {
         ResumeToken::new(self.position, self.place.hub.clock.now()).to_string()
@@ -211,6 +218,6 @@ impl Subscription {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.hub.leave(self.id, self.workspace);
+        self.hub.leave(self.id, self.user, self.workspace);
     }
 }

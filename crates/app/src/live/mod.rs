@@ -10,7 +10,7 @@ mod token;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -87,6 +87,10 @@ pub struct Hub {
     limits: Limits,
     rooms: DashMap<WorkspaceId, broadcast::Sender<Arc<LiveMessage>>>,
     connections: DashMap<Uuid, Connection>,
+    /// How many connections each user has; the sum is `open`.
+    users: DashMap<UserId, usize>,
+    open: AtomicUsize,
+    stopping: AtomicBool,
     next_connection: AtomicU64,
     /// Position of the last message handed out; -1 before the first look.
     position: AtomicI64,
@@ -104,12 +108,21 @@ impl Hub {
             limits,
             rooms: DashMap::new(),
             connections: DashMap::new(),
+            users: DashMap::new(),
+            open: AtomicUsize::new(0),
+            stopping: AtomicBool::new(false),
             next_connection: AtomicU64::new(0),
             position: AtomicI64::new(-1),
             pumping: Mutex::new(()),
             lost: AtomicU64::new(0),
             revoked: AtomicU64::new(0),
         })
+    }
+
+    /// Wakes whoever calls [`pump`](Self::pump) when there are new messages, of this process or another.
+    #[must_use]
+    pub fn news(&self) -> db::Listener {
+        self.db.listen(live::TOPIC)
     }
 
     /// Hands new messages to their listeners; tells how many there were. Repeat until there are none.
@@ -149,13 +162,7 @@ impl Hub {
         resume: Option<ResumeToken>,
     ) -> Result<Subscription> {
         let (stop, stopped) = watch::channel(None);
-        let id = self.admit(holder, stop)?;
-        // From here on the guard takes the connection out again, whatever happens.
-        let place = Place {
-            hub: Arc::clone(self),
-            id,
-            workspace: holder.workspace,
-        };
+        let place = self.admit(holder, stop)?;
         let receiver = self
             .rooms
             .entry(holder.workspace)
@@ -176,31 +183,54 @@ impl Hub {
         ))
     }
 
-    fn admit(&self, holder: Holder, stop: watch::Sender<Option<CloseReason>>) -> Result<Uuid> {
-        let of_user = self
-            .connections
-            .iter()
-            .filter(|open| open.holder.user == holder.user)
-            .count();
-        if of_user >= self.limits.per_user || self.connections.len() >= self.limits.total {
-            let allowed = if of_user >= self.limits.per_user {
-                self.limits.per_user
-            } else {
-                self.limits.total
-            };
+    /// Counts the connection in; the place takes it out again, whatever happens.
+    fn admit(self: &Arc<Self>, holder: Holder, stop: watch::Sender<Option<CloseReason>>) -> Result<Place> {
+        self.take_slot(holder.user)?;
+        let id = Uuid::from_u128(self.next_connection.fetch_add(1, Ordering::Relaxed).into());
+        self.connections.insert(id, Connection { holder, stop });
+        let place = Place {
+            hub: Arc::clone(self),
+            id,
+            user: holder.user,
+            workspace: holder.workspace,
+        };
+        // Whoever comes while all are sent away is sent away too.
+        if self.stopping.load(Ordering::SeqCst) {
+            self.close_all();
+        }
+        Ok(place)
+    }
+
+    fn take_slot(&self, user: UserId) -> Result<()> {
+        let refuse = |allowed: usize| {
             let error = AppError::new(
                 ErrorCode::LimitExceeded,
                 "too many live connections are open; close one first",
             );
-            return Err(error.with("limit", "live_connections").with("allowed", allowed));
+            Err(error.with("limit", "live_connections").with("allowed", allowed))
+        };
+        // The entry is held for these few lines, so that two that come together are counted one after the other.
+        let mut of_user = self.users.entry(user).or_insert(0);
+        if *of_user >= self.limits.per_user {
+            return refuse(self.limits.per_user);
         }
-        let id = Uuid::from_u128(self.next_connection.fetch_add(1, Ordering::Relaxed).into());
-        self.connections.insert(id, Connection { holder, stop });
-        Ok(id)
+        if self.open.fetch_add(1, Ordering::SeqCst) >= self.limits.total {
+            self.open.fetch_sub(1, Ordering::SeqCst);
+            drop(of_user);
+            self.users.remove_if(&user, |_, count| *count == 0);
+            return refuse(self.limits.total);
+        }
+        *of_user += 1;
+        Ok(())
     }
 
-    fn leave(&self, id: Uuid, workspace: WorkspaceId) {
+    fn leave(&self, id: Uuid, user: UserId, workspace: WorkspaceId) {
         self.connections.remove(&id);
+        self.open.fetch_sub(1, Ordering::SeqCst);
+        if let Some(mut count) = self.users.get_mut(&user) {
+            *count -= 1;
+        }
+        self.users.remove_if(&user, |_, count| *count == 0);
         self.rooms
             .remove_if(&workspace, |_, room| room.receiver_count() == 0);
     }
@@ -256,8 +286,9 @@ impl Hub {
         }
     }
 
-    /// Closes every connection, because the process stops.
+    /// Closes every connection, and those that are still being opened, because the process stops.
     pub fn close_all(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
         for connection in &self.connections {
             let _ = connection.stop.send(Some(CloseReason::Stopping));
         }
@@ -267,7 +298,7 @@ impl Hub {
     #[must_use]
     pub fn stats(&self) -> HubStats {
         HubStats {
-            connections: self.connections.len(),
+            connections: self.open.load(Ordering::Relaxed),
             workspaces: self.rooms.len(),
             lost: self.lost.load(Ordering::Relaxed),
             revoked: self.revoked.load(Ordering::Relaxed),

@@ -1,7 +1,7 @@
 //! A borrowed connection that is never given back with a transaction open.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
@@ -9,8 +9,9 @@ use std::time::Duration;
 use deadpool::managed::Object;
 use futures_util::future::poll_fn;
 use futures_util::{TryStreamExt, pin_mut};
-use tokio_postgres::Statement;
+use tokio_postgres::{NoTls, Statement};
 
+use super::bulk::{self, Members};
 use super::error::classify;
 use super::pool::{Connection, Manager};
 use crate::connection::Outcome;
@@ -18,6 +19,8 @@ use crate::{DbError, Engine, Row, Sql, Step, Value};
 
 /// Longest time a cleaning `rollback` may take before the connection is thrown away.
 const CLEAN_TIMEOUT: Duration = Duration::from_secs(5);
+/// A `rollback` that takes longer waits for a statement that still runs.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 pub(super) struct Lease {
     /// Empty only while dropping.
@@ -38,13 +41,53 @@ impl Lease {
         self.object.as_deref().ok_or(DbError::UnitOver)
     }
 
-    /// Prepares what this connection has not prepared yet, outside of any pipeline.
-    pub async fn prepare(&self, steps: &[Step]) -> Result<Vec<Statement>, DbError> {
-        let mut statements = Vec::with_capacity(steps.len());
-        for (sql, _) in steps {
-            statements.push(self.statement(sql).await?);
+    /// Prepares what this connection has not prepared yet, outside of any pipeline. Each group of steps becomes one
+    /// call if its statement has a form for many rows, else a call for each step.
+    pub async fn prepare(&self, steps: &[Step], groups: Vec<Members>) -> Result<Vec<Call>, DbError> {
+        let mut calls = Vec::with_capacity(groups.len());
+        for members in groups {
+            let sql = steps[members[0]].0;
+            let statement = self.statement(sql).await?;
+            if members.len() > 1
+                && let Some(many) = self.many(sql, &statement).await?
+            {
+                calls.push(Call {
+                    statement: many,
+                    members,
+                    before: None,
+                });
+                continue;
+            }
+            calls.extend(members.into_iter().map(|index| Call {
+                statement: statement.clone(),
+                members: vec![index],
+                before: None,
+            }));
         }
-        Ok(statements)
+        Ok(calls)
+    }
+
+    /// The statement's form for many rows, if it has one.
+    async fn many(&self, sql: &'static Sql, single: &Statement) -> Result<Option<Statement>, DbError> {
+        let connection = self.connection()?;
+        if let Some(known) = connection.cached_bulk(sql) {
+            return Ok(known);
+        }
+        let text = sql
+            .expand(Engine::Postgres)
+            .map_err(|reason| DbError::other(sql.name, reason))?;
+        let statement = match bulk::text(&text, single.params()) {
+            Some(text) => Some(
+                connection
+                    .client
+                    .prepare(&text)
+                    .await
+                    .map_err(|e| classify(sql.name, e))?,
+            ),
+            None => None,
+        };
+        connection.remember_bulk(sql, statement.as_ref());
+        Ok(statement)
     }
 
     async fn statement(&self, sql: &'static Sql) -> Result<Statement, DbError> {
@@ -69,10 +112,22 @@ impl Lease {
         &mut self,
         begin: Option<&str>,
         steps: &[Step],
+        groups: Vec<Members>,
         commit: bool,
     ) -> Result<Vec<Outcome>, DbError> {
-        let statements = self.prepare(steps).await?;
-        let result = self.send(begin, steps, &statements, commit).await;
+        let calls = self.prepare(steps, groups).await?;
+        self.carry_out(begin, steps, &calls, commit).await
+    }
+
+    /// Runs what is prepared as one transaction in one round trip.
+    pub async fn carry_out(
+        &mut self,
+        begin: Option<&str>,
+        steps: &[Step],
+        calls: &[Call],
+        commit: bool,
+    ) -> Result<Vec<Outcome>, DbError> {
+        let result = self.send(begin, steps, calls, commit).await;
         if result.is_ok() && commit {
             self.open.store(false, Ordering::Release);
         }
@@ -86,16 +141,17 @@ impl Lease {
         &self,
         begin: Option<&str>,
         steps: &[Step],
-        statements: &[Statement],
+        calls: &[Call],
         commit: bool,
     ) -> Result<Vec<Outcome>, DbError> {
         let client = &self.connection()?.client;
-        let mut parts: Vec<Part<'_>> = Vec::with_capacity(steps.len() + 2);
+        let mut parts: Vec<Part<'_>> = Vec::with_capacity(calls.len() + 2);
         if let Some(text) = begin {
             parts.push(Part::new(plain(client, text)));
         }
-        for ((sql, args), statement) in steps.iter().zip(statements) {
-            parts.push(Part::new(query(client, sql.name, statement, args)));
+        for call in calls {
+            parts.extend(call.before.as_deref().map(|text| Part::new(plain(client, text))));
+            parts.push(call.part(client, steps));
         }
         if commit {
             parts.push(Part::new(plain(client, "commit")));
@@ -105,10 +161,8 @@ impl Lease {
         if commit {
             outcomes.pop();
         }
-        if begin.is_some() {
-            outcomes.remove(0);
-        }
-        Ok(outcomes)
+        let outcomes = outcomes.into_iter().skip(usize::from(begin.is_some()));
+        Ok(by_step(steps.len(), calls, outcomes))
     }
 
     /// Ends the transaction with this command.
@@ -117,6 +171,41 @@ impl Lease {
         self.open.store(false, Ordering::Release);
         Ok(())
     }
+}
+
+/// One call to the server: a statement with one step's arguments, or its form for many rows with those of many.
+pub(super) struct Call {
+    statement: Statement,
+    /// The steps it carries out, by place.
+    members: Members,
+    /// What is sent before it.
+    pub before: Option<String>,
+}
+
+impl Call {
+    fn part<'a>(&'a self, client: &'a tokio_postgres::Client, steps: &'a [Step]) -> Part<'a> {
+        let (sql, args) = &steps[self.members[0]];
+        if self.members.len() == 1 {
+            return Part::new(query(client, sql.name, &self.statement, args));
+        }
+        let rows = self.members.iter().map(|index| &*steps[*index].1).collect();
+        Part::new(insert_many(client, sql.name, &self.statement, rows))
+    }
+}
+
+/// Gives each step its own outcome; a row of a plain insert is one affected row.
+fn by_step(steps: usize, calls: &[Call], mut outcomes: impl Iterator<Item = Outcome>) -> Vec<Outcome> {
+    let mut all: Vec<Outcome> = std::iter::repeat_with(Outcome::default).take(steps).collect();
+    for call in calls {
+        let Some(outcome) = outcomes.nth(usize::from(call.before.is_some())) else {
+            break;
+        };
+        match call.members[..] {
+            [index] => all[index] = outcome,
+            _ => call.members.iter().for_each(|index| all[*index].affected = 1),
+        }
+    }
+    all
 }
 
 impl Drop for Lease {
@@ -130,12 +219,26 @@ impl Drop for Lease {
             return;
         };
         runtime.spawn(async move {
-            let rollback = object.client.batch_execute("rollback");
-            if !matches!(tokio::time::timeout(CLEAN_TIMEOUT, rollback).await, Ok(Ok(()))) {
+            if !cleaned(&object.client).await {
                 drop(Object::take(object));
             }
         });
     }
+}
+
+/// Rolls back what a caller that left, or met its deadline, has begun. A statement that still runs is cancelled:
+/// nobody waits for it any more. False if the connection cannot be used again.
+async fn cleaned(client: &tokio_postgres::Client) -> bool {
+    let mut rollback = pin!(client.batch_execute("rollback"));
+    if let Ok(done) = tokio::time::timeout(PATIENCE, &mut rollback).await {
+        return done.is_ok();
+    }
+    let cancelled = async {
+        // If the cancelling fails the rollback waits for the statement's own time-out, or for ours.
+        let _ = client.cancel_token().cancel_query(NoTls).await;
+        rollback.await
+    };
+    matches!(tokio::time::timeout(CLEAN_TIMEOUT, cancelled).await, Ok(Ok(())))
 }
 
 async fn plain(client: &tokio_postgres::Client, text: &str) -> Result<Outcome, DbError> {
@@ -169,6 +272,32 @@ async fn query(
         rows,
         affected: stream.rows_affected().unwrap_or(0),
     })
+}
+
+/// Inserts many rows; all of them or an error.
+async fn insert_many(
+    client: &tokio_postgres::Client,
+    name: &'static str,
+    statement: &Statement,
+    rows: Vec<&[Value]>,
+) -> Result<Outcome, DbError> {
+    let width = statement.params().len();
+    if rows.iter().any(|row| row.len() != width) {
+        return Err(DbError::other(name, format!("takes {width} arguments")));
+    }
+    let columns: Vec<_> = (0..width)
+        .map(|index| bulk::Column { rows: &rows, index })
+        .collect();
+    let stream = client
+        .query_raw(statement, &columns)
+        .await
+        .map_err(|e| classify(name, e))?;
+    pin_mut!(stream);
+    while stream.try_next().await.map_err(|e| classify(name, e))?.is_some() {}
+    if stream.rows_affected() == Some(rows.len() as u64) {
+        return Ok(Outcome::default());
+    }
+    Err(DbError::other(name, "fewer rows were added than given"))
 }
 
 struct Part<'a> {

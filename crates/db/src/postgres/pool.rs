@@ -18,6 +18,8 @@ use crate::{DbConfig, DbError, Observer, PoolStats, PostgresConfig, Scope, Sql};
 pub(super) enum Role {
     App,
     System,
+    /// The application's role on the replica.
+    Replica,
 }
 
 impl Role {
@@ -25,6 +27,7 @@ impl Role {
         match self {
             Self::App => "app",
             Self::System => "system",
+            Self::Replica => "replica",
         }
     }
 }
@@ -34,6 +37,8 @@ pub(super) struct Connection {
     pub client: Client,
     /// By the address of the statement. Never held across an await.
     statements: Mutex<HashMap<usize, Statement>>,
+    /// Their forms for many rows; nothing for those that have none. Never held across an await.
+    bulks: Mutex<HashMap<usize, Option<Statement>>>,
 }
 
 impl Connection {
@@ -52,6 +57,24 @@ impl Connection {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(sql.key(), statement.clone());
+    }
+
+    /// The statement's form for many rows, if it is known whether there is one.
+    pub fn cached_bulk(&self, sql: &'static Sql) -> Option<Option<Statement>> {
+        self.bulks
+            // farmgate: allow(blocking-lock) because held to look up a prepared statement of one connection, which one unit uses at a time
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&sql.key())
+            .cloned()
+    }
+
+    pub fn remember_bulk(&self, sql: &'static Sql, statement: Option<&Statement>) {
+        self.bulks
+            // farmgate: allow(blocking-lock) because held to look up a prepared statement of one connection, which one unit uses at a time
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(sql.key(), statement.cloned());
     }
 }
 
@@ -73,6 +96,7 @@ impl managed::Manager for Manager {
         Ok(Connection {
             client,
             statements: Mutex::default(),
+            bulks: Mutex::default(),
         })
     }
 
@@ -85,7 +109,7 @@ impl managed::Manager for Manager {
 }
 
 /// Connects and keeps the connection's traffic going in a task of its own.
-async fn connect(config: &tokio_postgres::Config) -> Result<Client, DbError> {
+pub(super) async fn connect(config: &tokio_postgres::Config) -> Result<Client, DbError> {
     let (client, traffic) = config
         .connect(NoTls)
         .await
@@ -100,12 +124,12 @@ async fn connect(config: &tokio_postgres::Config) -> Result<Client, DbError> {
 
 /// A connection as the login user, for migrations.
 pub(crate) async fn connect_login(target: &PostgresConfig) -> Result<Client, DbError> {
-    connect(&parse(target)?).await
+    connect(&parse(target, &target.url)?).await
 }
 
-fn parse(target: &PostgresConfig) -> Result<tokio_postgres::Config, DbError> {
-    let mut config: tokio_postgres::Config = target
-        .url
+/// The address as the driver wants it, with the time-outs every connection has.
+pub(super) fn parse(target: &PostgresConfig, url: &str) -> Result<tokio_postgres::Config, DbError> {
+    let mut config: tokio_postgres::Config = url
         .parse()
         .map_err(|e: tokio_postgres::Error| DbError::other("db.open", e))?;
     config.connect_timeout(target.connect_timeout);
@@ -120,12 +144,20 @@ pub(super) struct Pool {
     pool: managed::Pool<Manager>,
     name: &'static str,
     waits: Arc<(AtomicU64, AtomicU64)>,
+    born: Instant,
+    /// When somebody last got a connection, in nanoseconds since `born`.
+    last_lent: Arc<AtomicU64>,
     observer: Arc<dyn Observer>,
 }
+
+/// If others wait and nobody has got a connection for this long, the pool is stuck: who comes now is turned away at
+/// once instead of joining a queue that does not move. Longer than a slow disk holds up all commits now and then.
+const STUCK: Duration = Duration::from_millis(300);
 
 impl Pool {
     pub fn new(
         role: Role,
+        url: &str,
         target: &PostgresConfig,
         config: &DbConfig,
         observer: Arc<dyn Observer>,
@@ -133,15 +165,18 @@ impl Pool {
         let (name, size) = match role {
             Role::App => (&target.app_role, target.app_pool),
             Role::System => (&target.system_role, target.system_pool),
+            Role::Replica => (&target.app_role, target.replica_pool),
         };
+        // Every statement is a point read, a keyset page or a write by key: the plan made once is the right one, and
+        // planning a join with row guards anew costs more than running it.
         let setup = format!(
-            "set role \"{}\"; set statement_timeout = {}; set idle_in_transaction_session_timeout = {}; set timezone = 'UTC'",
+            "set plan_cache_mode = force_generic_plan; set role \"{}\"; set statement_timeout = {}; set idle_in_transaction_session_timeout = {}; set timezone = 'UTC'",
             name.replace('"', "\"\""),
             config.statement_timeout.as_millis(),
             config.unit_timeout.as_millis(),
         );
         let manager = Manager {
-            config: parse(target)?,
+            config: parse(target, url)?,
             setup,
         };
         let timeouts = Timeouts {
@@ -159,15 +194,28 @@ impl Pool {
             pool,
             name: role.pool_name(),
             waits: Arc::default(),
+            born: Instant::now(),
+            last_lent: Arc::default(),
             observer,
         })
     }
 
     pub async fn lease(&self, scope: &Scope) -> Result<Lease, DbError> {
-        let must_wait = self.pool.status().available == 0;
+        let status = self.pool.status();
+        let must_wait = status.available == 0;
+        if status.waiting > 0 && self.stuck() {
+            self.observer.waited(self.name, Duration::ZERO, false);
+            return Err(DbError::unavailable(
+                "every connection is busy and none comes back",
+            ));
+        }
         let start = Instant::now();
         let got = self.pool.get().await;
         let took = start.elapsed();
+        if got.is_ok() {
+            self.last_lent
+                .store(nanos(self.born.elapsed()), Ordering::Relaxed);
+        }
         if must_wait {
             self.waits.0.fetch_add(1, Ordering::Relaxed);
             self.waits.1.fetch_add(nanos(took), Ordering::Relaxed);
@@ -181,9 +229,15 @@ impl Pool {
         })
     }
 
+    fn stuck(&self) -> bool {
+        let since = nanos(self.born.elapsed()).saturating_sub(self.last_lent.load(Ordering::Relaxed));
+        since > nanos(STUCK)
+    }
+
     pub fn stats(&self) -> PoolStats {
         let status = self.pool.status();
         PoolStats {
+            pool: self.name,
             size: status.size,
             active: status.size - status.available.min(status.size),
             idle: status.available,

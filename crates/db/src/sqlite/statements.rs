@@ -8,7 +8,7 @@ use rusqlite::{Connection, Statement};
 
 use super::bind::{bind, classify};
 use crate::connection::Outcome;
-use crate::{DbError, Engine, Row, Sql, Value};
+use crate::{DbError, Engine, Row, Sql, Value, signal};
 
 struct Prepared<'c> {
     statement: Statement<'c>,
@@ -20,6 +20,8 @@ struct Prepared<'c> {
 pub(super) struct Statements<'c> {
     connection: &'c Connection,
     prepared: HashMap<usize, Prepared<'c>>,
+    /// Topics to be woken after the commit.
+    wakes: Vec<&'static str>,
 }
 
 impl<'c> Statements<'c> {
@@ -27,11 +29,22 @@ impl<'c> Statements<'c> {
         Self {
             connection,
             prepared: HashMap::new(),
+            wakes: Vec::new(),
         }
+    }
+
+    /// The topics that were to be woken since the last call. Some may be of units that failed: a listener that is
+    /// woken for nothing finds nothing.
+    pub fn wakes(&mut self) -> impl Iterator<Item = &'static str> {
+        self.wakes.drain(..)
     }
 
     /// Runs a statement to its end.
     pub fn run(&mut self, sql: &'static Sql, args: &[Value]) -> Result<Outcome, DbError> {
+        if std::ptr::eq(sql, &raw const signal::WAKE) {
+            self.wakes
+                .extend(signal::topic(args).filter(|topic| !self.wakes.contains(topic)));
+        }
         let connection = self.connection;
         let prepared = match self.prepared.entry(sql.key()) {
             Entry::Occupied(entry) => entry.into_mut(),

@@ -1,14 +1,17 @@
 //! The writer thread: drains its queue into one transaction, a savepoint for each unit, and answers after commit.
 
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 use rusqlite::Connection;
 
 use super::Reply;
+use super::alarm::Alarm;
 use super::bind::classify;
 use super::statements::Statements;
 use crate::connection::Outcome;
+use crate::signal::Signals;
 use crate::{DbError, Step};
 
 pub(super) enum Job {
@@ -19,7 +22,7 @@ pub(super) enum Job {
     },
     /// A unit whose statements arrive one by one; its time begins with its turn.
     Unit {
-        commands: Receiver<Command>,
+        commands: mpsc::Receiver<Command>,
     },
     Stop,
 }
@@ -42,66 +45,42 @@ pub(super) struct Limits {
     pub group: usize,
     /// Longest time a unit may hold the writer.
     pub unit: Duration,
+    /// Longest time one statement may take.
+    pub statement: Duration,
+}
+
+/// What the thread works with.
+struct Writer<'c> {
+    connection: &'c Connection,
+    statements: Statements<'c>,
+    alarm: &'c Alarm,
+    limits: &'c Limits,
 }
 
 /// Tells a caller how the commit of its group went.
 type Answer = Box<dyn FnOnce(Result<(), DbError>)>;
 
-pub(super) fn run(connection: &Connection, jobs: &Receiver<Job>, limits: &Limits) {
-    let mut statements = Statements::new(connection);
-    while let Ok(job) = jobs.recv() {
-        if !group(connection, &mut statements, job, jobs, limits) {
-            return;
-        }
-    }
-}
-
-/// Runs this job and those that wait behind it, and commits them together. False if the thread is to end.
-fn group(
+pub(super) fn run(
     connection: &Connection,
-    statements: &mut Statements<'_>,
-    first: Job,
+    alarm: &Alarm,
     jobs: &Receiver<Job>,
     limits: &Limits,
-) -> bool {
-    if matches!(first, Job::Stop) {
-        return false;
-    }
-    let begun = plain(connection, "begin immediate");
-    let mut answers: Vec<Answer> = Vec::new();
-    let mut goes_on = true;
-    let mut next = Some(first);
-    let mut taken = 0;
-    while let Some(job) = next.take() {
-        match (job, &begun) {
-            (Job::Stop, _) => {
-                goes_on = false;
-                break;
-            }
-            (Job::Batch { reply, .. }, Err(error)) => drop(reply.send(Err(error.clone()))),
-            (Job::Batch { steps, reply }, Ok(())) => {
-                answers.extend(batch(connection, statements, &steps, reply))
-            }
-            (Job::Unit { commands }, Err(error)) => refuse(&commands, error),
-            (Job::Unit { commands }, Ok(())) => {
-                answers.extend(unit(connection, statements, &commands, limits.unit));
-            }
+    signals: &Signals,
+) {
+    let mut writer = Writer {
+        connection,
+        statements: Statements::new(connection),
+        alarm,
+        limits,
+    };
+    while let Ok(job) = jobs.recv() {
+        if !writer.group(job, jobs) {
+            return;
         }
-        taken += 1;
-        // A full disk makes the engine end the whole transaction: nothing more may run outside of one.
-        if taken < limits.group && !connection.is_autocommit() {
-            next = jobs.try_recv().ok();
+        for topic in writer.statements.wakes() {
+            signals.wake(topic);
         }
     }
-    if begun.is_ok() {
-        let result = plain(connection, "commit");
-        if result.is_err() && !connection.is_autocommit() {
-            // Everybody hears the commit's error; if this fails too, the next `begin` says so.
-            let _ = plain(connection, "rollback");
-        }
-        answers.into_iter().for_each(|answer| answer(result.clone()));
-    }
-    goes_on
 }
 
 fn plain(connection: &Connection, text: &'static str) -> Result<(), DbError> {
@@ -111,92 +90,138 @@ fn plain(connection: &Connection, text: &'static str) -> Result<(), DbError> {
 }
 
 fn undo(connection: &Connection) {
-    // Fails only if the engine has rolled the whole transaction back already (disk full); `commit` reports that.
+    // Fails only if the engine has rolled the whole transaction back already; `commit` below reports that.
     let _ = plain(connection, "rollback to unit; release unit");
 }
 
-fn steps(statements: &mut Statements<'_>, steps: &[Step]) -> Result<Vec<Outcome>, DbError> {
-    steps
-        .iter()
-        .map(|(sql, args)| statements.run(sql, args))
-        .collect()
-}
-
-fn batch(
-    connection: &Connection,
-    statements: &mut Statements<'_>,
-    work: &[Step],
-    reply: Reply<Vec<Outcome>>,
-) -> Option<Answer> {
-    // The caller left before its turn: as if it had never asked.
-    if reply.is_closed() {
-        return None;
+impl Writer<'_> {
+    /// Runs this job and those that wait behind it, and commits them together. False if the thread is to end.
+    fn group(&mut self, first: Job, jobs: &Receiver<Job>) -> bool {
+        if matches!(first, Job::Stop) {
+            return false;
+        }
+        let begun = plain(self.connection, "begin immediate");
+        let mut answers: Vec<Answer> = Vec::new();
+        let mut goes_on = true;
+        let mut next = Some(first);
+        let mut taken = 0;
+        while let Some(job) = next.take() {
+            match (job, &begun) {
+                (Job::Stop, _) => {
+                    goes_on = false;
+                    break;
+                }
+                (Job::Batch { reply, .. }, Err(error)) => drop(reply.send(Err(error.clone()))),
+                (Job::Batch { steps, reply }, Ok(())) => answers.extend(self.batch(&steps, reply)),
+                (Job::Unit { commands }, Err(error)) => refuse(&commands, error),
+                (Job::Unit { commands }, Ok(())) => answers.extend(self.unit(&commands)),
+            }
+            taken += 1;
+            // Nothing more may run outside of a transaction.
+            if taken < self.limits.group && !self.connection.is_autocommit() {
+                next = jobs.try_recv().ok();
+            }
+        }
+        if begun.is_ok() {
+            let result = self.commit();
+            answers.into_iter().for_each(|answer| answer(result.clone()));
+        }
+        goes_on
     }
-    let result = plain(connection, "savepoint unit")
-        .and_then(|()| steps(statements, work))
-        .and_then(|outcomes| {
-            plain(connection, "release unit")?;
-            Ok(outcomes)
-        });
-    match result {
-        Ok(outcomes) => Some(Box::new(move |committed| {
-            drop(reply.send(committed.map(|()| outcomes)))
-        })),
-        Err(error) => {
-            undo(connection);
-            let _ = reply.send(Err(error));
-            None
+
+    /// Commits the group.
+    ///
+    /// A full disk, or a writing statement that met its deadline, makes the engine end the whole transaction. Its
+    /// own caller has heard so; the others of the group may try again.
+    fn commit(&self) -> Result<(), DbError> {
+        if self.connection.is_autocommit() {
+            return Err(DbError::retry("another unit's failure ended the transaction"));
+        }
+        let result = plain(self.connection, "commit");
+        if result.is_err() && !self.connection.is_autocommit() {
+            // Everybody hears the commit's error; if this fails too, the next `begin` says so.
+            let _ = plain(self.connection, "rollback");
+        }
+        result
+    }
+
+    /// Runs the steps, none of them beyond the time.
+    fn steps(&mut self, steps: &[Step], until: Option<Instant>) -> Result<Vec<Outcome>, DbError> {
+        let run = |(sql, args): &Step| {
+            let ends = Instant::now() + self.limits.statement;
+            let _on = self.alarm.until(until.map_or(ends, |time| time.min(ends)));
+            self.statements.run(sql, args)
+        };
+        steps.iter().map(run).collect()
+    }
+
+    fn batch(&mut self, work: &[Step], reply: Reply<Vec<Outcome>>) -> Option<Answer> {
+        // The caller left before its turn: as if it had never asked.
+        if reply.is_closed() {
+            return None;
+        }
+        let result = plain(self.connection, "savepoint unit")
+            .and_then(|()| self.steps(work, None))
+            .and_then(|outcomes| {
+                plain(self.connection, "release unit")?;
+                Ok(outcomes)
+            });
+        match result {
+            Ok(outcomes) => Some(Box::new(move |committed| {
+                drop(reply.send(committed.map(|()| outcomes)))
+            })),
+            Err(error) => {
+                undo(self.connection);
+                let _ = reply.send(Err(error));
+                None
+            }
         }
     }
-}
 
-/// Serves a unit until it commits, rolls back, is dropped, fails or its time is over.
-fn unit(
-    connection: &Connection,
-    statements: &mut Statements<'_>,
-    commands: &Receiver<Command>,
-    limit: Duration,
-) -> Option<Answer> {
-    let deadline = Instant::now() + limit;
-    if let Err(error) = plain(connection, "savepoint unit") {
-        refuse(commands, &error);
-        return None;
-    }
-    // A dropped unit closes the channel, a slow one meets the deadline: both are rolled back below.
-    while let Ok(command) = commands.recv_deadline(deadline) {
-        match command {
-            Command::Steps { steps: work, reply } => {
-                let result = steps(statements, &work);
-                let failed = result.is_err();
-                if failed {
-                    undo(connection);
+    /// Serves a unit until it commits, rolls back, is dropped, fails or its time is over.
+    fn unit(&mut self, commands: &mpsc::Receiver<Command>) -> Option<Answer> {
+        let deadline = Instant::now() + self.limits.unit;
+        if let Err(error) = plain(self.connection, "savepoint unit") {
+            refuse(commands, &error);
+            return None;
+        }
+        let left = || deadline.saturating_duration_since(Instant::now());
+        // A dropped unit closes the channel, a slow one meets the deadline: both are rolled back below.
+        while let Ok(command) = commands.recv_timeout(left()) {
+            match command {
+                Command::Steps { steps: work, reply } => {
+                    let result = self.steps(&work, Some(deadline));
+                    let failed = result.is_err();
+                    if failed {
+                        undo(self.connection);
+                    }
+                    let _ = reply.send(result);
+                    if failed {
+                        return None;
+                    }
                 }
-                let _ = reply.send(result);
-                if failed {
+                Command::Commit { reply } => match plain(self.connection, "release unit") {
+                    Ok(()) => return Some(Box::new(move |committed| drop(reply.send(committed)))),
+                    Err(error) => {
+                        undo(self.connection);
+                        let _ = reply.send(Err(error));
+                        return None;
+                    }
+                },
+                Command::Rollback { reply } => {
+                    undo(self.connection);
+                    let _ = reply.send(Ok(()));
                     return None;
                 }
             }
-            Command::Commit { reply } => match plain(connection, "release unit") {
-                Ok(()) => return Some(Box::new(move |committed| drop(reply.send(committed)))),
-                Err(error) => {
-                    undo(connection);
-                    let _ = reply.send(Err(error));
-                    return None;
-                }
-            },
-            Command::Rollback { reply } => {
-                undo(connection);
-                let _ = reply.send(Ok(()));
-                return None;
-            }
         }
+        undo(self.connection);
+        None
     }
-    undo(connection);
-    None
 }
 
 /// Answers what a unit has asked so far with this error.
-fn refuse(commands: &Receiver<Command>, error: &DbError) {
+fn refuse(commands: &mpsc::Receiver<Command>, error: &DbError) {
     for command in commands.try_iter() {
         match command {
             Command::Steps { reply, .. } => drop(reply.send(Err(error.clone()))),

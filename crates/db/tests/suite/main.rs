@@ -4,8 +4,12 @@
 
 mod cancellation;
 mod coalescer;
+mod grouping;
 mod migrations;
+mod replica;
 mod security;
+mod signals;
+mod time_limits;
 mod units;
 mod values;
 
@@ -49,6 +53,7 @@ db::statements! {
     pub(crate) INSERT_THING = "things.insert", "insert into things (workspace_id, id, code) values ($1, $2, $3)";
     pub(crate) LIST_THINGS = "things.list", "select id, code from things where workspace_id = $1 order by id";
     pub(crate) ALL_THINGS = "things.all", "select workspace_id, id from things order by id";
+    pub(crate) COUNT_JOBS = "jobs.count", "select count(*) as n from jobs";
     pub(crate) INSERT_JOB = "jobs.insert", "insert into jobs (id) values ($1)";
 }
 

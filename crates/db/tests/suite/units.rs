@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use db::{Db, DbError, Engine, Scope, Target, args};
+use futures_util::FutureExt as _;
 
 use crate::{ALL_THINGS, INSERT_JOB, INSERT_THING, LIST_THINGS, both_engines, database, workspace};
 
@@ -230,5 +231,40 @@ async fn the_meter_counts(engine: Engine) {
     .unwrap();
     assert_eq!(meter.queries(), 3);
     assert!(meter.busy() > Duration::ZERO);
-    assert!(db.stats().size >= 1);
+    assert!(db.stats().iter().any(|pool| pool.size >= 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stuck_pool_turns_newcomers_away_at_once() {
+    let place = database(Engine::Postgres).await;
+    let mut config = place.config.clone();
+    (config.wait_timeout, config.unit_timeout) = (Duration::from_secs(60), Duration::from_secs(60));
+    if let Target::Postgres(target) = &mut config.target {
+        target.app_pool = 1;
+    }
+    let observer = std::sync::Arc::new(db::NoObserver);
+    let (db, (id, scope)) = (Db::open(config, observer).await.unwrap(), workspace(1));
+    let holder = db.begin(&scope).await.unwrap();
+    holder.execute(INSERT_THING, args![id, 1_i64, "a"]).await.unwrap();
+    let mut waiter = Box::pin(db.all(&scope, LIST_THINGS, args![id]));
+    assert!((&mut waiter).now_or_never().is_none(), "it stands in the queue");
+    let begun = std::time::Instant::now();
+    let refused = loop {
+        let newcomer = db.all(&scope, LIST_THINGS, args![id]);
+        if let Ok(answer) = tokio::time::timeout(Duration::from_millis(20), newcomer).await {
+            break answer;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "nobody is turned away");
+    };
+    assert!(matches!(refused, Err(DbError::Unavailable { .. })), "{refused:?}");
+    assert!(
+        (&mut waiter).now_or_never().is_none(),
+        "who came before goes on waiting"
+    );
+    holder.commit().await.unwrap();
+    assert_eq!(waiter.await.unwrap().len(), 1);
+    assert!(
+        db.all(&scope, LIST_THINGS, args![id]).await.is_ok(),
+        "it moves again"
+    );
 }

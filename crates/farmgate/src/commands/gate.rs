@@ -50,7 +50,10 @@ impl Gate {
             return init.run();
         }
         let path = self.config.display().to_string();
-        let text = std::fs::read_to_string(&self.config).with_context(|| path.clone())?;
+        let text = match self.config.exists() {
+            true => gate::files::read_text(&self.config)?,
+            false => bail!("{path}: no such file; `farmgate gate init openapi.json` writes a first one"),
+        };
         let source = Source::new(&path, &text);
         let mut config = source.read()?;
         let url = self
@@ -140,6 +143,7 @@ impl Setup<'_> {
                 files,
                 settings,
                 jobs: smoke.jobs.unwrap_or(1),
+                cancel: cancel.clone(),
             }));
         }
         if let Some(load) = &self.config.load {
@@ -210,7 +214,8 @@ impl Setup<'_> {
         let timeout = self.given.limits().timeout;
         let spec = LoadSpec {
             name: "load".to_owned(),
-            plan: plan(&self.shape(load)?, senders.weights(), self.seed, timeout)?,
+            plan: plan(&self.shape(load)?, senders.weights(), self.seed, timeout)
+                .with_context(|| format!("{}: [load]", self.path.display()))?,
             promises: self.source.thresholds(load)?,
             sources: self.server()?,
         };
@@ -233,6 +238,7 @@ impl Setup<'_> {
             None => self.path.to_owned(),
         };
         let mut config = isolation::Config::load(&file)?;
+        config.fill_secrets(|name| environment(name).ok());
         config.target.url = Some(self.given.url.clone());
         config.target.insecure |= self.given.http.insecure;
         let options = isolation::Options {
@@ -258,6 +264,16 @@ impl Setup<'_> {
             ..self.given.clone()
         };
         let senders = (self.senders(load, &base)?, self.senders(load, self.given)?);
+        // Processor time and memory of one side alone compare with nothing.
+        let servers = match (&compare.server, &self.config.server) {
+            (Some(of_base), Some(of_candidate)) => {
+                (sources(of_base, &base)?, sources(of_candidate, self.given)?)
+            }
+            (Some(_), None) => {
+                bail!("[compare.server] tells of the baseline; [server] must tell of the candidate, too")
+            }
+            (None, _) => (Sources::default(), Sources::default()),
+        };
         let defaults = Rules::default();
         let plan = ComparePlan {
             rate: compare.rate.unwrap_or(200.0),
@@ -272,11 +288,12 @@ impl Setup<'_> {
             drain: self.given.limits().timeout,
             weights: senders.0.weights(),
         };
+        let sides = ((senders.0, servers.0), (senders.1, servers.1));
         let names = (compare.base.clone(), self.given.url.clone());
         Ok(CompareStage {
             plan,
             names,
-            sides: Some(senders),
+            sides: Some(sides),
             cancel: cancel.clone(),
         })
     }
@@ -288,6 +305,7 @@ struct SmokeStage {
     files: Vec<(PathBuf, scenario::Scenario)>,
     settings: scenario::Settings,
     jobs: usize,
+    cancel: CancellationToken,
 }
 
 impl Stage for SmokeStage {
@@ -297,7 +315,10 @@ impl Stage for SmokeStage {
 
     fn run(&mut self) -> Running<'_> {
         let files = std::mem::take(&mut self.files);
-        Box::pin(async { Ok(gate::smoke::run(files, self.settings.clone(), self.jobs).await) })
+        Box::pin(async {
+            let (settings, live) = (self.settings.clone(), &mut Live::stderr());
+            Ok(gate::smoke::run(files, settings, self.jobs, &self.cancel, live).await)
+        })
     }
 }
 
@@ -325,7 +346,7 @@ impl Stage for LoadStage {
 struct CompareStage {
     plan: ComparePlan,
     names: (String, String),
-    sides: Option<(Senders, Senders)>,
+    sides: Option<((Senders, Sources), (Senders, Sources))>,
     cancel: CancellationToken,
 }
 
@@ -339,18 +360,9 @@ impl Stage for CompareStage {
         Box::pin(async {
             let (base, candidate) = sides.ok_or("it was run already")?;
             let names = (self.names.0.as_str(), self.names.1.as_str());
-            // `[server]` tells of the candidate alone, so processor time and memory are not compared here.
-            let none = Sources::default;
-            gate::runs::compare(
-                &self.plan,
-                names,
-                (base, none()),
-                (candidate, none()),
-                cancel,
-                &mut Live::stderr(),
-            )
-            .await
-            .map_err(|e| e.to_string())
+            gate::runs::compare(&self.plan, names, base, candidate, cancel, &mut Live::stderr())
+                .await
+                .map_err(|e| e.to_string())
         })
     }
 }

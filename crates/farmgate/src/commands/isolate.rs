@@ -4,7 +4,9 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use isolation::{Config, Options, Progress};
+use isolation::{Config, Options, Progress, Rule};
+
+use super::options::environment;
 
 /// Tests whether anyone ever gets what is somebody else's
 ///
@@ -26,6 +28,9 @@ pub struct Isolate {
     /// Do only this finding again
     #[arg(long, value_name = "FINDING-ID")]
     replay: Option<String>,
+    /// Do only the checks that find this rule broken; may be repeated
+    #[arg(long = "rule", value_name = "RULE", value_parser = rule)]
+    rules: Vec<Rule>,
     /// Times each check is done; more finds rarer leaks
     #[arg(long)]
     rounds: Option<usize>,
@@ -41,6 +46,16 @@ pub struct Isolate {
     /// Print a commented example of an isolation file, and end
     #[arg(long)]
     print_example: bool,
+}
+
+fn rule(id: &str) -> Result<Rule, String> {
+    let found = Rule::ALL.iter().find(|rule| rule.id() == id);
+    found.copied().ok_or_else(|| {
+        format!(
+            "there is no such rule; docs/isolation.md lists them all, such as `{}`",
+            Rule::ALL[0]
+        )
+    })
 }
 
 /// Progress goes to stderr, results to stdout.
@@ -67,6 +82,7 @@ impl Isolate {
         let options = Options {
             seed: self.seed,
             replay: self.replay.clone(),
+            only: self.rules.clone(),
             self_test: !self.no_self_test,
             command: self.command(),
         };
@@ -98,6 +114,7 @@ impl Isolate {
                 anyhow::bail!("give an isolation file, a scenario, or --openapi; --print-example shows one")
             }
         };
+        config.fill_secrets(|name| environment(name).ok());
         config.target.scenarios.extend(scenarios);
         config.target.url = self.url.clone().or(config.target.url);
         config.target.openapi = self.openapi.clone().or(config.target.openapi);

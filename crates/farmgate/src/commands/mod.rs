@@ -2,12 +2,14 @@
 
 mod check;
 mod compare;
+mod config;
 mod gate;
 mod import;
 mod init;
 mod isolate;
 mod joined;
 mod load;
+mod migrate;
 mod options;
 mod report;
 mod serve;
@@ -18,6 +20,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
+
+use crate::args;
 
 /// What the process tells its caller. The gate's verdicts use the same numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +42,8 @@ pub const TOOL_ERROR: u8 = Exit::Error as u8;
 #[derive(Subcommand, Debug)]
 pub enum Command {
     Serve(serve::Serve),
-    Migrate(serve::Migrate),
+    Migrate(migrate::Migrate),
+    Config(config::ConfigCommand),
     Import(import::Import),
     Check(check::Check),
     Smoke(smoke::Smoke),
@@ -53,9 +58,11 @@ pub enum Command {
 /// Runs one subcommand to its end and returns the exit code; an error is the tool's own and is told on standard error.
 pub fn run(command: Command) -> ExitCode {
     let out = &mut std::io::stdout();
+    let environment = args::environment();
     let done = match command {
-        Command::Serve(serve) => on_runtime(serve.run(out)).map(|exit| exit as u8),
-        Command::Migrate(migrate) => on_runtime(migrate.run(out)).map(|exit| exit as u8),
+        Command::Serve(serve) => on_runtime(serve.run(&environment, out)).map(|exit| exit as u8),
+        Command::Migrate(migrate) => on_runtime(migrate.run(&environment, out)).map(|exit| exit as u8),
+        Command::Config(config) => config.run(&environment, out).map(|exit| exit as u8),
         Command::Import(import) => on_runtime(import.run(out)).map(|exit| exit as u8),
         Command::Check(check) => check.run(out).map(|exit| exit as u8),
         Command::Smoke(smoke) => smoke.run(),

@@ -53,7 +53,7 @@ pub struct Common {
 /// Where results go.
 #[derive(clap::Args, Debug, Clone)]
 pub struct Output {
-    /// Write a report; its form follows the ending (.html, .json, .xml, .md). May be repeated
+    /// Write a report; its form follows the ending (.html, .json, .xml, .sarif, .md). May be repeated
     #[arg(long, value_name = "FILE")]
     pub report: Vec<PathBuf>,
     /// Print the whole report as JSON instead of the summary
@@ -192,6 +192,9 @@ pub fn single(target: &str, given: &Given, status: Option<u16>) -> anyhow::Resul
     Ok(Senders::Single(SingleCrew::new(given.single(target, status)?)))
 }
 
+/// Signals that come closer together than this count as one.
+const ONE_WISH: std::time::Duration = std::time::Duration::from_millis(500);
+
 /// Runs a command's work; the first Ctrl-C asks it to end with a report, the second ends the process.
 pub fn block_on<T>(work: impl AsyncFnOnce(CancellationToken) -> anyhow::Result<T>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -202,12 +205,19 @@ pub fn block_on<T>(work: impl AsyncFnOnce(CancellationToken) -> anyhow::Result<T
     let cancel = CancellationToken::new();
     let told = cancel.clone();
     runtime.spawn(async move {
+        let mut first = None;
         while tokio::signal::ctrl_c().await.is_ok() {
-            if told.is_cancelled() {
-                std::process::exit(super::TOOL_ERROR.into());
+            let now = tokio::time::Instant::now();
+            match first {
+                None => {
+                    eprintln!("stopping; a report follows (again to stop at once)");
+                    told.cancel();
+                    first = Some(now);
+                }
+                // Shells and `timeout` may send the same signal to a process and to its group: that is one wish.
+                Some(first) if now.duration_since(first) < ONE_WISH => {}
+                Some(_) => std::process::exit(super::TOOL_ERROR.into()),
             }
-            eprintln!("stopping; a report follows (again to stop at once)");
-            told.cancel();
         }
     });
     runtime.block_on(work(cancel))

@@ -1,26 +1,25 @@
 //! `farmgate serve`: the platform, from one binary and one folder, or over PostgreSQL.
 
-use std::{io::Write, net::SocketAddr};
+use std::{io::Write, path::Path};
 
 use anyhow::{Context, Result};
-use server::signals;
+use config::Settings;
+use domain::tier::Tier;
+use server::signals::Signals;
 use tokio_util::sync::CancellationToken;
 
 use super::Exit;
 use crate::{
-    compose::{self, Running, Settings},
+    args::{ConfigArgs, Environment},
+    compose::{self, Running},
     demo,
+    listeners::{Addresses, Listeners},
+    log::Log,
 };
 
 /// Serves the platform; with nothing else given, from a SQLite file in ./farmgate-data
 #[derive(clap::Args, Debug)]
 pub struct Serve {
-    /// Address to listen on
-    #[arg(long, env = "HOST", default_value = "127.0.0.1")]
-    host: String,
-    /// Port to listen on; 0 takes a free one
-    #[arg(long, env = "PORT", default_value_t = 8080)]
-    port: u16,
     /// Start in a throw-away folder with accounts and realistic data, and say what to try
     #[arg(long)]
     demo: bool,
@@ -34,51 +33,45 @@ pub struct Serve {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    settings: Settings,
+    config: ConfigArgs,
 }
 
 impl Serve {
     /// Serves until a signal comes: the first one drains, the second one ends at once.
-    pub async fn run(mut self, out: &mut impl Write) -> Result<Exit> {
+    pub async fn run(self, environment: &Environment, out: &mut impl Write) -> Result<Exit> {
         let folder = self
             .demo
             .then(tempfile::tempdir)
             .transpose()
             .context("cannot make a folder for the demonstration")?;
+        let mut loaded = self.config.read(environment)?;
         if let Some(folder) = &folder {
-            self.settings.demonstrate_in(folder.path());
+            demonstrate_in(folder.path(), &mut loaded.settings);
         }
-        let running = Running::start(&self.settings).await?;
+        let log = Log::start(&loaded.settings)?;
+        for text in config::advice(&loaded) {
+            tracing::warn!("{text}");
+        }
+        let running = Running::start(&loaded.settings, &log).await?;
         let accounts = match self.demo {
             true => demo::fill(&running.app, self.demo_items, self.demo_seed).await?,
             false => Vec::new(),
         };
-        let address = self.address()?;
-        let listener = tokio::net::TcpListener::bind(address).await.with_context(|| {
-            format!("cannot listen on {address}: choose another --port, or end what listens there")
-        })?;
-        let address = listener.local_addr()?;
-        self.announce(out, address, &running, &accounts).await?;
+        let listeners = Listeners::bind(&loaded.settings).await?;
+        let signals = Signals::register().context("cannot listen to signals")?;
+        self.announce(out, &listeners.addresses, &running, &accounts)
+            .await?;
         let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
-        let watch = signals::watch(running.latches.clone(), stop.clone(), abort.clone());
-        tokio::spawn(watch);
-        running.serve(listener, stop, abort).await;
+        tokio::spawn(signals.watch(running.latches.clone(), stop.clone(), abort.clone()));
+        running.serve(listeners, stop, abort).await;
+        log.finish().await;
         Ok(Exit::Ok)
-    }
-
-    fn address(&self) -> Result<SocketAddr> {
-        let host = self.host.trim_matches(['[', ']']);
-        let host = if host == "localhost" { "127.0.0.1" } else { host };
-        let ip = host
-            .parse()
-            .with_context(|| format!("HOST `{host}` is not an IP address such as 127.0.0.1 or ::"))?;
-        Ok(SocketAddr::new(ip, self.port))
     }
 
     async fn announce(
         &self,
         out: &mut impl Write,
-        address: SocketAddr,
+        addresses: &Addresses,
         running: &Running,
         accounts: &[demo::Account],
     ) -> Result<()> {
@@ -88,22 +81,29 @@ impl Serve {
             running.app.identity().setup_token().await?
         };
         let token = token.as_ref().map(app::identity::Secret::reveal);
+        let url = addresses.url();
         if self.json {
-            let line = serde_json::json!({"url": format!("http://{address}"), "setup_token": token, "accounts": accounts});
+            let line = serde_json::json!({
+                "url": url, "redirect_url": addresses.redirect_url(), "operator_url": addresses.operator_url(),
+                "setup_token": token, "accounts": accounts,
+            });
             writeln!(out, "{line}")?;
             return Ok(out.flush()?);
         }
         writeln!(
             out,
-            "Farmgate listens on http://{address}  ({}, {})",
+            "Farmgate listens on {url}  ({}, {})",
             running.engine(),
             compose::version()
         )?;
+        if let Some(operator) = addresses.operator_url() {
+            writeln!(out, "Operators: {operator}/metrics, {operator}/health")?;
+        }
         if let Some(token) = token {
             writeln!(out, "Set-up token (shown until it is used): {token}")?;
             writeln!(
                 out,
-                "  curl -s http://{address}/api/setup -H 'Content-Type: application/json' \\"
+                "  curl -s {url}/api/setup -H 'Content-Type: application/json' \\"
             )?;
             writeln!(
                 out,
@@ -111,65 +111,16 @@ impl Serve {
             )?;
         }
         if self.demo {
-            demo::explain(out, address, accounts)?;
+            demo::explain(out, &url, accounts)?;
         }
         Ok(out.flush()?)
     }
 }
 
-/// Shows the schema's state, or moves it
-#[derive(clap::Args, Debug)]
-pub struct Migrate {
-    /// `status`, `check` (fails unless all are applied), `up` or `down`
-    #[arg(value_enum, default_value = "status")]
-    action: Action,
-    /// With `down`: the version to go back to
-    #[arg(long, value_name = "VERSION", required_if_eq("action", "down"))]
-    to: Option<i64>,
-    #[command(flatten)]
-    settings: Settings,
-}
-
-#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-enum Action {
-    Status,
-    Check,
-    Up,
-    Down,
-}
-
-impl Migrate {
-    /// Carries the action out.
-    pub async fn run(self, out: &mut impl Write) -> Result<Exit> {
-        let config = self.settings.database()?;
-        let all = store::migrations::ALL;
-        match (self.action, self.to) {
-            (Action::Up, _) => {
-                let done = db::migrate::up(&config, all, compose::now()).await?;
-                writeln!(out, "applied: {done:?}")?;
-            }
-            (Action::Down, to) => {
-                let done = db::migrate::down(&config, all, to.unwrap_or_default()).await?;
-                writeln!(out, "taken back: {done:?}")?;
-            }
-            (Action::Check, _) => match db::migrate::check(&config, all).await {
-                Ok(()) => writeln!(out, "the schema is the one this program wants")?,
-                Err(error) => {
-                    writeln!(out, "{error}: run `farmgate migrate up`")?;
-                    return Ok(Exit::Failed);
-                }
-            },
-            (Action::Status, _) => {
-                for one in db::migrate::status(&config, all).await? {
-                    let state = if one.applied_at.is_some() {
-                        "applied"
-                    } else {
-                        "to do"
-                    };
-                    writeln!(out, "{:>4}  {state:8} {}", one.version, one.name)?;
-                }
-            }
-        }
-        Ok(Exit::Ok)
+/// Settings of a throw-away demonstration.
+fn demonstrate_in(folder: &Path, settings: &mut Settings) {
+    if settings.database_url.is_none() {
+        settings.data = folder.to_owned();
     }
+    settings.default_tier = Tier::Enterprise;
 }

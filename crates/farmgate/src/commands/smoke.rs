@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use gate::live::Live;
 use gate::setup::{Given, find_scenarios, read_scenario};
+
+use tokio_util::sync::CancellationToken;
 
 use super::options::{Common, block_on, check_report_paths, finish, now};
 
@@ -24,7 +27,7 @@ impl Smoke {
         check_report_paths(&self.common.output.report)?;
         let given = self.common.given()?;
         let started = now();
-        let stage = block_on(async |_| run_files(&self.files, &given, self.jobs).await)?;
+        let stage = block_on(async |cancel| run_files(&self.files, &given, self.jobs, &cancel).await)?;
         finish(
             "smoke",
             &self.common.url,
@@ -41,10 +44,11 @@ pub async fn run_files(
     files: &[PathBuf],
     given: &Given,
     jobs: usize,
+    cancel: &CancellationToken,
 ) -> anyhow::Result<gate::report::StageResult> {
     let mut scenarios = Vec::new();
     for file in find_scenarios(files)? {
         scenarios.push((file.clone(), read_scenario(&file)?));
     }
-    Ok(gate::smoke::run(scenarios, given.settings()?, jobs).await)
+    Ok(gate::smoke::run(scenarios, given.settings()?, jobs, cancel, &mut Live::stderr()).await)
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Round;
 use super::stats::{median_interval, sign_test};
+use super::table::everywhere;
 
 /// What is said of one figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -66,6 +67,8 @@ pub struct FigureAnswer {
 
 /// Figures of which more is better; of all others less is.
 const MORE_IS_BETTER: [&str; 1] = ["rate"];
+/// Figures that are shown and not judged: extremes hang on single requests, and the mean on the extremes.
+pub(super) const SHOWN_ONLY: [&str; 3] = ["min", "mean", "max"];
 /// More rounds than this are not promised to help.
 const MOST_ROUNDS: f64 = 10_000.0;
 
@@ -74,18 +77,12 @@ pub fn decide(rounds: &[Round], rules: &Rules) -> Vec<FigureAnswer> {
     let Some(first) = rounds.first() else {
         return Vec::new();
     };
-    let has = |name: &str| {
-        let positive = |s: &super::Slice| s.figures.get(name).is_some_and(|v| *v > 0.0);
-        rounds
-            .iter()
-            .all(|r| positive(&r.base) && positive(&r.candidate) && positive(&r.again))
-    };
     let names: Vec<&'static str> = first
         .base
         .figures
         .keys()
         .copied()
-        .filter(|name| has(name))
+        .filter(|name| !SHOWN_ONLY.contains(name) && everywhere(rounds, name))
         .collect();
     let alpha = rules.alpha / (names.len() + 1) as f64;
     let mut answers: Vec<_> = names
@@ -96,7 +93,7 @@ pub fn decide(rounds: &[Round], rules: &Rules) -> Vec<FigureAnswer> {
     answers
 }
 
-fn ratio(rounds: &[Round], name: &'static str, tolerance: f64, alpha: f64) -> FigureAnswer {
+pub(super) fn ratio(rounds: &[Round], name: &'static str, tolerance: f64, alpha: f64) -> FigureAnswer {
     let log = |slice: &super::Slice| slice.figures[name].ln();
     let change: Vec<f64> = rounds
         .iter()

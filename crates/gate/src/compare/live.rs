@@ -127,28 +127,17 @@ async fn slice<C: Crew>(
     let run = run_load(load, side.crew.clone(), cancel.clone(), |_| Control::Continue).await?;
     let after = look_once(&side.sources).await;
     let all = run.measured.select(&Selection::default());
-    let total = all.tally.total();
-    let mut figures = std::collections::BTreeMap::new();
-    for (name, share) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)] {
-        // A percentile needs ten values beyond it to mean anything.
-        if (1.0 - share) * total as f64 >= 9.0 {
-            figures.extend(all.latency.quantile(share).map(|value| (name, value)));
-        }
-    }
-    figures.insert(
-        "rate",
-        all.tally.ok as f64 / run.measured.seconds_of(&Selection::default()).max(1e-9),
-    );
+    let mut slice = Slice::of(&all, run.measured.seconds_of(&Selection::default()));
     let processor = |f: &crate::threshold::ServerFigures| f.get("server.processor_seconds").copied();
     if let (Some(from), Some(to)) = (processor(&before), processor(&after)) {
-        figures.insert("cpu", (to - from) / (plan.rate * plan.slice.as_secs_f64()));
+        slice
+            .figures
+            .insert("cpu", (to - from) / (plan.rate * plan.slice.as_secs_f64()));
     }
-    figures.extend(after.get("server.resident_bytes").map(|bytes| ("memory", *bytes)));
-    Ok(Slice {
-        total,
-        errors: total - all.tally.ok,
-        figures,
-    })
+    slice
+        .figures
+        .extend(after.get("server.resident_bytes").map(|bytes| ("memory", *bytes)));
+    Ok(slice)
 }
 
 /// Answers and verdict of rounds: worse anywhere fails; a figure that cannot be told, or no round at all, is
@@ -163,7 +152,7 @@ pub fn conclude(rounds: &[Round], rules: &Rules) -> (Verdict, Vec<FigureAnswer>,
     });
     let verdict = Verdict::all(verdicts);
     for answer in &answers {
-        let show = |value| super::recorded::show_figure(&answer.figure, value);
+        let show = |value| super::table::show_figure(&answer.figure, value);
         let (from, to) = (show(answer.base), show(answer.candidate));
         reasons.push(match answer.answer {
             Answer::Worse => format!("{} is worse: {from} became {to}", answer.figure),

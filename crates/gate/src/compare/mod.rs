@@ -5,14 +5,18 @@ mod decide;
 mod live;
 mod recorded;
 mod stats;
+mod table;
 mod trend;
 
 pub use decide::{Answer, FigureAnswer, Rules, decide};
 pub use live::{ComparePlan, Side, conclude, run};
-pub(crate) use recorded::show_figure;
-pub use recorded::{rounds_of, table};
+pub use recorded::rounds_of;
 pub use stats::median_interval;
+pub(crate) use table::show_figure;
+pub use table::{HEAD, TableRow, before_after, table};
 pub use trend::change_points;
+
+use crate::measure::Cell;
 
 /// What one slice measured.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +27,29 @@ pub struct Slice {
     pub errors: u64,
     /// Named figures: latencies in seconds, `rate` per second, `cpu` in seconds a request, `memory` in bytes.
     pub figures: std::collections::BTreeMap<&'static str, f64>,
+}
+
+impl Slice {
+    /// The figures of everything that was asked in a slice of this length.
+    pub fn of(all: &Cell, seconds: f64) -> Self {
+        let total = all.tally.total();
+        let mut figures = std::collections::BTreeMap::new();
+        for (name, share) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)] {
+            // A percentile needs ten values beyond it to mean anything.
+            if (1.0 - share) * total as f64 >= 9.0 {
+                figures.extend(all.latency.quantile(share).map(|value| (name, value)));
+            }
+        }
+        if let Some(latency) = all.latency.summary() {
+            figures.extend([("min", latency.min), ("mean", latency.mean), ("max", latency.max)]);
+        }
+        figures.insert("rate", all.tally.ok as f64 / seconds.max(1e-9));
+        Self {
+            total,
+            errors: total - all.tally.ok,
+            figures,
+        }
+    }
 }
 
 /// Three slices taken close together, in random order.

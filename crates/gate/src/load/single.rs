@@ -65,10 +65,16 @@ pub struct SingleUser {
     connection: Option<Connection>,
 }
 
+/// What the server closed while nobody used it is no dropped request.
+fn still_open(mut connection: Connection) -> Option<Connection> {
+    (!connection.is_closed()).then_some(connection)
+}
+
 impl SingleUser {
     async fn exchange(&mut self) -> Result<(u16, u64), scenario::http::Error> {
         let options = &*self.options;
-        let mut connection = match self.connection.take() {
+        let kept = self.connection.take();
+        let mut connection = match kept.and_then(still_open) {
             Some(open) => open,
             None => Connection::open(options.request.target(), &options.connect).await?,
         };

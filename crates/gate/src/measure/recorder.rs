@@ -1,6 +1,5 @@
 //! Where a generator thread writes its samples, and from which the collector takes them without stopping the thread.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -31,8 +30,8 @@ pub struct Recorder {
     cells: Vec<Option<Box<Cell>>>,
     /// Delay between the instant a request was due and the generator attending to it.
     pub lag: Latency,
-    /// By tag: what was wrong with the first answer that was not as asserted.
-    pub examples: BTreeMap<u16, String>,
+    /// What was wrong with the first answer that was not as asserted, one for each tag at most.
+    pub examples: Vec<(u16, String)>,
 }
 
 impl Recorder {
@@ -43,7 +42,7 @@ impl Recorder {
             tags,
             cells,
             lag: Latency::default(),
-            examples: BTreeMap::new(),
+            examples: Vec::new(),
         }
     }
 
@@ -100,7 +99,9 @@ impl Sink {
     /// Keeps what was wrong with an answer, if nothing of this tag is kept yet.
     pub fn example(&self, tag: u16, what: impl FnOnce() -> String) {
         self.with(|recorder| {
-            recorder.examples.entry(tag).or_insert_with(what);
+            if !recorder.examples.iter().any(|(known, _)| *known == tag) {
+                recorder.examples.push((tag, what()));
+            }
         });
     }
 

@@ -50,7 +50,7 @@ fn view(result: &StageResult) -> StageView<'_> {
         Detail::Smoke(smoke) => (Vec::new(), vec![smoke_table(smoke)]),
         Detail::Load(load) => (load_charts(load), load_tables(load)),
         Detail::Soak(soak) => (soak_charts(soak), soak_tables(soak)),
-        Detail::Compare(compare) => (Vec::new(), vec![compare_table(compare)]),
+        Detail::Compare(compare) => (Vec::new(), vec![before_after(compare), compare_table(compare)]),
         Detail::Findings { facts, findings } => {
             let fact = |(name, value): &(String, String)| Row {
                 state: "",
@@ -294,6 +294,23 @@ fn soak_tables(soak: &SoakReport) -> Vec<Table> {
         held_table(&soak.thresholds),
         table("The run", vec!["figure", "value"], facts.into_iter().map(fact)),
     ]
+}
+
+fn before_after(compare: &CompareReport) -> Table {
+    let row = |row: &crate::compare::TableRow| Row {
+        state: match row.answer {
+            Some(Answer::Better | Answer::Same) => "pass",
+            Some(Answer::Worse) => "fail",
+            Some(Answer::CannotTell) => "inconclusive",
+            None => "",
+        },
+        cells: row.cells().into(),
+    };
+    table(
+        "Before and after",
+        crate::compare::HEAD.into(),
+        compare.table.iter().map(row),
+    )
 }
 
 fn compare_table(compare: &CompareReport) -> Table {

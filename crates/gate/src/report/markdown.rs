@@ -1,7 +1,7 @@
 //! A Markdown summary for a pull request: verdict, reasons, one table per stage that has figures.
 
-use super::model::{Detail, LoadReport, Report};
-use crate::compare::table;
+use super::model::{CompareReport, Detail, LoadReport, Report};
+use crate::compare::HEAD;
 use crate::units::{show_seconds, show_share};
 
 /// The report as Markdown.
@@ -28,13 +28,22 @@ pub(super) fn markdown(report: &Report) -> String {
     for stage in &report.stages {
         match &stage.detail {
             Detail::Load(load) => out += &load_table(&stage.name, load),
-            Detail::Compare(compare) => out += &format!("\n```\n{}```\n", table(&compare.answers)),
+            Detail::Compare(compare) => out += &compare_table(compare),
             Detail::None | Detail::Smoke(_) | Detail::Soak(_) | Detail::Findings { .. } => {}
         }
     }
     if let Some(hash) = &report.evidence_sha256 {
         out += &format!("\nEvidence SHA-256 `{hash}`\n");
     }
+    out
+}
+
+fn compare_table(compare: &CompareReport) -> String {
+    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let mut out = format!("\n{}\n\n", clean(&compare.plan));
+    out += &line(&HEAD.map(str::to_owned));
+    out += &line(&HEAD.map(|_| "---".to_owned()));
+    out.extend(compare.table.iter().map(|row| line(&row.cells())));
     out
 }
 

@@ -7,6 +7,7 @@ mod junit;
 mod markdown;
 mod merge;
 mod model;
+mod sarif;
 mod summary;
 mod svg;
 mod write;

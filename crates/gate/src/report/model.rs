@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::compare::FigureAnswer;
+use crate::compare::{FigureAnswer, TableRow};
 use crate::load::{Ended, GeneratorReport, Model, Run};
 use crate::measure::{Cell, Latency, Selection, Series, Summary, Tag, Tally};
 use crate::server::ServerSeries;
@@ -316,6 +316,9 @@ pub struct CompareReport {
     pub plan: String,
     /// One answer per figure.
     pub answers: Vec<FigureAnswer>,
+    /// The before/after table.
+    #[serde(default)]
+    pub table: Vec<TableRow>,
 }
 
 impl Report {

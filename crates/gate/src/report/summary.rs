@@ -1,8 +1,8 @@
-//! The summary on standard output: what a person at a terminal needs, at most 100 columns.
+//! The summary on standard output: what a person at a terminal needs, in lines of at most 80 columns (words may be longer).
 
 use super::model::{Detail, LoadReport, Report, StageResult};
 use crate::compare::table;
-use crate::units::{show_number, show_seconds, show_share};
+use crate::units::{show_number, show_seconds, show_share, wrap};
 
 /// Most failed asserts shown; the report has them all.
 const MOST_ROWS: usize = 20;
@@ -19,7 +19,7 @@ pub fn summary(report: &Report) -> String {
         );
         out += &detail(stage);
         for reason in &stage.reasons {
-            out += &format!("  - {reason}\n");
+            out += &wrap(reason, "  - ", "    ");
         }
     }
     if report.stages.is_empty() {
@@ -32,15 +32,16 @@ pub fn summary(report: &Report) -> String {
 fn detail(stage: &StageResult) -> String {
     match &stage.detail {
         Detail::Load(load) => load_text(load),
-        Detail::Compare(compare) => table(&compare.answers),
+        Detail::Compare(compare) => table(&compare.table),
         Detail::Smoke(smoke) => {
             let failed: Vec<_> = smoke.rows.iter().filter(|row| !row.ok).collect();
             let line = |row: &&super::SmokeRow| {
                 let (expected, came) = (&row.expected, &row.actual);
-                format!(
-                    "  {}:{} {}\n      expected {expected}\n      came     {came}\n",
-                    row.file, row.line, row.text
-                )
+                let place = format!("{}:{} {}", row.file, row.line, row.text);
+                let value = " ".repeat(15);
+                wrap(&place, "  ", "      ")
+                    + &wrap(expected, "      expected ", &value)
+                    + &wrap(came, "      came     ", &value)
             };
             let mut text: String = failed.iter().take(MOST_ROWS).map(line).collect();
             if failed.len() > MOST_ROWS {
@@ -50,7 +51,7 @@ fn detail(stage: &StageResult) -> String {
         }
         Detail::Findings { findings, .. } => findings
             .iter()
-            .map(|f| format!("  {} {}: {}\n", f.rule, f.place, f.title))
+            .map(|f| wrap(&format!("{} {}: {}", f.rule, f.place, f.title), "  ", "    "))
             .collect(),
         Detail::None | Detail::Soak(_) => String::new(),
     }
@@ -71,7 +72,7 @@ fn load_text(load: &LoadReport) -> String {
         out += &format!("    {}: {count}\n", reason.words());
     }
     out += &format!(
-        "  {:<32} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8}\n",
+        "  {:<23} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}\n",
         "request (phase)", "count", "p50", "p95", "p99", "p99.9", "max"
     );
     for cell in load.cells.iter().filter(|cell| !load.phases[cell.phase].1) {
@@ -82,7 +83,8 @@ fn load_text(load: &LoadReport) -> String {
             _ => format!("{} ({})", load.tags[cell.tag].name, load.phases[cell.phase].0),
         };
         out += &format!(
-            "  {label:<32} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8}\n",
+            "  {:<23} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}\n",
+            fit(&label, 23),
             cell.tally.total(),
             show(latency.map(|l| l.p50)),
             show(latency.map(|l| l.p95)),
@@ -92,6 +94,15 @@ fn load_text(load: &LoadReport) -> String {
         );
     }
     out + &generator_text(load)
+}
+
+/// A name in a column: of a long one the end is kept, which tells requests of one path apart.
+fn fit(name: &str, width: usize) -> String {
+    let length = name.chars().count();
+    match length <= width {
+        true => name.to_owned(),
+        false => format!("…{}", name.chars().skip(length + 1 - width).collect::<String>()),
+    }
 }
 
 fn generator_text(load: &LoadReport) -> String {
@@ -118,5 +129,5 @@ fn generator_text(load: &LoadReport) -> String {
             .busy
             .map(|busy| format!("threads busy {}", show_share(busy))),
     );
-    format!("  generator: {}\n", facts.join(", "))
+    wrap(&facts.join(", "), "  generator: ", "             ")
 }

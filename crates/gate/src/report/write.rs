@@ -13,6 +13,8 @@ pub enum Format {
     Json,
     /// JUnit XML.
     Junit,
+    /// SARIF 2.1.0, for code review.
+    Sarif,
     /// A summary for a pull request.
     Markdown,
 }
@@ -21,7 +23,7 @@ pub enum Format {
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// The ending says nothing.
-    #[error("{path}: a report file must end in .html, .json, .xml or .md", path = .0.display())]
+    #[error("{path}: a report file must end in .html, .json, .xml, .sarif or .md", path = .0.display())]
     Ending(PathBuf),
     /// The page could not be made.
     #[error("the report could not be rendered: {0}")]
@@ -46,6 +48,7 @@ impl Format {
             Some("html") => Ok(Self::Html),
             Some("json") => Ok(Self::Json),
             Some("xml") => Ok(Self::Junit),
+            Some("sarif") => Ok(Self::Sarif),
             Some("md") => Ok(Self::Markdown),
             _ => Err(WriteError::Ending(path.to_owned())),
         }
@@ -64,6 +67,7 @@ pub fn render(report: &Report, format: Format) -> Result<String, WriteError> {
             text.map_err(|e| WriteError::Render(e.to_string()))? + "\n"
         }
         Format::Junit => super::junit::junit(report),
+        Format::Sarif => super::sarif::sarif(report),
         Format::Markdown => super::markdown::markdown(report),
     })
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::replay::{seed_for_export, with_vars};
+use super::replay::seed_for_export;
+use super::sharing::share;
 use super::{own_vars, with_query};
 use crate::Error;
 use crate::check::{Cast, Seen};
@@ -176,22 +177,15 @@ pub async fn logout(run: &mut Run, _: Cast) -> Result<Seen, Error> {
 pub async fn revoked(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error> {
     let config = run.config.clone();
     let resource = &config.resources[at];
-    let (Some(share), Some(unshare), Some(read)) = (&resource.share, &resource.unshare, &resource.read)
-    else {
+    let (Some(unshare), Some(read)) = (&resource.unshare, &resource.read) else {
         return Ok(Seen::default());
     };
     run.size = Some(crate::template::Size::Medium);
     let object = run.create(cast.owner, at).await?;
-    let vars = with_vars(run, &object.vars, cast.other);
-    run.grant(object.id, cast.other);
-    let answered = run.call(Rule::PoolAnswer, Some(cast.owner), share, &vars).await?;
-    if !share.succeeds(answered.answer.status) {
-        return Ok(Seen::missing(format!(
-            "{} was answered {}",
-            share.label(),
-            answered.answer.status
-        )));
-    }
+    let vars = match share(run, &object, cast.other).await? {
+        Ok(vars) => vars,
+        Err(refused) => return Ok(Seen::missing(refused)),
+    };
     if !run.sees(Rule::AccessRead, cast.other, read, &object).await? {
         return Ok(Seen::missing(format!(
             "what was shared is not readable: {}",

@@ -1,6 +1,6 @@
 //! Names that look alike: two people, or one refused, but never one person with two passwords.
 
-use super::replay::with_vars;
+use super::sharing;
 use crate::Error;
 use crate::check::{Cast, Seen};
 use crate::config::Role;
@@ -75,8 +75,8 @@ pub async fn pair(run: &mut Run, cast: Cast, kind: Kind) -> Result<Seen, Error> 
     for (who, object) in alike.iter().flat_map(|object| [(one, object), (other, object)]) {
         look(run, rule, who, object).await?;
     }
-    identities(run, &mut seen, rule, &[one, other]).await?;
     shared(run, rule, cast, one, other).await?;
+    identities(run, &mut seen, rule, &[one, other]).await?;
     Ok(seen)
 }
 
@@ -89,19 +89,17 @@ async fn belongings(run: &mut Run, who: Who) -> Result<Vec<Object>, Error> {
     Ok(objects)
 }
 
-/// Reads, lists and searches under the rule, whoever's it is.
+/// Reads and lists under the rule, whoever's it is.
 async fn look(run: &mut Run, rule: Rule, who: Who, object: &Object) -> Result<(), Error> {
     let config = run.config.clone();
     let resource = &config.resources[object.resource];
     for operation in resource.reads().chain(&resource.list) {
         run.call(rule, Some(who), operation, &object.vars).await?;
     }
-    for view in &config.views {
-        run.call(rule, Some(who), &view.read, &Vars::new()).await?;
-    }
     Ok(())
 }
 
+/// Every view of both: it shows nobody else's, and says who one is.
 async fn identities(run: &mut Run, seen: &mut Seen, rule: Rule, people: &[Who]) -> Result<(), Error> {
     let config = run.config.clone();
     for (who, view) in people
@@ -118,11 +116,12 @@ async fn identities(run: &mut Run, seen: &mut Seen, rule: Rule, people: &[Who]) 
 async fn shared(run: &mut Run, rule: Rule, cast: Cast, one: Who, other: Who) -> Result<(), Error> {
     let config = run.config.clone();
     for (at, resource) in config.resources.iter().enumerate() {
-        let Some(share) = &resource.share else { continue };
+        if resource.share.is_none() {
+            continue;
+        }
         let object = run.create(cast.owner, at).await?;
-        run.grant(object.id, one);
-        let vars = with_vars(run, &object.vars, one);
-        run.call(Rule::PoolAnswer, Some(cast.owner), share, &vars).await?;
+        // A share that is refused leaves nothing to look for; other checks tell of it.
+        let _shared = sharing::share(run, &object, one).await?;
         look(run, rule, other, &object).await?;
     }
     Ok(())

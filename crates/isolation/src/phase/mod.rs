@@ -19,8 +19,10 @@ pub mod paging;
 pub mod pool;
 pub mod replay;
 pub mod search;
+pub mod sharing;
 pub mod socket;
 pub mod storm;
+pub mod timing;
 
 use std::sync::Arc;
 

@@ -102,7 +102,8 @@ pub async fn moved(run: &mut Run, cast: Cast, target: Target) -> Result<Seen, Er
 fn foreign_ids(run: &Run, owner: Who, get: &Get) -> BTreeMap<String, String> {
     let mut ids = BTreeMap::new();
     for (name, value) in own_vars(run, owner) {
-        if name != "email" && !ids.values().any(|known| *known == value) {
+        // A session's id says nothing about whose things they are.
+        if name != "email" && !name.contains("session") && !ids.values().any(|known| *known == value) {
             ids.insert(name, value);
         }
     }

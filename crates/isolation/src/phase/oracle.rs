@@ -44,7 +44,7 @@ struct Face {
 }
 
 /// Foreign ids against ids that never existed (and, where things can be deleted, against deleted ones): three of three
-/// must differ from all of those before it counts. Time is reported and never judged.
+/// must differ from all of those before it counts. Time is another matter: `timing`.
 pub async fn exists(run: &mut Run, cast: Cast, at: usize, index: usize) -> Result<Seen, Error> {
     let config = run.config.clone();
     let resource = &config.resources[at];
@@ -214,7 +214,11 @@ async fn deleted_face(
 pub fn absent_vars(run: &mut Run, object: &Object) -> Option<Vars> {
     let mut vars = object.vars.clone();
     let id = vars.get("id")?.clone();
-    let other = absent_id(run, &id)?;
+    let known = &run.config.resources[object.resource].absent;
+    let other = match known.len() {
+        0 => absent_id(run, &id)?,
+        len => known[run.rng.random_range(0..len)].clone(),
+    };
     // Captured names (files, slugs) are ids too.
     let names: Vec<String> = vars
         .keys()

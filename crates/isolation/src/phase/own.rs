@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::own_vars;
-use super::replay::{seed_for_export, with_vars};
+use super::replay::seed_for_export;
+use super::sharing;
 use crate::Error;
 use crate::check::{Cast, Seen};
 use crate::exchange::Exchange;
@@ -51,15 +52,13 @@ async fn stir(run: &mut Run, cast: Cast) -> Result<(), Error> {
         .resources
         .iter()
         .enumerate()
-        .filter(|(_, resource)| resource.parent.is_none())
+        .filter(|(_, resource)| resource.parent.is_none() && resource.state.is_none())
     {
         let Ok(object) = run.create(cast.owner, at).await else {
             continue;
         };
-        if let Some(share) = &resource.share {
-            run.grant(object.id, cast.third);
-            let vars = with_vars(run, &object.vars, cast.third);
-            run.call(Rule::PoolAnswer, Some(cast.owner), share, &vars).await?;
+        if resource.share.is_some() {
+            let _shared = sharing::share(run, &object, cast.third).await?;
         }
     }
     Ok(())

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::replay::with_vars;
+use super::sharing::share;
 use crate::Error;
 use crate::channel::Channel;
 use crate::check::{Cast, Seen};
@@ -38,8 +38,12 @@ fn setup(run: &Run, at: usize) -> Result<Setup, Error> {
     let found = run.config.resource(&socket.resource);
     let resource =
         found.ok_or_else(|| Error::Config(format!("socket `{}`: no such resource", socket.name)))?;
-    let update = run.config.resources[resource].update.clone();
+    let update = socket
+        .change
+        .as_ref()
+        .or(run.config.resources[resource].update.as_ref());
     let update = update
+        .cloned()
         .ok_or_else(|| Error::Config(format!("socket `{}`: its resource has no `update`", socket.name)))?;
     Ok(Setup {
         socket,
@@ -168,6 +172,13 @@ async fn change(run: &mut Run, who: Who, object: &Object, update: &Operation) ->
             reason: format!("the owner's own change was answered {}", answered.answer.status),
         });
     }
+    if let Some(vars) = run.config.resources[object.resource].made_by(update, &answered.answer) {
+        let made = Object {
+            vars,
+            ..object.clone()
+        };
+        run.made.push(made);
+    }
     Ok(tokens)
 }
 
@@ -277,18 +288,19 @@ pub async fn resume(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error>
     let Some(mut own) = join(run, Rule::SocketBroadcast, Some(cast.owner), &setup, &object).await? else {
         return Ok(closed(&setup));
     };
-    let mut heard = frames(run, Rule::SocketBroadcast, &mut own).await;
-    change(run, cast.owner, &object, &setup.update).await?;
-    heard.extend(frames(run, Rule::SocketBroadcast, &mut own).await);
+    let heard = frames(run, Rule::SocketBroadcast, &mut own).await;
+    let tokens = change(run, cast.owner, &object, &setup.update).await?;
+    frames(run, Rule::SocketBroadcast, &mut own).await;
     own.channel.close().await;
-    let mut tokens = heard.iter().filter_map(|frame| {
+    // The last token from before the change: what came after it is what a resumption brings.
+    let mut before = heard.iter().filter_map(|frame| {
         plain(
             serde_json::from_str::<serde_json::Value>(frame)
                 .ok()?
                 .pointer(&pointer)?,
         )
     });
-    let Some(token) = tokens.next_back() else {
+    let Some(token) = before.next_back() else {
         return Ok(Seen::missing(format!(
             "no frame of `{}` has a resume token at {pointer}",
             setup.socket.name
@@ -302,22 +314,27 @@ pub async fn resume(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error>
         .chain([("resume".to_owned(), token)])
         .collect();
     for who in [cast.other, cast.third] {
-        let Some(mut line) = open(
-            run,
-            Rule::SocketResume,
-            Some(who),
-            &setup.socket,
-            &vars,
-            &setup.socket.resume,
-        )
-        .await?
-        else {
-            continue;
-        };
-        frames(run, Rule::SocketResume, &mut line).await;
+        again(run, who, &setup, &vars).await?;
         run.probed(Rule::SocketResume, 1);
     }
-    Ok(Seen::default())
+    if any_of(&again(run, cast.owner, &setup, &vars).await?, &tokens) {
+        return Ok(Seen::default());
+    }
+    Ok(Seen::missing(format!(
+        "the owner's own resume token gives nothing back on `{}`",
+        setup.socket.name
+    )))
+}
+
+/// What somebody hears who resumes.
+async fn again(run: &mut Run, who: Who, setup: &Setup, vars: &Vars) -> Result<Vec<String>, Error> {
+    let mut socket = setup.socket.clone();
+    socket.path = socket.resume_path.clone().unwrap_or(socket.path);
+    let opened = open(run, Rule::SocketResume, Some(who), &socket, vars, &socket.resume).await?;
+    Ok(match opened {
+        Some(mut line) => frames(run, Rule::SocketResume, &mut line).await,
+        None => Vec::new(),
+    })
 }
 
 /// Each change is heard exactly once, in order.
@@ -384,8 +401,8 @@ pub async fn lifetime(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Erro
     let setup = setup(run, at)?;
     let mut seen = Seen::default();
     let resource = run.config.resources[setup.resource].clone();
-    if let (Some(share), Some(unshare)) = (&resource.share, &resource.unshare) {
-        seen.missing = after_revocation(run, cast, &setup, share, unshare).await?;
+    if let (Some(_), Some(unshare)) = (&resource.share, &resource.unshare) {
+        seen.missing = after_revocation(run, cast, &setup, unshare).await?;
     }
     if !run.config.auth.logout.is_empty() && run.can_enrol() {
         after_logout(run, &setup, &mut seen).await?;
@@ -393,17 +410,22 @@ pub async fn lifetime(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Erro
     Ok(seen)
 }
 
+/// How long a socket may go on after its right has ended.
+fn grace(run: &Run, setup: &Setup) -> Duration {
+    run.ledger.grace + Duration::from_millis(setup.socket.grace_ms + 5)
+}
+
 async fn after_revocation(
     run: &mut Run,
     cast: Cast,
     setup: &Setup,
-    share: &Operation,
     unshare: &Operation,
 ) -> Result<Option<String>, Error> {
     let object = run.create(cast.owner, setup.resource).await?;
-    let vars = with_vars(run, &object.vars, cast.other);
-    run.grant(object.id, cast.other);
-    run.call(Rule::PoolAnswer, Some(cast.owner), share, &vars).await?;
+    let vars = match share(run, &object, cast.other).await? {
+        Ok(vars) => vars,
+        Err(refused) => return Ok(Some(refused)),
+    };
     let line = join(run, Rule::SocketForeign, Some(cast.other), setup, &object).await?;
     let Some(mut line) = line else {
         return Ok(Some(format!(
@@ -424,7 +446,7 @@ async fn after_revocation(
     run.ledger.objects[object.id]
         .revoked
         .insert(cast.other, Instant::now());
-    tokio::time::sleep(run.ledger.grace + Duration::from_millis(5)).await;
+    tokio::time::sleep(grace(run, setup)).await;
     change(run, cast.owner, &object, &setup.update).await?;
     frames(run, Rule::SocketLifetime, &mut line).await;
     run.probed(Rule::SocketLifetime, 1);
@@ -444,7 +466,7 @@ async fn after_logout(run: &mut Run, setup: &Setup, seen: &mut Seen) -> Result<(
     }
     run.steps(who, &config.auth.logout).await?;
     run.log_in(who).await?;
-    tokio::time::sleep(run.ledger.grace + Duration::from_millis(5)).await;
+    tokio::time::sleep(grace(run, setup)).await;
     let tokens = change(run, who, &object, &setup.update).await?;
     let heard = frames(run, Rule::SocketBroadcast, &mut line).await;
     run.probed(Rule::SocketLifetime, 1);

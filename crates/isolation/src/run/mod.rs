@@ -41,6 +41,8 @@ pub struct Object {
     pub vars: Vars,
     /// Its canaries.
     pub tokens: Vec<String>,
+    /// The object it lives in.
+    pub parent: Option<ObjectId>,
 }
 
 /// What was done, for the report.
@@ -81,6 +83,12 @@ pub struct Run {
     pub size: Option<Size>,
     /// Everybody shares one connection.
     pub shared_lane: bool,
+    /// Trouble is not tried again here: whoever sends looks after it himself.
+    pub impatient: bool,
+    /// Why registrations failed that were tried again under another name.
+    pub refused: Vec<String>,
+    /// Everything that was made, so that it can be removed in the end.
+    pub made: Vec<Object>,
 }
 
 impl Run {
@@ -104,6 +112,9 @@ impl Run {
             counts: Counts::default(),
             size: None,
             shared_lane: false,
+            impatient: false,
+            refused: Vec::new(),
+            made: Vec::new(),
         })
     }
 
@@ -173,7 +184,11 @@ impl Run {
         loop {
             tried += 1;
             let answered = self.net.send(lane, who, &request).await;
-            let most = if answered.is_ok() { TRIES } else { SILENT_TRIES };
+            let most = match answered {
+                _ if self.impatient => 1,
+                Ok(_) => TRIES,
+                Err(_) => SILENT_TRIES,
+            };
             if tried < most
                 && answered
                     .as_ref()

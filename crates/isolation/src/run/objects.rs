@@ -21,12 +21,15 @@ impl Run {
         let config = self.config.clone();
         let mut chain = config.ancestors(resource).unwrap_or_default();
         chain.reverse();
-        let mut vars = Vars::new();
+        let (mut vars, mut parent) = (Vars::new(), None);
         for at in chain {
-            let parent = self.create_in(owner, at, &vars).await?;
-            vars = parent_vars(&config.resources[at], &parent.vars);
+            let made = self.create_in(owner, at, &vars).await?;
+            vars = parent_vars(&config.resources[at], &made.vars);
+            parent = Some(made.id);
         }
-        self.create_in(owner, resource, &vars).await
+        let mut object = self.create_in(owner, resource, &vars).await?;
+        object.parent = parent;
+        Ok(object)
     }
 
     /// Makes an object with the given variables of its parents.
@@ -79,6 +82,7 @@ impl Run {
             owner,
             vars: parents.clone(),
             tokens,
+            parent: None,
         };
         object.vars.insert("id".to_owned(), own);
         if kind.state.is_some() {
@@ -86,6 +90,7 @@ impl Run {
         } else {
             self.capture(&mut object, kind, &exchange.answer)?;
         }
+        self.made.push(object.clone());
         Ok(object)
     }
 
@@ -187,10 +192,20 @@ impl Run {
         }
     }
 
-    /// Says whether an answer holds an object's canaries.
+    /// Says whether an answer holds an object's canaries; where it has none of its own, those of what it lives in, or
+    /// its id.
     pub fn shows(&self, exchange: &Exchange, object: &Object) -> bool {
-        self.ledger
-            .has_object(&self.ledger.scan(&exchange.answer.body), object.id)
+        let body = &exchange.answer.body;
+        let found = self.ledger.scan(body);
+        if !object.tokens.is_empty() {
+            return self.ledger.has_object(&found, object.id);
+        }
+        let id = object.vars.get("id").filter(|id| id.len() >= crate::scan::WINDOW);
+        let named = id.is_some_and(|id| String::from_utf8_lossy(body).contains(id.as_str()));
+        named
+            || object
+                .parent
+                .is_some_and(|parent| self.ledger.has_object(&found, parent))
     }
 }
 

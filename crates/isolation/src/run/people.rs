@@ -43,9 +43,20 @@ impl Run {
         let mut last = None;
         for _ in 0..3 {
             let vars = self.fresh_vars(prefix);
+            let who = self.people.len();
             match self.enrol_as(role, vars).await {
                 Ok(who) => return Ok(who),
-                Err(error) => last = Some(error),
+                Err(error) => {
+                    // Whoever has no credentials plays no part.
+                    self.people[who].role = Role::Expendable;
+                    self.refused.push(error.to_string());
+                    let stuck = self.log.last().is_some_and(|last| last.answer.is_trouble());
+                    last = Some(error);
+                    // Another name mends a refusal, not trouble.
+                    if stuck {
+                        break;
+                    }
+                }
             }
         }
         Err(last.unwrap_or_else(|| Error::Config("nobody can be registered".into())))

@@ -114,6 +114,22 @@ impl Connection {
         self.reusable
     }
 
+    /// Whether the other side is known to have closed it since the last answer; does not wait.
+    pub fn is_closed(&mut self) -> bool {
+        match &mut self.protocol {
+            Protocol::Http1(http1) => http1.is_closed(),
+            Protocol::Http2(_) => false,
+        }
+    }
+
+    /// Whether the last request failed before a byte of its answer came; not known over HTTP/2, which says so itself.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        match &self.protocol {
+            Protocol::Http1(http1) => !http1.answered(),
+            Protocol::Http2(_) => true,
+        }
+    }
+
     /// Whether at least one request was sent. A server may close such a connection at any moment.
     pub fn is_used(&self) -> bool {
         self.used

@@ -6,6 +6,7 @@ use std::task::Poll;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use super::connect::Stream;
@@ -24,6 +25,8 @@ const MAX_CHUNK_LINE: usize = 16 * 1024;
 pub(super) struct Http1 {
     stream: Stream,
     buffer: BytesMut,
+    /// Whether a byte of the answer to the last request came.
+    answered: bool,
 }
 
 /// How the end of a body is found (RFC 9112, section 6.3).
@@ -45,6 +48,7 @@ impl Http1 {
         Http1 {
             stream,
             buffer: BytesMut::with_capacity(READ_SIZE),
+            answered: false,
         }
     }
 
@@ -61,10 +65,12 @@ impl Http1 {
                 "the server sent bytes that belong to no request",
             ));
         }
+        self.answered = false;
         let unsent = self.write(request.wire(), limits.max_head).await;
         if self.buffer.is_empty() && self.fill().await? == 0 {
             return Err(unsent.err().unwrap_or_else(Error::closed));
         }
+        self.answered = true;
         let first_byte = start.elapsed();
         let head = self.read_final_head(request, limits).await?;
         let framing = framing(request.method(), &head)?;
@@ -105,7 +111,7 @@ impl Http1 {
     /// has read the request must not leave both waiting. A failed write is not final: an answer may be there.
     async fn write(&mut self, bytes: &[u8], max_early: usize) -> Result<(), Error> {
         let mut sent = 0;
-        let Http1 { stream, buffer } = self;
+        let Http1 { stream, buffer, .. } = self;
         let result = poll_fn(|context| {
             while sent < bytes.len() {
                 match Pin::new(&mut *stream).poll_write(context, &bytes[sent..]) {
@@ -151,6 +157,16 @@ impl Http1 {
         } else {
             Ok(())
         }
+    }
+
+    /// Whether a byte of the answer to the last request came.
+    pub(super) fn answered(&self) -> bool {
+        self.answered
+    }
+
+    /// Whether the other side is known to have closed; does not wait.
+    pub(super) fn is_closed(&mut self) -> bool {
+        !matches!(self.fill().now_or_never(), None | Some(Ok(1..)))
     }
 
     /// The socket, and what of the other protocol was read with the answer that switched to it.

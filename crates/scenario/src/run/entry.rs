@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::User;
-use super::answer::Answer;
+use super::answer::{Answer, Exchange};
 use super::captures::capture;
 use super::exchange::Place;
 use super::failure::Run;
@@ -20,6 +20,14 @@ use crate::syntax;
 pub(super) struct Entry<'a> {
     pub(super) scenario: &'a Scenario,
     pub(super) index: usize,
+}
+
+/// One try of an entry that has been sent: what came back, and how it is to be taken.
+struct Asked<'a> {
+    chain: Vec<Exchange>,
+    handshake: Option<Handshake>,
+    options: &'a Options,
+    place: Place<'a>,
 }
 
 impl<'a> Entry<'a> {
@@ -147,14 +155,37 @@ impl<'a> Entry<'a> {
             entry: self.index,
             attempt: row.attempt,
         };
-        let mut chain = user
+        let chain = user
             .exchanges(draft, options, place, seen, &mut row.calls)
             .await?;
+        let asked = Asked {
+            chain,
+            handshake,
+            options,
+            place,
+        };
+        self.check(user, asked, seen, row).await
+    }
+
+    /// Checks and captures what came back, then talks on a WebSocket that was opened.
+    async fn check(
+        &self,
+        user: &mut User,
+        mut asked: Asked<'_>,
+        seen: &mut dyn Observer,
+        row: &mut EntryOutcome,
+    ) -> Run<()> {
+        let entry = self.tree();
+        let settings = user.settings.clone();
+        let options = asked.options;
         let Some(spec) = &entry.response else {
             return Ok(());
         };
-        let upgraded = chain.last_mut().and_then(|exchange| exchange.upgraded.take());
-        let answer = Answer::new(&chain, settings.limits.max_body);
+        let upgraded = asked
+            .chain
+            .last_mut()
+            .and_then(|exchange| exchange.upgraded.take());
+        let answer = Answer::new(&asked.chain, settings.limits.max_body);
         let coerce = options.jsonpath_coercion;
         let scope = Scope {
             variables: &user.variables,
@@ -182,7 +213,7 @@ impl<'a> Entry<'a> {
         .asserts(spec)
         .await;
         row.asserts.extend(more);
-        let (Some(handshake), Some(steps)) = (handshake, &entry.websocket) else {
+        let (Some(handshake), Some(steps)) = (asked.handshake, &entry.websocket) else {
             return Ok(());
         };
         if row.asserts.iter().any(|assert| !assert.ok) {
@@ -194,7 +225,7 @@ impl<'a> Entry<'a> {
             scope,
             coerce,
             wait: options.max_time,
-            place,
+            place: asked.place,
         };
         talk.carry_out(socket, steps, seen, &mut row.asserts).await
     }

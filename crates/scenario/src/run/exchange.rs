@@ -9,6 +9,7 @@ use super::answer::Exchange;
 use super::failure::{Failure, Run};
 use super::options::Options;
 use super::request::{Draft, parse_url};
+use super::transport::Delivery;
 use crate::http::Limits;
 use crate::outcome::{Call, ErrorKind, Observer};
 use crate::settings::{Count, Follow};
@@ -73,29 +74,9 @@ impl User {
         let request = draft
             .build(options, &self.settings.user_agent, &jar)
             .map_err(failed)?;
-        let limits = Limits {
-            timeout: options.max_time,
-            ..self.settings.limits
-        };
-        let start = Instant::now();
         let delivered = self
-            .pool
-            .send(&request, &options.transport, options.reuse, &limits)
+            .deliver(&request, draft.url.as_str(), options, place, seen, *calls)
             .await;
-        let took = start.elapsed();
-        let url = draft.url.as_str();
-        seen.call(&Call {
-            entry: place.entry,
-            line: place.request.pos.line,
-            attempt: place.attempt,
-            redirect: *calls,
-            url: url.split('#').next().unwrap_or(url),
-            request: &request,
-            result: delivered.as_ref().map(|d| &d.response),
-            peer: delivered.as_ref().ok().map(|d| d.peer),
-            start,
-            took,
-        });
         *calls += 1;
         let delivery = delivered.map_err(failed)?;
         for cookie in delivery.response.headers.get_all("set-cookie") {
@@ -108,6 +89,58 @@ impl User {
             peer,
             upgraded: delivery.upgraded,
         })
+    }
+
+    /// Sends over a kept connection or a new one; every try is told. What met a kept connection that the server closed,
+    /// before a byte of an answer, is sent once more.
+    async fn deliver(
+        &mut self,
+        request: &crate::http::Request,
+        url: &str,
+        options: &Options,
+        place: Place<'_>,
+        seen: &mut dyn Observer,
+        redirect: u32,
+    ) -> Result<Delivery, crate::http::Error> {
+        let limits = Limits {
+            timeout: options.max_time,
+            ..self.settings.limits
+        };
+        let transport = &options.transport;
+        let mut kept = options
+            .reuse
+            .then(|| self.pool.kept(request, transport))
+            .flatten();
+        loop {
+            let start = Instant::now();
+            let sent = match kept.take() {
+                Some(connection) => self.pool.send_kept(connection, request, transport, &limits).await,
+                None => {
+                    let sent = self
+                        .pool
+                        .send_new(request, transport, options.reuse, &limits)
+                        .await;
+                    sent.map_err(|error| (error, false))
+                }
+            };
+            seen.call(&Call {
+                entry: place.entry,
+                line: place.request.pos.line,
+                attempt: place.attempt,
+                redirect,
+                url: url.split('#').next().unwrap_or(url),
+                request,
+                result: sent.as_ref().map(|d| &d.response).map_err(|(error, _)| error),
+                peer: sent.as_ref().ok().map(|d| d.peer),
+                start,
+                took: start.elapsed(),
+            });
+            match sent {
+                Err((_, true)) => {}
+                Err((error, false)) => return Err(error),
+                Ok(delivery) => return Ok(delivery),
+            }
+        }
     }
 }
 

@@ -115,44 +115,56 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// Sends a request over a kept connection, or a new one.
+    /// A kept connection that the server has not closed meanwhile.
+    pub(super) fn kept(&mut self, request: &Request, transport: &Arc<Transport>) -> Option<Connection> {
+        while let Some(mut connection) = self.take(request.target(), transport) {
+            if !connection.is_closed() {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    /// Sends a request over a kept connection.
     ///
-    /// A server may close a kept connection at any moment; a request that meets this before any answer is
-    /// sent once more over a new one, as every HTTP client does (RFC 9112, section 9.3.1).
-    pub(super) async fn send(
+    /// A server may close a kept connection at any moment. A request that meets this before any byte of an answer may
+    /// be sent once more over a new one, as every HTTP client does (RFC 9112, section 9.3.1); the second part of the
+    /// error says whether. An answer that breaks off is an error.
+    pub(super) async fn send_kept(
+        &mut self,
+        mut connection: Connection,
+        request: &Request,
+        transport: &Arc<Transport>,
+        limits: &Limits,
+    ) -> Result<Delivery, (Error, bool)> {
+        match connection.send(request, limits).await {
+            Ok(response) => Ok(self.keep(transport, connection, response)),
+            Err(error) => {
+                let again = error.reason == Reason::Closed && connection.is_unanswered();
+                Err((error, again))
+            }
+        }
+    }
+
+    /// Sends a request over a new connection, which is kept if `reuse`.
+    pub(super) async fn send_new(
         &mut self,
         request: &Request,
         transport: &Arc<Transport>,
         reuse: bool,
         limits: &Limits,
     ) -> Result<Delivery, Error> {
-        let kept = if reuse {
-            self.take(request.target(), transport)
-        } else {
-            None
-        };
-        if let Some(mut connection) = kept {
-            match connection.send(request, limits).await {
-                Err(e) if e.reason == Reason::Closed => {}
-                Err(e) => return Err(e),
-                Ok(response) => return Ok(self.keep(transport, connection, response)),
-            }
-        }
         let mut connect = self.prepare(request.target(), transport)?;
         // The longest time for an exchange holds for opening its connection, too.
         connect.timeout = connect.timeout.min(limits.timeout);
         let opening = Instant::now();
         let mut connection = Connection::open(request.target(), &connect).await?;
         let left = limits.timeout.saturating_sub(opening.elapsed());
-        let response = connection
-            .send(
-                request,
-                &Limits {
-                    timeout: left,
-                    ..*limits
-                },
-            )
-            .await?;
+        let limits = Limits {
+            timeout: left,
+            ..*limits
+        };
+        let response = connection.send(request, &limits).await?;
         Ok(match reuse {
             true => self.keep(transport, connection, response),
             false => Delivery::new(connection, response).0,

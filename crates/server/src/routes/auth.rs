@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use crate::{
     ApiError, Created, Ctx, Json, NoContent, Operation, Policy, Routes,
-    platform::{Platform, context},
+    platform::{CookieRules, Platform, context},
     policy::RateClass,
 };
 
@@ -368,7 +368,7 @@ pub(super) async fn sign_in(
         .identity()
         .login(&client, &body.username, Secret::new(body.password))
         .await?;
-    let cookie = session_cookie(&signed_in, ctx);
+    let cookie = session_cookie(&signed_in, ctx, platform.cookie);
     let location = format!("/api/sessions/{}", signed_in.session_id);
     let mut response = (status, Json(login_view(platform, signed_in))).into_response();
     let added = response.headers_mut();
@@ -403,11 +403,16 @@ fn login_view(platform: &Platform, signed_in: SignedIn) -> LoginView {
     }
 }
 
-fn session_cookie(signed_in: &SignedIn, ctx: &Ctx) -> String {
+fn session_cookie(signed_in: &SignedIn, ctx: &Ctx, rules: CookieRules) -> String {
     let age = signed_in.session_expires_at.since(ctx.received_at).as_secs();
-    let secure = if ctx.https() { "; Secure" } else { "" };
+    let secure = if rules.secure.unwrap_or_else(|| ctx.https()) {
+        "; Secure"
+    } else {
+        ""
+    };
+    let http_only = if rules.http_only { "; HttpOnly" } else { "" };
     format!(
-        "session={}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}",
+        "session={}; Path=/; Max-Age={age}{http_only}; SameSite=Lax{secure}",
         signed_in.cookie.reveal()
     )
 }

@@ -1,29 +1,27 @@
 //! The live channel: WebSocket and server-sent events, and the tickets that open the former.
 
-use std::{convert::Infallible, time::Duration};
+mod events;
+mod frames;
+mod socket;
 
-use app::live::{CloseReason, Delivery, HEARTBEAT, Holder, ResumeToken, SILENCE, Subscription, holder_of};
+use app::live::{Holder, ResumeToken, holder_of};
 use axum::{
     extract::{
         State,
-        ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
+        ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
     },
-    response::{
-        IntoResponse, Response,
-        sse::{Event, KeepAlive, Sse},
-    },
+    response::{IntoResponse, Response, sse::Sse},
 };
 use domain::{
     identity::ApiScope,
     ids::Timestamp,
     problem::{ErrorCode, FieldError},
 };
-use futures_util::{Stream, stream};
 use http::{HeaderMap, header};
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 
+use self::frames::Topics;
 use crate::{
     ApiError, Ctx, Json, Operation, Policy, Query, Routes,
     platform::{Platform, context},
@@ -32,12 +30,6 @@ use crate::{
 const TAG: &str = "live";
 /// Largest message a client may send; it has nothing to say but signs of life.
 const MAX_INCOMING: usize = 4 * 1024;
-/// Longest time one message may take to be taken by the client.
-const SEND: Duration = Duration::from_secs(30);
-/// Close codes: the right has ended; come back later; something failed here.
-const REVOKED: u16 = 4401;
-const GOING_AWAY: u16 = 1001;
-const FAILED: u16 = 1011;
 
 /// The routes under `/api/live`.
 #[must_use]
@@ -54,7 +46,10 @@ pub fn routes() -> Routes<Platform> {
             "/api/live",
             Policy::optional(),
             Operation::new(TAG, "Opens the live channel as a WebSocket")
-                .description("With a ticket, the session cookie (from a page of this server) or a bearer token in the header.")
+                .description("With a ticket, the session cookie (from a page of this server) or a bearer token in the header. \
+                    Each message has `topic`, `seq` (counted from 1 on this connection) and `resume_token`; `hello` comes \
+                    first, `heartbeat` every 30 s with the present token, `lost` when the client was too slow. Without a \
+                    sign of life (an answered ping will do) the server closes after 900 s.")
                 .query::<OpenQuery>()
                 .returns_nothing(101)
                 .problems(&[ErrorCode::Unauthenticated, ErrorCode::Forbidden, ErrorCode::LimitExceeded]),
@@ -64,7 +59,8 @@ pub fn routes() -> Routes<Platform> {
             "/api/live/sse",
             Policy::viewer(ApiScope::NotificationsRead),
             Operation::new(TAG, "Opens the live channel as server-sent events")
-                .description("`Last-Event-ID`, or `resume_token`, goes on where a connection broke off.")
+                .description("`Last-Event-ID`, or `resume_token`, goes on where a connection broke off. The stream ends \
+                    after 900 s, because it has no way back for a sign of life; browsers then come back by themselves.")
                 .query::<SseQuery>()
                 .returns_media(200, "text/event-stream")
                 .problems(&[ErrorCode::LimitExceeded]),
@@ -99,23 +95,6 @@ struct SseQuery {
     topics: Option<String>,
 }
 
-/// Which topics a client wants; what the server says about the connection always comes.
-#[derive(Clone)]
-struct Topics(Option<Vec<String>>);
-
-impl Topics {
-    fn new(list: Option<&str>) -> Self {
-        Self(list.map(|list| list.split(',').map(|topic| topic.trim().to_owned()).collect()))
-    }
-
-    fn want(&self, delivery: &Delivery) -> bool {
-        match (delivery, &self.0) {
-            (Delivery::Message { topic, .. }, Some(wanted)) => wanted.iter().any(|one| one == topic),
-            _ => true,
-        }
-    }
-}
-
 fn resume_token(text: Option<&str>) -> Result<Option<ResumeToken>, ApiError> {
     let parsed = text.map(str::parse).transpose();
     parsed.map_err(|error: <ResumeToken as std::str::FromStr>::Err| {
@@ -125,6 +104,11 @@ fn resume_token(text: Option<&str>) -> Result<Option<ResumeToken>, ApiError> {
             error.to_string(),
         )])
     })
+}
+
+fn topics(list: Option<&str>) -> Result<Topics, ApiError> {
+    let parsed = Topics::parse(list);
+    parsed.map_err(|error| ApiError::malformed(vec![FieldError::new("topics", "unknown", error)]))
 }
 
 async fn ticket(ctx: Ctx, State(platform): State<Platform>) -> Result<Json<TicketView>, ApiError> {
@@ -141,16 +125,16 @@ async fn open(
 ) -> Result<Response, ApiError> {
     check_origin(&headers, ctx.https())?;
     let resume = resume_token(query.resume_token.as_deref())?;
+    let topics = topics(query.topics.as_deref())?;
     let upgrade = upgrade.map_err(|_| {
         let detail = "this is a WebSocket: ask for an upgrade, or use /api/live/sse";
         ApiError::new(ErrorCode::MalformedRequest, detail)
     })?;
     let holder = holder(&ctx, &platform, query.ticket.as_deref()).await?;
     let subscription = platform.app.live().subscribe(holder, resume).await?;
-    let topics = Topics::new(query.topics.as_deref());
     let answer = upgrade
         .max_message_size(MAX_INCOMING)
-        .on_upgrade(move |socket| async move { serve(socket, subscription, topics).await });
+        .on_upgrade(move |socket| socket::serve(socket, subscription, topics));
     Ok(answer.into_response())
 }
 
@@ -180,91 +164,6 @@ fn check_origin(headers: &HeaderMap, https: bool) -> Result<(), ApiError> {
     Err(ApiError::forbidden("the page's origin may not open this channel"))
 }
 
-#[derive(Serialize)]
-struct Hello {
-    topic: &'static str,
-    seq: u64,
-    resume_token: String,
-    data: HelloData,
-}
-
-#[derive(Serialize)]
-struct HelloData {
-    heartbeat_seconds: u64,
-}
-
-fn hello(subscription: &Subscription) -> Hello {
-    let data = HelloData {
-        heartbeat_seconds: HEARTBEAT.as_secs(),
-    };
-    Hello {
-        topic: "hello",
-        seq: 0,
-        resume_token: subscription.resume_token(),
-        data,
-    }
-}
-
-async fn serve(mut socket: WebSocket, mut subscription: Subscription, topics: Topics) {
-    let mut heartbeat = tokio::time::interval(HEARTBEAT);
-    heartbeat.reset();
-    let mut last_sign = Instant::now();
-    if !send(&mut socket, text(&hello(&subscription))).await {
-        return;
-    }
-    loop {
-        tokio::select! {
-            incoming = socket.recv() => match incoming {
-                None | Some(Err(_) | Ok(Message::Close(_))) => return,
-                Some(Ok(_)) => last_sign = Instant::now(),
-            },
-            _ = heartbeat.tick() => {
-                if last_sign.elapsed() > SILENCE || !send(&mut socket, Message::Ping(Vec::new().into())).await {
-                    return;
-                }
-            }
-            delivery = subscription.next() => {
-                let message = match delivery {
-                    Ok(Delivery::Closed(reason)) => close(reason),
-                    Ok(delivery) if topics.want(&delivery) => text(&delivery),
-                    Ok(_) => continue,
-                    Err(error) => {
-                        tracing::warn!(%error, "a live connection could not be served");
-                        closing(FAILED, "could not read messages; come back with the resume token")
-                    }
-                };
-                let closes = matches!(message, Message::Close(_));
-                if !send(&mut socket, message).await || closes {
-                    return;
-                }
-            }
-        }
-    }
-}
-
-async fn send(socket: &mut WebSocket, message: Message) -> bool {
-    matches!(tokio::time::timeout(SEND, socket.send(message)).await, Ok(Ok(())))
-}
-
-fn text(value: &impl Serialize) -> Message {
-    // Plain fields and JSON that was read from the database: they serialise.
-    Message::Text(serde_json::to_string(value).unwrap_or_default().into())
-}
-
-fn close(reason: CloseReason) -> Message {
-    match reason {
-        CloseReason::Revoked => closing(REVOKED, "the session or key has ended"),
-        CloseReason::Stopping => closing(GOING_AWAY, "the server stops; come back with the resume token"),
-    }
-}
-
-fn closing(code: u16, reason: &'static str) -> Message {
-    Message::Close(Some(CloseFrame {
-        code,
-        reason: reason.into(),
-    }))
-}
-
 async fn sse(
     ctx: Ctx,
     State(platform): State<Platform>,
@@ -273,46 +172,8 @@ async fn sse(
 ) -> Result<impl IntoResponse, ApiError> {
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let resume = resume_token(query.resume_token.as_deref().or(last))?;
-    let subscription = platform
-        .app
-        .live()
-        .subscribe(holder_of(&context(&ctx)?), resume)
-        .await?;
-    let events = events(subscription, Topics::new(query.topics.as_deref()));
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT).text("heartbeat")))
-}
-
-fn events(subscription: Subscription, topics: Topics) -> impl Stream<Item = Result<Event, Infallible>> {
-    let greeting = event("hello", &subscription.resume_token(), &hello(&subscription));
-    let rest = stream::unfold(Some((subscription, topics)), |state| async move {
-        let (mut subscription, topics) = state?;
-        loop {
-            let delivery = match subscription.next().await {
-                Ok(delivery) if !topics.want(&delivery) => continue,
-                Ok(delivery) => delivery,
-                Err(error) => {
-                    tracing::warn!(%error, "a live connection could not be served");
-                    return None;
-                }
-            };
-            let event = match &delivery {
-                Delivery::Message {
-                    topic, resume_token, ..
-                } => event(topic, resume_token, &delivery),
-                Delivery::Lost { .. } => event("lost", &subscription.resume_token(), &delivery),
-                Delivery::Closed(CloseReason::Revoked) => Event::default().event("closed").data("revoked"),
-                Delivery::Closed(CloseReason::Stopping) => Event::default().event("closed").data("stopping"),
-            };
-            let ends = matches!(delivery, Delivery::Closed(_));
-            return Some((Ok(event), (!ends).then_some((subscription, topics))));
-        }
-    });
-    futures_util::StreamExt::chain(stream::iter([Ok(greeting)]), rest)
-}
-
-fn event(topic: &str, id: &str, value: &impl Serialize) -> Event {
-    Event::default()
-        .event(topic)
-        .id(id)
-        .data(serde_json::to_string(value).unwrap_or_default())
+    let topics = topics(query.topics.as_deref())?;
+    let holder = holder_of(&context(&ctx)?);
+    let subscription = platform.app.live().subscribe(holder, resume).await?;
+    Ok(Sse::new(events::stream(subscription, topics)))
 }

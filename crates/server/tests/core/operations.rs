@@ -84,8 +84,10 @@ pub async fn eight_approvals_make_one_transition(engine: Engine) {
     let local = service.local(&ana, json!([gtin(1)]), json!({})).await;
     let operation = text(&service.push(&ana, &circuit, &local).await.body, "operation_id");
     let words = ["approve", "reject", "cancel", "approve"];
+    let replica = Arc::new(service.replica().await);
     let decisions = (0..8).map(|number| {
-        let (service, ana) = (Arc::clone(&service), ana.clone());
+        let service = Arc::clone(if number < 4 { &service } else { &replica });
+        let ana = ana.clone();
         let path = format!("{circuit}/operations/{operation}/{}", words[number % 4]);
         tokio::spawn(async move { service.send_as(&ana, "POST", &path, json!({})).await })
     });

@@ -93,8 +93,11 @@ pub async fn eight_pushes_of_one_item_make_one_dfid(engine: Engine) {
     let circuit = service.circuit(&ana, json!({})).await;
     let local = service.local(&ana, json!([gtin(1)]), json!({})).await;
     let twin = service.local(&ana, json!([gtin(1)]), json!({})).await;
+    // Two processes know nothing of each other but the database.
+    let replica = Arc::new(service.replica().await);
     let pushes = (0..8).map(|number| {
-        let (service, ana, circuit) = (Arc::clone(&service), ana.clone(), circuit.clone());
+        let service = Arc::clone(if number < 4 { &service } else { &replica });
+        let (ana, circuit) = (ana.clone(), circuit.clone());
         let local = if number % 2 == 0 {
             local.clone()
         } else {

@@ -94,7 +94,9 @@ pub async fn every_statement_is_understood(engine: Engine) {
         // Nulls break constraints, and may; a statement that is not understood is another error.
         if let Err(error @ (DbError::Other { .. } | DbError::Denied { .. })) = outcome {
             let source = std::error::Error::source(&error).map(ToString::to_string);
-            panic!("{}: {error}: {source:?}", sql.name);
+            // SQLite has understood `limit $1` when it refuses a null there.
+            let understood = source.as_deref() == Some("datatype mismatch") && engine == Engine::Sqlite;
+            assert!(understood, "{}: {error}: {source:?}", sql.name);
         }
     }
 }

@@ -13,13 +13,13 @@ use workers::outbox::{OutboxConfig, OutboxRunner};
 
 use crate::{
     cases::{post, record, workspace},
-    fixture::{Person, Service},
+    fixture::{Answer, PASSWORD, Person, Service},
 };
 
 /// Longest wait for something that must come.
-const DEADLINE: Duration = Duration::from_secs(20);
+pub const DEADLINE: Duration = Duration::from_secs(20);
 
-fn holder(person: &Person) -> Holder {
+pub fn holder(person: &Person) -> Holder {
     Holder {
         workspace: workspace(person),
         user: person.user_id.parse().unwrap(),
@@ -28,7 +28,7 @@ fn holder(person: &Person) -> Holder {
     }
 }
 
-async fn relay(service: &Service) {
+pub async fn relay(service: &Service) {
     let runner = OutboxRunner::new(
         &service.app,
         OutboxConfig::default(),
@@ -154,6 +154,7 @@ pub async fn a_slow_listener_is_told_what_it_lost(engine: Engine) {
         panic!("nothing said about a loss");
     };
     assert_eq!(missed, 300 - 256);
+    assert_eq!(service.app.live().stats().lost, missed, "and it is counted");
     for _ in 0..256 {
         message(&mut slow).await;
     }
@@ -170,12 +171,127 @@ pub async fn a_slow_listener_is_told_what_it_lost(engine: Engine) {
             "with the token all of them can be read"
         );
     }
-    let mut held = Vec::new();
-    for _ in 2..10 {
-        held.push(service.app.live().subscribe(holder(&ana), None).await.unwrap());
+}
+
+pub async fn a_user_has_so_many_connections_and_no_more(engine: Engine) {
+    let service = Service::start(engine).await;
+    let (ana, bob) = (service.person("ana").await, service.person("bob").await);
+    let together = (0..40).map(|_| {
+        let (app, holder) = (service.app.clone(), holder(&ana));
+        tokio::spawn(async move { app.live().subscribe(holder, None).await })
+    });
+    let (mut held, mut refused) = (Vec::new(), 0);
+    for attempt in together.collect::<Vec<_>>() {
+        match attempt.await.unwrap() {
+            Ok(subscription) => held.push(subscription),
+            Err(error) => {
+                assert_eq!(error.code.as_str(), "limit_exceeded");
+                refused += 1;
+            }
+        }
     }
-    let refused = service.app.live().subscribe(holder(&ana), None).await;
-    assert_eq!(refused.err().unwrap().code.as_str(), "limit_exceeded");
+    assert_eq!((held.len(), refused), (10, 30));
+    let other = service.app.live().subscribe(holder(&bob), None).await;
+    assert!(other.is_ok(), "another user's connections are that user's own");
+    held.pop();
+    held.push(service.app.live().subscribe(holder(&ana), None).await.unwrap());
+    drop((held, other));
+    let stats = service.app.live().stats();
+    assert_eq!((stats.connections, stats.workspaces), (0, 0));
+}
+
+pub async fn revoked_rights_close_what_they_opened(engine: Engine) {
+    let service = Service::start(engine).await;
+    let root = service.admin().await;
+    let (ana, bia, eve) = (
+        service.person("ana").await,
+        service.person("bia").await,
+        service.person("eve").await,
+    );
+    let ok = |answer: Answer| {
+        assert!(answer.status < 300, "{}", answer.body);
+        answer.body
+    };
+    // A member of another's workspace, an API key, somebody who will be frozen, and a session that will run out.
+    let role = json!({"user": "bia", "role": "viewer"});
+    ok(post(&service, &ana, "/api/members", role).await);
+    let there = json!({"workspace_id": ana.workspace_id});
+    let moved = ok(post(&service, &bia, "/api/auth/switch-workspace", there).await);
+    let member = Holder {
+        workspace: workspace(&ana),
+        session: Some(
+            moved["session_id"]
+                .as_str()
+                .unwrap_or(&bia.session_id)
+                .parse()
+                .unwrap(),
+        ),
+        ..holder(&bia)
+    };
+    let made = ok(post(
+        &service,
+        &ana,
+        "/api/api-keys",
+        json!({"name": "k", "scopes": ["notifications:read"]}),
+    )
+    .await);
+    let key_id = made["id"].as_str().unwrap().to_owned();
+    let by_key = Holder {
+        session: None,
+        api_key: Some(key_id.parse().unwrap()),
+        ..holder(&ana)
+    };
+    let live = service.app.live();
+    let mut of_member = live.subscribe(member, None).await.unwrap();
+    let mut of_key = live.subscribe(by_key, None).await.unwrap();
+    let mut of_eve = live.subscribe(holder(&eve), None).await.unwrap();
+    let mut of_ana = live.subscribe(holder(&ana), None).await.unwrap();
+    live.check_rights().await.unwrap();
+    assert_eq!(live.stats().revoked, 0, "so far all are in their right");
+    let path = format!("/api/members/{}", bia.user_id);
+    ok(service.as_bearer(&ana.token, "DELETE", &path, None).await);
+    let path = format!("/api/api-keys/{key_id}");
+    ok(service.as_bearer(&ana.token, "DELETE", &path, None).await);
+    let path = format!("/api/admin/users/{}/freeze", eve.user_id);
+    ok(post(&service, &root, &path, json!({"reason": "abuse"})).await);
+    live.check_rights().await.unwrap();
+    for closed in [&mut of_member, &mut of_key, &mut of_eve] {
+        assert!(matches!(
+            next(closed).await,
+            Delivery::Closed(CloseReason::Revoked)
+        ));
+    }
+    assert_eq!(live.stats().revoked, 3);
+    service.clock.pass(Duration::from_secs(400 * 24 * 3600));
+    live.check_rights().await.unwrap();
+    assert!(
+        matches!(next(&mut of_ana).await, Delivery::Closed(CloseReason::Revoked)),
+        "a session that ran out"
+    );
+}
+
+pub async fn a_long_silence_does_not_age_the_token(engine: Engine) {
+    let service = Service::start(engine).await;
+    let ana = service.person("ana").await;
+    let mut quiet = service.app.live().subscribe(holder(&ana), None).await.unwrap();
+    record(&service, &ana, json!({"event_type": "a"})).await;
+    relay(&service).await;
+    message(&mut quiet).await;
+    // For an hour nothing happens; each heartbeat brings a token of its moment.
+    service.clock.pass(Duration::from_secs(3600));
+    let token = quiet.resume_token().parse().unwrap();
+    drop(quiet);
+    service.clock.pass(Duration::from_secs(14 * 60));
+    let ana = service.sign_in("ana", PASSWORD).await;
+    let missed = record(&service, &ana, json!({"event_type": "b"})).await;
+    relay(&service).await;
+    let mut back = service
+        .app
+        .live()
+        .subscribe(holder(&ana), Some(token))
+        .await
+        .unwrap();
+    assert_eq!(message(&mut back).await.2["details"]["id"], missed["id"]);
 }
 
 pub async fn logging_out_closes_the_connection(engine: Engine) {
@@ -256,6 +372,24 @@ pub async fn a_ticket_opens_one_socket(engine: Engine) {
         tokio_tungstenite::connect_async(&url).await.is_err(),
         "a ticket is used up"
     );
+    let fresh = async || {
+        let ticket = service
+            .as_bearer(&ana.token, "POST", "/api/live/ticket", None)
+            .await;
+        ticket.body["ticket"].as_str().unwrap().to_owned()
+    };
+    let shared = fresh().await;
+    let (one, two) = tokio::join!(
+        service.app.use_live_ticket(&shared),
+        service.app.use_live_ticket(&shared)
+    );
+    assert!(
+        one.is_ok() != two.is_ok(),
+        "of two who show it together, one enters"
+    );
+    let old = fresh().await;
+    service.clock.pass(Duration::from_secs(31));
+    assert!(service.app.use_live_ticket(&old).await.is_err(), "too old");
     assert!(
         tokio_tungstenite::connect_async(format!("ws://{address}/api/live"))
             .await

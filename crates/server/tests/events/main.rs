@@ -10,6 +10,7 @@ mod cases;
 #[path = "../support/mod.rs"]
 mod fixture;
 mod live;
+mod sockets;
 mod work;
 
 macro_rules! suite {
@@ -24,6 +25,7 @@ macro_rules! suite {
 }
 
 suite! {
+    cases::every_statement_is_understood,
     cases::the_same_event_twice_stays_one_and_lists_find_it,
     cases::private_data_is_sealed_at_rest,
     cases::only_operational_events_change_and_by_their_version,
@@ -39,14 +41,13 @@ suite! {
     live::a_slow_listener_is_told_what_it_lost,
     live::logging_out_closes_the_connection,
     live::a_ticket_opens_one_socket,
+    live::a_user_has_so_many_connections_and_no_more,
+    live::revoked_rights_close_what_they_opened,
+    live::a_long_silence_does_not_age_the_token,
+    sockets::events_are_streamed_and_a_return_misses_nothing,
+    sockets::the_end_of_the_server_ends_the_streams,
     work::eight_workers_do_each_piece_of_work_once,
     work::failed_work_comes_again_and_is_given_up_at_last,
     work::an_export_job_produces_a_file,
     work::jobs_end_as_they_should,
-}
-
-/// PostgreSQL alone checks types when it prepares; SQLite reads the same texts in the cases above.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres_understands_every_statement() {
-    cases::every_statement_is_understood(db::Engine::Postgres).await;
 }

@@ -153,6 +153,7 @@ impl Service {
         let routes = routes.bind(Platform {
             app: app.clone(),
             csrf,
+            cookie: Default::default(),
         });
         let edge = Edge::new(routes, edge, outside).unwrap();
         Self {
@@ -170,6 +171,18 @@ impl Service {
     pub async fn replica(&self) -> Self {
         let (db, clock, ids) = (self.db.clone(), self.clock.clone(), self.ids.clone());
         Self::over(db, clock, ids, self.config.clone(), self._database.clone()).await
+    }
+
+    /// A second process, as far as the database can tell: it shares none of this one's connections.
+    pub async fn sibling(&self) -> Self {
+        let db = self._database.open().await;
+        let (clock, ids) = (self.clock.clone(), self.ids.clone());
+        Self::over(db, clock, ids, self.config.clone(), self._database.clone()).await
+    }
+
+    /// The database, for what only a test does to it.
+    pub fn database(&self) -> &TestDb {
+        &self._database
     }
 
     pub async fn send(

@@ -1,26 +1,20 @@
-//! The storm: many workers at once, each with one connection whose users change, long and short values by turns, requests
-//! cancelled half-way, foreign ids in between, and a restart in the middle if one is declared.
-//!
-//! Workers only send; one place keeps the ledger and judges. A worker reports what it is going to write before it
-//! writes, so that nothing can come back before it is known.
+//! A worker of the storm: one connection, two users by turns, one request after the other, some of them torn half-way.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::mpsc;
 
-use crate::Error;
-use crate::check::{Cast, Seen};
+use super::{Event, Key, Mine};
 use crate::config::{Config, Operation};
 use crate::exchange::{Exchange, Request};
-use crate::ledger::{Kind, Who};
+use crate::ledger::Who;
 use crate::net::{Lane, Net};
 use crate::principal::{Principal, plain, take, take_id};
 use crate::rule::Rule;
-use crate::run::Run;
 use crate::template::{self, Mint, Size, Vars};
 
 /// Share of requests that are cancelled half-way.
@@ -28,210 +22,21 @@ const CANCELLED: f64 = 0.07;
 /// Objects that each worker remembers of each user.
 const REMEMBERED: usize = 24;
 
-/// What a worker tells the judge.
-enum Event {
-    /// These canaries are about to be written by somebody, into the object of this key.
-    Writes {
-        key: (usize, u64),
-        who: Who,
-        resource: usize,
-        tokens: Vec<String>,
-    },
-    /// This came back.
-    Answer {
-        exchange: Box<Exchange>,
-        rule: Rule,
-        wrote: Option<(usize, u64)>,
-    },
-    /// What was written did not come back.
-    Lost { exchange: Box<Exchange>, what: String },
-    /// A view says its caller is somebody else.
-    Mistaken { exchange: Box<Exchange>, what: String },
-    /// No answer.
-    Trouble,
-}
-
-#[derive(Clone)]
-struct Mine {
-    resource: usize,
-    vars: Vars,
-    tokens: Vec<String>,
-}
-
-struct Worker {
-    number: usize,
-    config: Arc<Config>,
-    people: Vec<(Who, Principal)>,
-    foreign: Arc<Vec<Mine>>,
-    net: Net,
-    rng: ChaCha8Rng,
-    events: mpsc::Sender<Event>,
-    mine: BTreeMap<Who, Vec<Mine>>,
-    written: u64,
-}
-
-/// Lets the storm loose and judges what comes of it.
-pub async fn storm(run: &mut Run, cast: Cast) -> Result<Seen, Error> {
-    let config = run.config.clone();
-    let usable: Vec<usize> = (0..config.resources.len())
-        .filter(|at| usable(&config, *at))
-        .collect();
-    if usable.is_empty() && config.views.is_empty() {
-        return Ok(Seen::missing("no resource without a parent can be made and read"));
-    }
-    let people: Vec<Who> = cast_of(run, cast);
-    let foreign = Arc::new(targets(run, &people, &usable).await);
-    let (events, inbox) = mpsc::channel(1_024);
-    let mut workers = tokio::task::JoinSet::new();
-    let each = config.effort.storm_requests / config.effort.storm_workers.max(1);
-    for number in 0..config.effort.storm_workers {
-        let mine = [number, number + 1 + number / people.len().max(1)].map(|at| people[at % people.len()]);
-        let mut worker = Worker {
-            number,
-            config: config.clone(),
-            people: mine.map(|who| (who, run.people[who].clone())).to_vec(),
-            foreign: foreign.clone(),
-            net: Net::new(run.net.place().clone()),
-            rng: ChaCha8Rng::seed_from_u64(run.rng.random()),
-            events: events.clone(),
-            mine: BTreeMap::new(),
-            written: 0,
-        };
-        let usable = usable.clone();
-        workers.spawn(async move {
-            for _ in 0..each {
-                if worker.step(&usable).await.is_err() {
-                    break;
-                }
-            }
-        });
-    }
-    drop(events);
-    let restart = restart(&config);
-    let before = run.counts.clone();
-    let (seen, restarted) = tokio::join!(listen(run, inbox), restart);
-    while workers.join_next().await.is_some() {}
-    let mut seen = seen;
-    let (trouble, requests) = (
-        run.counts.trouble - before.trouble,
-        run.counts.requests - before.requests,
-    );
-    if trouble * 2 > requests {
-        let what = format!(
-            "{trouble} of {requests} requests of the storm met 5xx, 429 or nothing: raise the service's limits for the test, or lower effort.storm_workers"
-        );
-        seen.missing = Some(what);
-    }
-    if let Some(failed) = restarted {
-        seen.missing = Some(failed);
-    }
-    Ok(seen)
-}
-
-/// A resource that a storm can write and read back without preparation.
-fn usable(config: &Config, at: usize) -> bool {
-    let resource = &config.resources[at];
-    let writes = resource
-        .create
-        .as_ref()
-        .is_some_and(|create| create.mentions("canary"));
-    resource.parent.is_none() && resource.state.is_none() && resource.read.is_some() && writes
-}
-
-/// All workers of the run if the cast is of them; else the cast alone, which is fresh.
-fn cast_of(run: &Run, cast: Cast) -> Vec<Who> {
-    let of_old = |who: &Who| run.people[*who].role == crate::config::Role::Worker && *who < 32;
-    let all: Vec<Who> = (0..run.people.len()).filter(of_old).collect();
-    if all.contains(&cast.owner) {
-        all
-    } else {
-        vec![cast.owner, cast.other, cast.third]
-    }
-}
-
-/// Objects whose ids everybody tries.
-async fn targets(run: &mut Run, people: &[Who], usable: &[usize]) -> Vec<Mine> {
-    let mut targets = Vec::new();
-    for (who, at) in people
-        .iter()
-        .flat_map(|who| usable.iter().map(move |at| (*who, *at)))
-    {
-        if let Ok(object) = run.create(who, at).await {
-            targets.push(Mine {
-                resource: at,
-                vars: object.vars,
-                tokens: object.tokens,
-            });
-        }
-    }
-    targets
-}
-
-/// Runs the declared restart command after a moment; says what went wrong with it.
-async fn restart(config: &Config) -> Option<String> {
-    let (program, arguments) = config.effort.restart.split_first()?;
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    match tokio::process::Command::new(program)
-        .args(arguments)
-        .status()
-        .await
-    {
-        Ok(status) if status.success() => None,
-        Ok(status) => Some(format!("the restart command ended with {status}")),
-        Err(error) => Some(format!("the restart command could not be run: {error}")),
-    }
-}
-
-/// The one place that judges.
-async fn listen(run: &mut Run, mut inbox: mpsc::Receiver<Event>) -> Seen {
-    let mut seen = Seen::default();
-    let mut objects = BTreeMap::new();
-    while let Some(event) = inbox.recv().await {
-        match event {
-            Event::Writes {
-                key,
-                who,
-                resource,
-                tokens,
-            } => {
-                let visibility = run.config.resources[resource].visibility;
-                let audience = run.audience(who, visibility);
-                let object = *objects
-                    .entry(key)
-                    .or_insert_with(|| run.ledger.object(who, Some(resource), audience));
-                for token in tokens {
-                    run.ledger.register(&token, Kind::Content, who, Some(object));
-                }
-                run.counts.objects += 1;
-            }
-            Event::Answer {
-                exchange,
-                rule,
-                wrote,
-            } => {
-                let exchange = Arc::new(*exchange);
-                run.counts.requests += 1;
-                run.probed(rule, 1);
-                if exchange.answer.is_trouble() {
-                    run.counts.trouble += 1;
-                }
-                run.judge(rule, &exchange);
-                if let Some(object) = wrote.and_then(|key| objects.get(&key)) {
-                    run.ledger.objects[*object].made = Some(exchange);
-                }
-            }
-            Event::Lost { exchange, what } => seen.broken(Rule::ReadbackExact, what, &[&Arc::new(*exchange)]),
-            Event::Mistaken { exchange, what } => {
-                seen.broken(Rule::PoolAnswer, what, &[&Arc::new(*exchange)])
-            }
-            Event::Trouble => run.counts.trouble += 1,
-        }
-    }
-    seen
+/// Sends, remembers what it wrote, and tells the judge.
+pub(super) struct Worker {
+    pub number: usize,
+    pub config: Arc<Config>,
+    pub people: Vec<(Who, Principal)>,
+    pub foreign: Arc<Vec<Mine>>,
+    pub net: Net,
+    pub rng: ChaCha8Rng,
+    pub events: mpsc::Sender<Event>,
+    pub mine: BTreeMap<Who, Vec<Mine>>,
+    pub written: u64,
 }
 
 /// The judge has gone.
-struct Gone;
+pub(super) struct Gone;
 
 impl Worker {
     async fn tell(&self, event: Event) -> Result<(), Gone> {
@@ -239,13 +44,14 @@ impl Worker {
     }
 
     /// One request, chosen at random.
-    async fn step(&mut self, usable: &[usize]) -> Result<(), Gone> {
+    pub async fn step(&mut self, usable: &[usize]) -> Result<(), Gone> {
         let (who, _) = self.people[self.rng.random_range(0..self.people.len())];
         let dice: f64 = self.rng.random();
         let has = self.mine.get(&who).is_some_and(|mine| !mine.is_empty());
         match dice {
             _ if !has && !usable.is_empty() => self.create(who, usable).await,
-            d if d < 0.22 && !usable.is_empty() => self.create(who, usable).await,
+            d if d < 0.20 && !usable.is_empty() => self.create(who, usable).await,
+            d if d < 0.27 && has => self.change_own(who).await,
             d if d < 0.50 && has => self.read_own(who).await,
             d if d < 0.66 => self.list(who).await,
             d if d < 0.84 => self.view(who).await,
@@ -299,7 +105,7 @@ impl Worker {
         }
     }
 
-    async fn answer(&self, exchange: &Exchange, rule: Rule, wrote: Option<(usize, u64)>) -> Result<(), Gone> {
+    async fn answer(&self, exchange: &Exchange, rule: Rule, wrote: Option<Key>) -> Result<(), Gone> {
         self.tell(Event::Answer {
             exchange: Box::new(exchange.clone()),
             rule,
@@ -344,17 +150,63 @@ impl Worker {
                     .iter()
                     .filter_map(|(name, source)| Some((name.clone(), take(&exchange.answer, source)?))),
             );
-            let mine = self.mine.entry(who).or_default();
-            mine.push(Mine {
+            let made = Mine {
+                owner: who,
+                key: Some(key),
                 resource: at,
                 vars,
                 tokens,
-            });
+            };
+            self.tell(Event::Made(made.clone())).await?;
+            let mine = self.mine.entry(who).or_default();
+            mine.push(made);
             if mine.len() > REMEMBERED {
                 mine.remove(0);
             }
         }
         Ok(())
+    }
+
+    /// Changes what was written, in a way that sockets may tell of.
+    async fn change_own(&mut self, who: Who) -> Result<(), Gone> {
+        let config = self.config.clone();
+        let Some(mine) = self.mine.get(&who).filter(|mine| !mine.is_empty()) else {
+            return Ok(());
+        };
+        let at = self.rng.random_range(0..mine.len());
+        let (resource, vars, key) = (mine[at].resource, mine[at].vars.clone(), mine[at].key);
+        let (Some(change), Some(key)) = (config.change_of(resource), key) else {
+            return self.read_own(who).await;
+        };
+        let size = [Size::Short, Size::Long, Size::Medium][self.rng.random_range(0..3)];
+        let Some((request, tokens)) = self.fill(who, change, &vars, size) else {
+            return Ok(());
+        };
+        self.tell(Event::Writes {
+            key,
+            who,
+            resource,
+            tokens: tokens.clone(),
+        })
+        .await?;
+        // Whether a torn change was made is not known: from now on either content is right.
+        if let Some(mine) = self.mine.get_mut(&who) {
+            mine[at].tokens.extend(tokens);
+        }
+        let Some(exchange) = self.send(who, &request).await else {
+            return Ok(());
+        };
+        if let Some(vars) = config.resources[resource].made_by(change, &exchange.answer) {
+            let made = Mine {
+                owner: who,
+                key: Some(key),
+                resource,
+                vars,
+                tokens: Vec::new(),
+            };
+            self.tell(Event::Made(made)).await?;
+        }
+        self.answer(&exchange, Rule::PoolAnswer, None).await
     }
 
     /// Reads what was written: it must be there, all of it.

@@ -1,0 +1,155 @@
+//! Reads from a real streaming replica: never a caller's past before its own writes, and the primary when it is lost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use db::migrate::up;
+use db::{Db, DbConfig, Micros, NoObserver, ReplicaStats, Scope, Target, args};
+use test_support::{Cluster, Settings};
+
+use crate::{INSERT_THING, LIST_THINGS, MIGRATIONS, workspace};
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The tests' login owns the database, as in production.
+const NEW: &str = "create database shop owner farmgate";
+
+struct Pair {
+    primary: Cluster,
+    replica: Option<Cluster>,
+    db: Db,
+}
+
+impl Pair {
+    async fn start(with: Settings) -> Self {
+        let primary = Cluster::start(with);
+        primary.run("postgres", NEW);
+        let replica = primary.replica();
+        let mut config = DbConfig::postgres(primary.url("shop"));
+        up(&config, MIGRATIONS, Micros(0)).await.unwrap();
+        if let Target::Postgres(target) = &mut config.target {
+            target.replica_url = Some(replica.url("shop"));
+        }
+        let db = Db::open(config, Arc::new(NoObserver)).await.unwrap();
+        Self {
+            primary,
+            replica: Some(replica),
+            db,
+        }
+    }
+
+    fn stats(&self) -> ReplicaStats {
+        self.db.replica_stats().unwrap()
+    }
+
+    async fn until(&self, what: &str, condition: impl Fn(ReplicaStats) -> bool) {
+        let reached = async {
+            while !condition(self.stats()) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let waited = tokio::time::timeout(DEADLINE, reached).await;
+        assert!(waited.is_ok(), "{what}: {:?}", self.stats());
+    }
+
+    /// Reads where a replica may answer; says how many rows there were and whether it did.
+    async fn read(&self, n: u128) -> (usize, bool) {
+        let (id, scope) = workspace(n);
+        let before = self.stats().reads;
+        let rows = self.db.replica_all(&scope, LIST_THINGS, args![id]).await.unwrap();
+        (rows.len(), self.stats().reads > before)
+    }
+
+    async fn write(&self, n: u128, number: i64) {
+        let (id, scope) = workspace(n);
+        let args = args![id, number, format!("code {number}")];
+        self.db.execute(&scope, INSERT_THING, args).await.unwrap();
+    }
+
+    /// Stops or resumes the replica's replay; what it has received waits.
+    fn replay(&self, resume: bool) {
+        let what = if resume { "resume" } else { "pause" };
+        let replica = self.replica.as_ref().unwrap();
+        replica.run("postgres", &format!("select pg_wal_replay_{what}()"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_that_wrote_reads_its_own_writes() {
+    let pair = Pair::start(Settings::Durable).await;
+    pair.until("the replica is used", |stats| stats.usable).await;
+    assert_eq!(
+        pair.read(1).await,
+        (0, true),
+        "who has not written reads the replica"
+    );
+    pair.replay(false);
+    pair.write(1, 1).await;
+    assert_eq!(pair.read(1).await, (1, false), "who wrote reads the primary");
+    assert_eq!(pair.read(2).await, (0, true), "others go on reading the replica");
+    let (id, _) = workspace(1);
+    let both = Scope::new(db::Tenant::Many([workspace(2).0, id].into()));
+    let rows = pair.db.replica_all(&both, LIST_THINGS, args![id]).await.unwrap();
+    assert_eq!(rows.len(), 1, "who acts for several reads the writes of each");
+    let (id, scope) = workspace(3);
+    let tx = pair.db.begin(&scope).await.unwrap();
+    tx.execute(INSERT_THING, args![id, 7_i64, "c"]).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(pair.read(3).await, (1, false), "a unit of work is a write too");
+    pair.until("the lag is seen", |stats| stats.lag_bytes > 0).await;
+    pair.replay(true);
+    let caught_up = async {
+        while !pair.read(1).await.1 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, caught_up)
+        .await
+        .expect("the replica serves the writer again");
+    assert_eq!(pair.read(1).await, (1, true), "and shows what was written");
+    for number in 100..150 {
+        pair.write(4, number).await;
+        assert_eq!(
+            pair.read(4).await.0,
+            (number - 99) as usize,
+            "at no moment a past"
+        );
+    }
+    let pools: Vec<&str> = pair.db.stats().iter().map(|stats| stats.pool).collect();
+    assert_eq!(pools, ["app", "system", "replica"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_replica_costs_nothing_but_its_reads() {
+    let mut pair = Pair::start(Settings::Durable).await;
+    pair.until("the replica is used", |stats| stats.usable).await;
+    pair.write(1, 1).await;
+    assert_eq!(pair.read(2).await, (0, true));
+    drop(pair.replica.take());
+    // Asked at once, before the watch has noticed: the read itself finds out.
+    assert_eq!(pair.read(2).await, (0, false));
+    pair.until("the loss is noticed", |stats| !stats.usable).await;
+    assert_eq!(pair.read(1).await, (1, false));
+    assert!(pair.stats().passed_on >= 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_compared_is_not_used() {
+    let other = Cluster::start(Settings::Fast);
+    other.run("postgres", NEW);
+    let pair = Pair::start(Settings::Fast).await;
+    // Commits are acknowledged before they are in the log.
+    assert!(!pair.stats().usable);
+    let mut config = DbConfig::postgres(pair.primary.url("shop"));
+    if let Target::Postgres(target) = &mut config.target {
+        target.replica_url = Some(other.url("shop"));
+    }
+    let db = Db::open(config, Arc::new(NoObserver)).await.unwrap();
+    for _ in 0..20 {
+        let (id, scope) = workspace(1);
+        let rows = db.replica_all(&scope, LIST_THINGS, args![id]).await.unwrap();
+        assert!(rows.is_empty(), "the other server has no such table");
+        assert!(!db.replica_stats().unwrap().usable && !pair.stats().usable);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

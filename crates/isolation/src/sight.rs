@@ -1,0 +1,75 @@
+//! One check done once, and what was sighted meanwhile as people read it.
+
+use crate::check::{Action, Cast, Seen, Violation, perform};
+use crate::judge::{Place, Sighting};
+use crate::run::Run;
+
+/// Does a check; what was sighted becomes violations, what went wrong a missing control.
+pub(crate) async fn done(run: &mut Run, action: Action, cast: Cast) -> Seen {
+    run.sightings.clear();
+    run.log.clear();
+    let result = perform(run, action, cast).await;
+    run.shared_lane = false;
+    run.impatient = false;
+    run.size = None;
+    let mut seen = result.unwrap_or_else(|error| Seen::missing(error.to_string()));
+    let sightings = std::mem::take(&mut run.sightings);
+    let mut rules = Vec::new();
+    for sighting in sightings {
+        if !rules.contains(&sighting.rule) || action == Action::Storm {
+            rules.push(sighting.rule);
+            seen.violations.push(violation(run, &sighting));
+        }
+    }
+    seen
+}
+
+/// A sighting as people read it.
+fn violation(run: &Run, sighting: &Sighting) -> Violation {
+    let secret = &run.ledger.secrets[sighting.secret];
+    let entry = secret.object.map(|object| &run.ledger.objects[object]);
+    let kind = entry
+        .and_then(|entry| entry.resource)
+        .map_or("profile", |at| run.config.resources[at].name.as_str());
+    let kind = match secret.kind {
+        crate::ledger::Kind::Content if secret.attack => "text",
+        crate::ledger::Kind::Content => kind,
+        crate::ledger::Kind::Credential => "credential",
+        crate::ledger::Kind::Name => "secret name",
+        crate::ledger::Kind::Address => "e-mail address",
+    };
+    let viewer = sighting
+        .exchange
+        .who
+        .map_or("nobody", |who| run.people[who].name.as_str());
+    let writer = &run.people[secret.writer].name;
+    let place = match &sighting.place {
+        Place::Header(name) => format!("header {name}"),
+        Place::Body => "body".to_owned(),
+        Place::Frame => "frame".to_owned(),
+    };
+    let why = match sighting.breach {
+        crate::ledger::Breach::Foreign => "who may not see it",
+        crate::ledger::Breach::Deleted => "after it was deleted",
+        crate::ledger::Breach::Revoked => "after the right was taken back",
+    };
+    let what = format!(
+        "{viewer} got a {kind} of {writer}, {why}: {} in the {place} of {} {}",
+        sighting.form.word(),
+        sighting.exchange.request.method,
+        sighting.exchange.request.path
+    );
+    let made = entry.and_then(|entry| entry.made.clone());
+    let proof: Vec<_> = made.into_iter().chain([sighting.exchange.clone()]).collect();
+    let shown = if secret.kind == crate::ledger::Kind::Credential {
+        "(a credential; not shown)"
+    } else {
+        secret.text.as_str()
+    };
+    Violation {
+        rule: sighting.rule,
+        what,
+        proof,
+        bytes: format!("{shown} ({}, {place})", sighting.form.word()),
+    }
+}
