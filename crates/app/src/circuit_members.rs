@@ -34,8 +34,15 @@ impl App {
     ) -> Result<Page<Member>> {
         self.circuit(ctx, id).await?;
         let scope = ctx.scope();
-        let rows = circuits::members(&self.db().scoped(&scope), id, after(page)?, page.rows()).await?;
+        let rows = circuits::members(&self.db().scoped(&scope), id, after(page)?, page).await?;
         Ok(Page::cut(rows, page, |member| Cursor::new("", member.user_id)))
+    }
+
+    /// Counts them.
+    pub async fn count_circuit_members(&self, ctx: &Ctx, id: CircuitId) -> Result<u64> {
+        self.circuit(ctx, id).await?;
+        let scope = ctx.scope();
+        Ok(circuits::count_members(&self.db().scoped(&scope), id).await?)
     }
 
     /// Gives a member another role. The owner keeps theirs.
@@ -179,8 +186,15 @@ impl App {
         // Invitations lie in circuits the caller's workspace has no part in yet; the query names the user.
         let scope = ctx.system_scope();
         let db = self.db().scoped(&scope);
-        let rows = circuit_entry::invitations_for(&db, ctx.user(), after(page)?, page.rows()).await?;
+        let rows = circuit_entry::invitations_for(&db, ctx.user(), after(page)?, page).await?;
         Ok(Page::cut(rows, page, |invitation| Cursor::new("", invitation.id)))
+    }
+
+    /// Counts them.
+    pub async fn count_my_invitations(&self, ctx: &Ctx) -> Result<u64> {
+        // As for the list.
+        let scope = ctx.system_scope();
+        Ok(circuit_entry::count_invitations_for(&self.db().scoped(&scope), ctx.user()).await?)
     }
 
     /// The invitations to a circuit, oldest first.
@@ -193,9 +207,16 @@ impl App {
         let (_, caller) = self.circuit(ctx, id).await?;
         needs(&caller, Permission::Invite)?;
         let scope = ctx.scope();
-        let rows =
-            circuit_entry::invitations_of(&self.db().scoped(&scope), id, after(page)?, page.rows()).await?;
+        let rows = circuit_entry::invitations_of(&self.db().scoped(&scope), id, after(page)?, page).await?;
         Ok(Page::cut(rows, page, |invitation| Cursor::new("", invitation.id)))
+    }
+
+    /// Counts them.
+    pub async fn count_circuit_invitations(&self, ctx: &Ctx, id: CircuitId) -> Result<u64> {
+        let (_, caller) = self.circuit(ctx, id).await?;
+        needs(&caller, Permission::Invite)?;
+        let scope = ctx.scope();
+        Ok(circuit_entry::count_invitations_of(&self.db().scoped(&scope), id).await?)
     }
 
     /// Accepts or declines an invitation, as the invited.
@@ -320,8 +341,16 @@ impl App {
         let (_, caller) = self.circuit(ctx, id).await?;
         needs(&caller, Permission::ManageMembers)?;
         let scope = ctx.scope();
-        let rows = circuit_entry::requests(&self.db().scoped(&scope), id, after(page)?, page.rows()).await?;
+        let rows = circuit_entry::requests(&self.db().scoped(&scope), id, after(page)?, page).await?;
         Ok(Page::cut(rows, page, |request| Cursor::new("", request.id)))
+    }
+
+    /// Counts them.
+    pub async fn count_join_requests(&self, ctx: &Ctx, id: CircuitId) -> Result<u64> {
+        let (_, caller) = self.circuit(ctx, id).await?;
+        needs(&caller, Permission::ManageMembers)?;
+        let scope = ctx.scope();
+        Ok(circuit_entry::count_requests(&self.db().scoped(&scope), id).await?)
     }
 
     /// The caller's own join requests.
@@ -329,8 +358,15 @@ impl App {
         // The circuits asked are not the caller's workspace's; the query names the user.
         let scope = ctx.system_scope();
         let db = self.db().scoped(&scope);
-        let rows = circuit_entry::requests_by(&db, ctx.user(), after(page)?, page.rows()).await?;
+        let rows = circuit_entry::requests_by(&db, ctx.user(), after(page)?, page).await?;
         Ok(Page::cut(rows, page, |request| Cursor::new("", request.id)))
+    }
+
+    /// Counts them.
+    pub async fn count_my_join_requests(&self, ctx: &Ctx) -> Result<u64> {
+        // As for the list.
+        let scope = ctx.system_scope();
+        Ok(circuit_entry::count_requests_by(&self.db().scoped(&scope), ctx.user()).await?)
     }
 
     /// Approves a join request with a role, or rejects it.

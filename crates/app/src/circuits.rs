@@ -161,6 +161,7 @@ impl App {
         if if_version.is_some_and(|version| version != circuit.version) {
             return Err(changed_meanwhile());
         }
+        let archives = archives && circuit.status != CircuitStatus::Archived;
         let changed: Vec<_> = settings.named();
         self.apply(&mut circuit, settings).await?;
         let mut record = Record::new(self, ctx);

@@ -3,7 +3,7 @@
 use db::DbError;
 use domain::{
     credits::{CostedOperation, Movement, MovementKind},
-    ids::MovementId,
+    ids::{MovementId, OperationId, WorkspaceId},
     page::{Cursor, Page, PageRequest},
     problem::ErrorCode,
 };
@@ -60,16 +60,43 @@ impl Credits<'_> {
         reference: &str,
     ) -> Result<Option<Debit>> {
         let cost = self.cost(ctx, operation).saturating_mul(times);
+        let id = MovementId::generate(self.app.ids());
+        let steps = self.debit_steps(ctx, (operation, cost), id, reference)?;
+        Ok((!steps.is_empty()).then_some(Debit { id, steps }))
+    }
+
+    /// The steps of the debit for a circuit's operation; none if it costs nothing. [`Self::refund_step`] gives it back.
+    pub(crate) fn debit_operation(
+        &self,
+        ctx: &Ctx,
+        operation: CostedOperation,
+        id: OperationId,
+    ) -> Result<Vec<Step>> {
+        let cost = self.cost(ctx, operation);
+        let movement = MovementId::from(id.uuid());
+        self.debit_steps(ctx, (operation, cost), movement, &id.to_string())
+    }
+
+    fn debit_steps(
+        &self,
+        ctx: &Ctx,
+        (operation, cost): (CostedOperation, u64),
+        id: MovementId,
+        reference: &str,
+    ) -> Result<Vec<Step>> {
         if cost == 0 {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let movement = Movement::new(MovementKind::Debit, ctx.workspace(), cost)?;
-        let id = MovementId::generate(self.app.ids());
         let note = self.note(ctx, id, operation.as_str(), reference);
-        Ok(Some(Debit {
-            id,
-            steps: credits::movement(&movement, &note),
-        }))
+        Ok(credits::movement(&movement, &note))
+    }
+
+    /// The step that gives back what a circuit's operation cost the workspace that asked for it, if it cost anything.
+    pub(crate) fn refund_step(&self, ctx: &Ctx, workspace: WorkspaceId, operation: OperationId) -> Step {
+        let id = MovementId::generate(self.app.ids());
+        let debit = MovementId::from(operation.uuid());
+        credits::refund(workspace, debit, &self.note(ctx, id, "", ""))
     }
 
     /// Gives a debit back after its operation failed; a second time does nothing.
@@ -99,6 +126,19 @@ impl Credits<'_> {
         match self.balance(ctx).await {
             Ok(balance) => insufficient(cost, balance),
             Err(error) => error,
+        }
+    }
+
+    /// The same for the error of a use case.
+    pub(crate) async fn explain_refusal(
+        &self,
+        ctx: &Ctx,
+        operation: CostedOperation,
+        error: AppError,
+    ) -> AppError {
+        match error.source {
+            Some(source) if lacked_cover(&source) => self.explain(ctx, operation, 1, source).await,
+            source => AppError { source, ..error },
         }
     }
 

@@ -8,6 +8,7 @@
 pub mod activity;
 pub mod admin;
 pub mod audit;
+pub mod circuit_items;
 pub mod circuit_members;
 pub mod circuits;
 pub mod credits;
@@ -50,6 +51,7 @@ pub struct App {
     refusals: Arc<audit::Refusals>,
     figures: Arc<figures::Kept>,
     incidents_opened: Arc<std::sync::atomic::AtomicU64>,
+    lane: push::lane::Lane,
 }
 
 /// Point reads of items, shared by all requests that wait for one.
@@ -107,6 +109,7 @@ impl App {
             refusals: Arc::default(),
             figures: Arc::default(),
             incidents_opened: Arc::default(),
+            lane: push::lane::lane(),
         }
     }
 
@@ -143,6 +146,21 @@ impl App {
     /// Tells the workers that a commit left work in the outbox.
     pub(crate) fn wake_outbox(&self) {
         self.parts.outbox_wake.notify_one();
+    }
+
+    /// Commits a unit of work that went well and wakes the workers, else rolls it back.
+    pub(crate) async fn finish<T>(&self, outcome: Result<T>, tx: db::Tx) -> Result<T> {
+        match outcome {
+            Ok(value) => {
+                tx.commit().await?;
+                self.wake_outbox();
+                Ok(value)
+            }
+            Err(error) => {
+                tx.rollback().await;
+                Err(error)
+            }
+        }
     }
 
     pub(crate) fn now(&self) -> domain::ids::Timestamp {

@@ -1,6 +1,7 @@
 //! Local items: create, read, merge, unmerge, find duplicates, organise.
 
 use domain::{
+    credits::CostedOperation,
     identifier::{NewIdentifier, check_all},
     item::{
         DuplicateGroup, ItemContent, LocalItemStatus, MergeStrategy, check_enriched_data, group_duplicates,
@@ -14,7 +15,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use store::local_items::{self, LocalItem, MergeRecord};
 
-use crate::{App, AppError, Ctx, Result};
+use crate::{App, AppError, Ctx, Result, credits::lacked_cover};
 
 /// Longest local id, in characters.
 pub const MAX_LOCAL_ID: usize = 128;
@@ -67,6 +68,10 @@ impl App {
         let now = self.now();
         let mut steps = local_items::insert(ctx.workspace(), &local_id, &content, ctx.user(), now);
         steps.extend(self.limits().count(ctx, Limit::ItemsPerMonth, 1));
+        let debit = self
+            .credits()
+            .debit(ctx, CostedOperation::ItemCreate, 1, &local_id)?;
+        steps.extend(debit.into_iter().flat_map(|debit| debit.steps));
         match self.db().run_grouped(&ctx.scope(), steps).await {
             Ok(_) => {}
             Err(error @ db::DbError::Unique { .. }) => {
@@ -75,6 +80,10 @@ impl App {
                     source: Some(error),
                     ..AppError::conflict(message)
                 });
+            }
+            Err(error) if lacked_cover(&error) => {
+                let costed = CostedOperation::ItemCreate;
+                return Err(self.credits().explain(ctx, costed, 1, error).await);
             }
             Err(error) => return Err(self.limits().explain(ctx, Limit::ItemsPerMonth, error).await),
         }
@@ -127,13 +136,8 @@ impl App {
     ) -> Result<LocalItem> {
         check_merge(into, others)?;
         let tx = self.db().begin(&ctx.scope()).await?;
-        match self.merge_in(&tx, ctx, into, others, strategy).await {
-            Ok(()) => tx.commit().await?,
-            Err(error) => {
-                tx.rollback().await;
-                return Err(error);
-            }
-        }
+        self.finish(self.merge_in(&tx, ctx, into, others, strategy).await, tx)
+            .await?;
         self.local_item(ctx, into).await
     }
 
@@ -184,13 +188,7 @@ impl App {
     /// Takes the last merge into an item back: it and the merged ones are exactly as before.
     pub async fn unmerge_local_item(&self, ctx: &Ctx, local_id: &str) -> Result<LocalItem> {
         let tx = self.db().begin(&ctx.scope()).await?;
-        match self.unmerge_in(&tx, ctx, local_id).await {
-            Ok(()) => tx.commit().await?,
-            Err(error) => {
-                tx.rollback().await;
-                return Err(error);
-            }
-        }
+        self.finish(self.unmerge_in(&tx, ctx, local_id).await, tx).await?;
         self.local_item(ctx, local_id).await
     }
 
@@ -258,6 +256,16 @@ impl App {
             local_ids,
         })
     }
+}
+
+/// Checks what [`App::create_local_item`] would refuse in a new item by itself, without a database.
+///
+/// # Errors
+/// Broken rules by field.
+pub fn check_new(new: &NewLocalItem) -> Result<()> {
+    let local_id = new.local_id.clone().map(check_local_id).transpose();
+    let content = check_content(&new.identifiers, new.enriched_data.clone());
+    local_id.and(content.map(|_| ()))
 }
 
 pub(crate) fn check_content(identifiers: &[NewIdentifier], data: Option<Value>) -> Result<ItemContent> {

@@ -1,42 +1,47 @@
-//! Operations of a circuit: pulling, deciding what waits, what lies in a circuit and what the public sees of it.
+//! Operations of a circuit: pulling, and deciding what waits. What lies in a circuit is `circuit_items`' subject.
 
 use domain::{
     circuit::Permission,
+    credits::CostedOperation,
     dfid::Dfid,
-    ids::{CircuitId, OperationId},
-    item::LocalItemStatus,
+    ids::{CircuitId, OperationId, Timestamp},
+    item::ItemContent,
     leaf::LeafKind,
-    operation::{Action, Needs, OperationKind, OperationState, transition},
+    operation::{Action, Needs, OperationKind, OperationState, TransitionError, transition},
     page::{Cursor, Page, PageRequest},
     problem::{ErrorCode, FieldError},
 };
 use serde_json::json;
 use store::{
-    circuit_items::{self, CircuitItem, Operation, PublishedItem},
-    circuits::{self, Circuit, Member},
-    items, local_items, tenancy,
+    circuit_items::{self, CircuitItem, Operation, OperationFilter},
+    circuits::{Circuit, Member},
+    items, tenancy,
 };
 
 use crate::{
     App, AppError, Ctx, Record, Result,
     circuits::{after, needs},
-    push::exchanges,
+    push::{ATTEMPTS, Carried, exchanges, lost_race},
 };
+
+/// A word about an operation: what is to be done, and why.
+#[derive(Clone, Copy)]
+struct Decision<'a> {
+    action: Action,
+    reason: Option<&'a str>,
+}
 
 impl App {
     /// Pulls an item: a lasting right to read it, at once or after approval. It stays in the circuit.
     pub async fn pull(&self, ctx: &Ctx, circuit: CircuitId, dfid: Dfid) -> Result<(Operation, bool)> {
         let tx = self.db().begin(&ctx.scope()).await?;
-        match self.pull_in(&tx, ctx, circuit, dfid).await {
-            Ok(pulled) => {
-                tx.commit().await?;
-                self.parts.outbox_wake.notify_one();
-                Ok(pulled)
-            }
-            Err(error) => {
-                tx.rollback().await;
-                Err(error)
-            }
+        let pulled = self.pull_in(&tx, ctx, circuit, dfid).await;
+        match self.finish(pulled, tx).await {
+            Ok(pulled) => Ok(pulled),
+            Err(error) => Err(self
+                .credits()
+                .explain_refusal(ctx, CostedOperation::Pull, error)
+                .await),
         }
     }
 
@@ -64,6 +69,8 @@ impl App {
             state: OperationState::initial(waits),
             dfid,
             local_id: None,
+            push_status: None,
+            content: None,
             requested_by: ctx.user(),
             decided_by: None,
             reason: None,
@@ -71,29 +78,27 @@ impl App {
             updated_at: record.now,
         };
         record.steps.push(circuit_items::insert_operation(&operation));
+        let debit = self
+            .credits()
+            .debit_operation(ctx, CostedOperation::Pull, operation.id)?;
+        record.steps.extend(debit);
         if !waits && place.owner_id != ctx.workspace() {
-            tenancy::widen(tx, ctx.workspace(), place.owner_id).await?;
+            tenancy::widen(tx, &[ctx.workspace(), place.owner_id]).await?;
             record.steps.push(grant_of(&operation, &place, record.now));
         }
         self.trace(&mut record, &operation, "item.pulled")?;
+        record.outbox("item.pulled", &payload_of(&operation));
         tx.pipeline(record.steps).await?;
         Ok((operation, true))
     }
 
+    /// The leaf and the activity of an operation. What was not approved is nobody else's to hear of.
     fn trace(&self, record: &mut Record<'_>, operation: &Operation, action: &str) -> Result<()> {
-        let payload = json!({
-            "operation": operation.id, "circuit": operation.circuit_id, "dfid": operation.dfid,
-            "kind": operation.kind, "state": operation.state,
-        });
-        record.leaf(LeafKind::CircuitOperation, &operation.dfid.to_string(), &payload)?;
         let target = operation.dfid.to_string();
-        record.activity(
-            Some(operation.circuit_id),
-            action,
-            &target,
-            &json!({"operation": operation.id}),
-        );
-        record.outbox(action, &payload);
+        record.leaf(LeafKind::CircuitOperation, &target, &payload_of(operation))?;
+        let told = operation.kind == OperationKind::Pull || operation.state == OperationState::Completed;
+        let circuit = told.then_some(operation.circuit_id);
+        record.activity(circuit, action, &target, &json!({"operation": operation.id}));
         Ok(())
     }
 
@@ -105,27 +110,72 @@ impl App {
         state: Option<OperationState>,
         page: &PageRequest,
     ) -> Result<Page<Operation>> {
-        let (_, member) = self.circuit(ctx, circuit).await?;
+        let filter = self.visible_operations(ctx, circuit, state).await?;
         let scope = ctx.scope();
         let db = self.db().scoped(&scope);
-        let mut rows = circuit_items::operations(&db, circuit, state, after(page)?, page.rows()).await?;
-        let next = Page::cut(rows.clone(), page, |operation| Cursor::new("", operation.id)).next;
-        rows.truncate(page.limit as usize);
-        rows.retain(|operation| sees(&member, operation));
-        Ok(Page { data: rows, next })
+        let rows = circuit_items::operations(&db, circuit, filter, after(page)?, page).await?;
+        Ok(Page::cut(rows, page, |operation| Cursor::new("", operation.id)))
     }
 
-    /// One operation.
-    pub async fn operation(&self, ctx: &Ctx, circuit: CircuitId, id: OperationId) -> Result<Operation> {
+    /// Counts them.
+    pub async fn count_operations(
+        &self,
+        ctx: &Ctx,
+        circuit: CircuitId,
+        state: Option<OperationState>,
+    ) -> Result<u64> {
+        let filter = self.visible_operations(ctx, circuit, state).await?;
+        let scope = ctx.scope();
+        Ok(circuit_items::count_operations(&self.db().scoped(&scope), circuit, filter).await?)
+    }
+
+    async fn visible_operations(
+        &self,
+        ctx: &Ctx,
+        circuit: CircuitId,
+        state: Option<OperationState>,
+    ) -> Result<OperationFilter> {
+        let (_, member) = self.circuit(ctx, circuit).await?;
+        Ok(OperationFilter {
+            state,
+            requested_by: (!decides(&member)).then_some(member.user_id),
+        })
+    }
+
+    /// One operation, and what a push that waits would bring: who decides must see it.
+    pub async fn operation(
+        &self,
+        ctx: &Ctx,
+        circuit: CircuitId,
+        id: OperationId,
+    ) -> Result<(Operation, Option<ItemContent>)> {
         let (_, member) = self.circuit(ctx, circuit).await?;
         let scope = ctx.scope();
         let found = circuit_items::operation(&self.db().scoped(&scope), circuit, id).await?;
-        found
+        let operation = found
             .filter(|one| sees(&member, one))
-            .ok_or_else(|| AppError::not_found("operation"))
+            .ok_or_else(|| AppError::not_found("operation"))?;
+        let content = self.waiting_content(ctx, &operation).await?;
+        Ok((operation, content))
+    }
+
+    async fn waiting_content(&self, ctx: &Ctx, operation: &Operation) -> Result<Option<ItemContent>> {
+        if operation.kind != OperationKind::Push || operation.state != OperationState::Pending {
+            return Ok(None);
+        }
+        if operation.content.is_some() {
+            return Ok(operation.content.clone());
+        }
+        // The item belongs to the workspace that pushed it; pushing it shows it to those who decide, and to no one else.
+        let scope = ctx.system_scope();
+        let db = self.db().scoped(&scope);
+        let item = items::find(&db, operation.workspace_id, operation.dfid).await?;
+        Ok(item.map(|item| item.content()).transpose()?)
     }
 
     /// Approves, rejects or cancels what waits. Each transition happens once, also under concurrency.
+    ///
+    /// What is approved but cannot be carried out any more is `failed`, and its reason says why.
     pub async fn decide_operation(
         &self,
         ctx: &Ctx,
@@ -137,16 +187,15 @@ impl App {
         if reason.is_some_and(|reason| reason.chars().count() > 1_000) {
             return Err(FieldError::new("reason", "too_long", "must have at most 1000 characters").into());
         }
-        let tx = self.db().begin(&ctx.scope()).await?;
-        match self.decide_in(&tx, ctx, (circuit, id), action, reason).await {
-            Ok(operation) => {
-                tx.commit().await?;
-                self.parts.outbox_wake.notify_one();
-                Ok(operation)
-            }
-            Err(error) => {
-                tx.rollback().await;
-                Err(error)
+        let decision = Decision { action, reason };
+        let mut attempt = 1;
+        loop {
+            let tx = self.db().begin(&ctx.scope()).await?;
+            let decided = self.decide_in(&tx, ctx, (circuit, id), decision).await;
+            match self.finish(decided, tx).await {
+                // Another push took an identifier in between: look again what the approval amounts to.
+                Err(error) if attempt < ATTEMPTS && lost_race(&error) => attempt += 1,
+                other => return other,
             }
         }
     }
@@ -156,21 +205,21 @@ impl App {
         tx: &db::Tx,
         ctx: &Ctx,
         (circuit, id): (CircuitId, OperationId),
-        action: Action,
-        reason: Option<&str>,
+        decision: Decision<'_>,
     ) -> Result<Operation> {
-        let (_, member) = self.circuit_in(tx, ctx, circuit).await?;
-        let found = circuit_items::operation(tx, circuit, id).await?;
-        let operation = found
+        let Decision { action, reason } = decision;
+        let (circuit, member) = self.circuit_in(tx, ctx, circuit).await?;
+        let found = circuit_items::operation(tx, circuit.id, id).await?;
+        let mut operation = found
             .filter(|one| sees(&member, one))
             .ok_or_else(|| AppError::not_found("operation"))?;
         may_decide(ctx, &member, &operation, action)?;
-        let refuse = |error: domain::operation::TransitionError| {
-            AppError::new(ErrorCode::InvalidTransition, error.to_string())
-        };
         let to = transition(operation.state, action).map_err(refuse)?;
+        if to == OperationState::Approved {
+            exchanges(&circuit)?;
+        }
         let mut record = Record::new(self, ctx);
-        let (key, now) = ((circuit, id), record.now);
+        let (key, now) = ((circuit.id, id), record.now);
         let first = circuit_items::move_operation(key, (operation.state, to), Some(ctx.user()), reason, now);
         if tx.pipeline(vec![first]).await?.first() != Some(&1) {
             return Err(AppError::new(
@@ -178,193 +227,115 @@ impl App {
                 "somebody else decided this operation first",
             ));
         }
-        let mut decided = Operation {
-            state: to,
-            decided_by: Some(ctx.user()),
-            updated_at: now,
-            ..operation
-        };
-        decided.reason = reason.map(str::to_owned).or(decided.reason);
+        operation.state = to;
+        operation.decided_by = Some(ctx.user());
+        operation.updated_at = now;
+        operation.reason = reason.map(str::to_owned).or(operation.reason);
         if to == OperationState::Approved {
-            decided.state = transition(to, Action::Complete).map_err(refuse)?;
-            record.steps.push(circuit_items::move_operation(
-                key,
-                (to, decided.state),
-                None,
-                None,
-                now,
-            ));
+            self.carry_out(tx, ctx, &mut record, &circuit, &mut operation)
+                .await?;
+        } else {
+            tenancy::widen(tx, &[ctx.workspace(), operation.workspace_id]).await?;
+            if operation.kind == OperationKind::Push {
+                self.take_push_back(&mut record, &operation);
+            }
         }
-        self.carry_out(tx, ctx, &mut record, &decided).await?;
-        self.trace(&mut record, &decided, &format!("operation.{}", decided.state))?;
-        let details = json!({"operation": id, "action": action, "dfid": decided.dfid});
-        record.audit("circuit.operation_decided", &circuit.to_string(), &details)?;
+        if operation.state != OperationState::Completed {
+            // Nothing came of it: what it cost goes back to who asked.
+            let step = self
+                .credits()
+                .refund_step(ctx, operation.workspace_id, operation.id);
+            record.steps.push(step);
+        }
+        self.trace_decision(&mut record, &operation, action)?;
         tx.pipeline(record.steps).await?;
-        Ok(decided)
+        Ok(operation)
     }
 
+    /// Carries an approved operation out: it ends completed or failed.
     async fn carry_out(
         &self,
         tx: &db::Tx,
         ctx: &Ctx,
         record: &mut Record<'_>,
+        circuit: &Circuit,
+        operation: &mut Operation,
+    ) -> Result<()> {
+        let carried = match operation.kind {
+            OperationKind::Push => self.approve_push(tx, ctx, record, circuit, operation).await?,
+            OperationKind::Pull => self.approve_pull(tx, ctx, record, operation).await?,
+        };
+        let (action, reason) = match carried {
+            Carried::Done(dfid) => {
+                operation.dfid = dfid;
+                (Action::Complete, None)
+            }
+            Carried::Failed(reason) => (Action::Fail, Some(reason)),
+        };
+        let from = operation.state;
+        operation.state = transition(from, action).map_err(refuse)?;
+        let (key, moved) = ((operation.circuit_id, operation.id), (from, operation.state));
+        let step = circuit_items::move_operation(key, moved, None, reason.as_deref(), record.now);
+        record.steps.push(step);
+        operation.reason = reason.or(operation.reason.take());
+        Ok(())
+    }
+
+    async fn approve_pull(
+        &self,
+        tx: &db::Tx,
+        ctx: &Ctx,
+        record: &mut Record<'_>,
         operation: &Operation,
-    ) -> Result<()> {
-        let (circuit, dfid) = (operation.circuit_id, operation.dfid);
-        let completed = operation.state == OperationState::Completed;
-        if operation.workspace_id != ctx.workspace() {
-            tenancy::widen(tx, ctx.workspace(), operation.workspace_id).await?;
+    ) -> Result<Carried> {
+        tenancy::widen(tx, &[ctx.workspace(), operation.workspace_id]).await?;
+        if !self.may_still(tx, operation, Permission::Pull).await? {
+            let reason = "who asked may no longer pull from this circuit";
+            return Ok(Carried::Failed(reason.to_owned()));
         }
-        match operation.kind {
-            OperationKind::Push => {
-                if completed {
-                    record
-                        .steps
-                        .push(circuit_items::activate(circuit, dfid, operation.id));
-                } else {
-                    record
-                        .steps
-                        .extend(circuit_items::take_back(circuit, dfid, operation.id));
-                }
-                if let Some(local) = &operation.local_id {
-                    let (owner, to) = (operation.workspace_id, LocalItemStatus::Tokenized);
-                    record.steps.push(local_items::settle(
-                        owner,
-                        local,
-                        dfid,
-                        to,
-                        Some(dfid),
-                        record.now,
-                    ));
-                }
-            }
-            OperationKind::Pull if completed => {
-                let place = circuit_items::find(tx, circuit, dfid).await?;
-                let place =
-                    place.ok_or_else(|| AppError::conflict("the item has left the circuit meanwhile"))?;
-                tenancy::widen(tx, ctx.workspace(), place.owner_id).await?;
-                record.steps.push(grant_of(operation, &place, record.now));
-            }
-            OperationKind::Pull => {}
-        }
-        Ok(())
-    }
-
-    /// What lies in a circuit, by DFID.
-    pub async fn circuit_items(
-        &self,
-        ctx: &Ctx,
-        circuit: CircuitId,
-        page: &PageRequest,
-    ) -> Result<Page<CircuitItem>> {
-        self.circuit(ctx, circuit).await?;
-        let scope = ctx.scope();
-        let rows = circuit_items::list(&self.db().scoped(&scope), circuit, ctx.workspace(), page).await?;
-        Ok(Page::cut(rows, page, |item| Cursor::new("", item.dfid)))
-    }
-
-    /// Counts it.
-    pub async fn count_circuit_items(&self, ctx: &Ctx, circuit: CircuitId) -> Result<u64> {
-        self.circuit(ctx, circuit).await?;
-        let scope = ctx.scope();
-        Ok(circuit_items::count(&self.db().scoped(&scope), circuit, ctx.workspace()).await?)
-    }
-
-    /// Takes an item out of a circuit: one's own, or another's with the permission. What was pulled stays pulled.
-    pub async fn remove_from_circuit(&self, ctx: &Ctx, circuit: CircuitId, dfid: Dfid) -> Result<()> {
-        let place = self.place_of(ctx, circuit, dfid).await?;
-        let mut record = Record::new(self, ctx);
-        record.steps.extend(circuit_items::remove(circuit, place.dfid));
-        record.activity(Some(circuit), "item.removed", &dfid.to_string(), &json!({}));
-        record.audit(
-            "circuit.item_removed",
-            &circuit.to_string(),
-            &json!({"dfid": dfid}),
-        )?;
-        self.db().run(&ctx.scope(), record.steps).await?;
-        Ok(())
-    }
-
-    /// Shows an item in the circuit's public view, or hides it.
-    pub async fn publish_in_circuit(
-        &self,
-        ctx: &Ctx,
-        circuit: CircuitId,
-        dfid: Dfid,
-        shown: bool,
-    ) -> Result<()> {
-        self.place_of(ctx, circuit, dfid).await?;
-        let mut record = Record::new(self, ctx);
-        let action = if shown {
-            "item.published"
-        } else {
-            "item.unpublished"
+        let place = circuit_items::find(tx, operation.circuit_id, operation.dfid).await?;
+        let Some(place) = place.filter(|place| place.state == "active") else {
+            return Ok(Carried::Failed(
+                "the item has left the circuit meanwhile".to_owned(),
+            ));
         };
-        record
-            .steps
-            .push(circuit_items::set_published(circuit, dfid, shown));
-        record.activity(Some(circuit), action, &dfid.to_string(), &json!({}));
-        record.audit(action, &circuit.to_string(), &json!({"dfid": dfid}))?;
-        record.outbox(action, &json!({"circuit": circuit, "dfid": dfid}));
-        self.decide(
-            &ctx.scope(),
-            record,
-            "the item waits for approval: it can be published afterwards",
-        )
-        .await
+        let workspaces = [ctx.workspace(), operation.workspace_id, place.owner_id];
+        tenancy::widen(tx, &workspaces).await?;
+        record.steps.push(grant_of(operation, &place, record.now));
+        Ok(Carried::Done(operation.dfid))
     }
 
-    async fn place_of(&self, ctx: &Ctx, circuit: CircuitId, dfid: Dfid) -> Result<CircuitItem> {
-        let (_, member) = self.circuit(ctx, circuit).await?;
-        let scope = ctx.scope();
-        let found = circuit_items::find(&self.db().scoped(&scope), circuit, dfid).await?;
-        let visible = |place: &CircuitItem| place.state == "active" || place.workspace_id == ctx.workspace();
-        let place = found.filter(visible).ok_or_else(|| AppError::not_found("item"))?;
-        if place.owner_id != ctx.workspace() {
-            needs(&member, Permission::ManageMembers)?;
-        }
-        Ok(place)
-    }
-
-    /// The public view of a circuit; absent unless it shows itself now. A guarded one wants its password.
-    pub async fn public_circuit(
-        &self,
-        slug: &str,
-        password: Option<&str>,
-        page: &PageRequest,
-    ) -> Result<(Circuit, Page<PublishedItem>)> {
-        // The public belongs to no tenant; only published items of a circuit that shows itself are read.
-        let scope = db::Scope::system();
-        let db = self.db().scoped(&scope);
-        let found = circuits::by_slug(&db, slug).await?;
-        let shown = |one: &Circuit| one.status.allows_exchange() && one.public.is_shown_at(self.now());
-        let circuit = found
-            .filter(shown)
-            .ok_or_else(|| AppError::not_found("circuit"))?;
-        if let Some(hash) = &circuit.public_password_hash {
-            self.check_public_password(password, hash).await?;
-        }
-        let rows = circuit_items::published(&db, circuit.id, page).await?;
-        Ok((circuit, Page::cut(rows, page, |item| Cursor::new("", item.dfid))))
-    }
-
-    async fn check_public_password(&self, password: Option<&str>, hash: &str) -> Result<()> {
-        let wrong = || {
-            AppError::new(
-                ErrorCode::Unauthenticated,
-                "this public view wants its password in `X-Access-Password`",
-            )
+    fn trace_decision(&self, record: &mut Record<'_>, operation: &Operation, action: Action) -> Result<()> {
+        self.trace(record, operation, &format!("operation.{}", operation.state))?;
+        let details = json!({"operation": operation.id, "action": action, "dfid": operation.dfid});
+        let target = operation.circuit_id.to_string();
+        record.audit("circuit.operation_decided", &target, &details)?;
+        let topic = match (operation.kind, operation.state) {
+            (OperationKind::Push, OperationState::Completed) => {
+                self.trace_approved_push(record, operation)?;
+                "item.approved".to_owned()
+            }
+            (OperationKind::Push, state) => format!("item.push_{state}"),
+            (OperationKind::Pull, state) => format!("item.pull_{state}"),
         };
-        let password = password.ok_or_else(wrong)?;
-        if self.parts.identity.check_text(password, hash, self.ids()).await? {
-            Ok(())
-        } else {
-            Err(wrong())
-        }
+        // Told to the workspace that asked; what is completed, to the whole circuit.
+        record.outbox_of(operation.workspace_id, &topic, &payload_of(operation));
+        Ok(())
     }
 }
 
-fn grant_of(operation: &Operation, place: &CircuitItem, now: domain::ids::Timestamp) -> db::Step {
+fn payload_of(operation: &Operation) -> serde_json::Value {
+    json!({
+        "operation": operation.id, "circuit": operation.circuit_id, "dfid": operation.dfid,
+        "kind": operation.kind, "state": operation.state,
+    })
+}
+
+fn refuse(error: TransitionError) -> AppError {
+    AppError::new(ErrorCode::InvalidTransition, error.to_string())
+}
+
+fn grant_of(operation: &Operation, place: &CircuitItem, now: Timestamp) -> db::Step {
     let o = operation;
     items::grant(
         o.workspace_id,
@@ -377,9 +348,13 @@ fn grant_of(operation: &Operation, place: &CircuitItem, now: domain::ids::Timest
     )
 }
 
+const fn decides(member: &Member) -> bool {
+    member.permissions.contains(Permission::ManageMembers)
+}
+
 /// Those who decide see all operations, the others their own.
 fn sees(member: &Member, operation: &Operation) -> bool {
-    member.permissions.contains(Permission::ManageMembers) || operation.requested_by == member.user_id
+    decides(member) || operation.requested_by == member.user_id
 }
 
 fn may_decide(ctx: &Ctx, member: &Member, operation: &Operation, action: Action) -> Result<()> {

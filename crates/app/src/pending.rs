@@ -14,7 +14,7 @@ use store::{
     pending_items::{self, PendingItem},
 };
 
-use crate::{App, AppError, Ctx, Record, Result, items::finish, local_items::check_content};
+use crate::{App, AppError, Ctx, Record, Result, local_items::check_content};
 
 /// How a pending item is resolved.
 #[derive(Debug)]
@@ -39,15 +39,15 @@ impl App {
     ) -> Result<Page<PendingItem>> {
         let scope = ctx.scope();
         let after = crate::circuits::after(page)?;
-        let rows = pending_items::list(
-            &self.db().scoped(&scope),
-            ctx.workspace(),
-            state,
-            after,
-            page.rows(),
-        )
-        .await?;
+        let rows =
+            pending_items::list(&self.db().scoped(&scope), ctx.workspace(), state, after, page).await?;
         Ok(Page::cut(rows, page, |pending| Cursor::new("", pending.id)))
+    }
+
+    /// Counts them.
+    pub async fn count_pending_items(&self, ctx: &Ctx, state: Option<PendingState>) -> Result<u64> {
+        let scope = ctx.scope();
+        Ok(pending_items::count(&self.db().scoped(&scope), ctx.workspace(), state).await?)
     }
 
     /// Resolves a pending item, once.
@@ -66,7 +66,7 @@ impl App {
         }
         let tx = self.db().begin(&ctx.scope()).await?;
         let outcome = self.resolve_in(&tx, ctx, id, &resolve).await;
-        finish(outcome, tx).await
+        self.finish(outcome, tx).await
     }
 
     async fn resolve_in(
@@ -157,7 +157,7 @@ impl App {
         let key = (ctx.workspace(), chosen);
         record
             .steps
-            .push(self.change(record, ctx, key, item.version + 1, "enriched", &changes));
+            .push(self.change(record, ctx.user(), key, item.version + 1, "enriched", &changes));
         Ok(())
     }
 

@@ -94,9 +94,14 @@ impl<'a> Record<'a> {
 
     /// Asks the workers to do something after commit.
     pub fn outbox(&mut self, topic: &str, payload: &impl Serialize) {
+        self.outbox_of(self.ctx.workspace(), topic, payload);
+    }
+
+    /// The same in the name of another workspace, which it concerns.
+    pub fn outbox_of(&mut self, workspace: WorkspaceId, topic: &str, payload: &impl Serialize) {
         let id = OutboxId::generate(self.app.ids());
         self.steps.push(records::insert_outbox(
-            self.ctx.workspace(),
+            workspace,
             id,
             topic,
             json(payload),

@@ -13,6 +13,8 @@ pub const MAX_SOURCE: usize = 128;
 pub const MAX_TAGS: usize = 32;
 /// Longest tag, in characters.
 pub const MAX_TAG: usize = 64;
+/// Most items that one event is about.
+pub const MAX_ITEMS: usize = 1_000;
 /// Most events of one bulk request.
 pub const MAX_BULK: usize = 1_000;
 

@@ -25,6 +25,8 @@ pub struct Event {
     pub subjects: Vec<Epc>,
     /// Its identity: the same event sent twice has the same one. At most 128 characters.
     pub identity: String,
+    /// The identity of its content, whatever `eventID` it claims.
+    pub content_identity: String,
     /// The event as it came, for keeping.
     pub raw: Value,
 }
@@ -43,8 +45,10 @@ pub(crate) fn check(at: &str, raw: Value) -> Result<Event, Vec<Problem>> {
     check_ilmd(members, at, &mut problems);
     let subjects = subjects(members, at, &mut problems);
     check_content(members, at, &event_type, action.as_deref(), &mut problems);
-    let identity = identity::of(members);
-    let (Some(event_time), true, Some(identity)) = (event_time, problems.is_empty(), identity) else {
+    let identities = identity::of(members).zip(identity::of_content(members));
+    let (Some(event_time), true, Some((identity, content_identity))) =
+        (event_time, problems.is_empty(), identities)
+    else {
         return Err(problems);
     };
     Ok(Event {
@@ -55,6 +59,7 @@ pub(crate) fn check(at: &str, raw: Value) -> Result<Event, Vec<Problem>> {
         read_point: place(members, "readPoint"),
         subjects,
         identity,
+        content_identity,
         raw,
     })
 }

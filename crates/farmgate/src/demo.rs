@@ -1,42 +1,36 @@
-//! A cooperative that never was: accounts, a circuit, cattle and coffee lots with their movements over two years.
+//! A cooperative that never was: accounts, a circuit, plots, cattle and coffee lots with their movements over two years.
 //!
-//! Everything goes through the use cases, so the demonstration holds only what a client could have made. The same seed
-//! makes the same data but for ids.
+//! Everything goes through the use cases, so the demonstration holds only what a client could have made. The first goods
+//! are there before anybody is told of the platform; the others follow while it serves.
 
-use std::{io::Write, time::Duration};
+mod goods;
+
+use std::io::Write;
 
 use anyhow::Result;
-use app::{App, AppError, Ctx, circuits::CircuitSettings, local_items::NewLocalItem, push::PushLocal};
+use app::{App, AppError, Ctx, circuits::CircuitSettings, events::NewEvent, push::PushLocal};
 use domain::{
     caller::{Caller, Credential},
     circuit::CircuitStatus,
-    identifier::NewIdentifier,
+    event::Visibility,
     identity::Role,
-    ids::{CircuitId, SessionId},
+    ids::{CircuitId, SessionId, Timestamp},
     page::PageRequest,
-    registry::Registry,
     tier::Tier,
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
-use indicatif::{ProgressBar, ProgressStyle};
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// Pushes under way at a time.
-const AT_ONCE: usize = 32;
-const BREEDS: [&str; 5] = ["nelore", "angus", "brahman", "senepol", "girolando"];
-const VARIETIES: [&str; 4] = ["catuai", "mundo novo", "bourbon", "acaia"];
-const FARMS: [&str; 6] = [
-    "Santa Rita",
-    "Boa Vista",
-    "Serra Azul",
-    "Tres Irmaos",
-    "Agua Limpa",
-    "Sao Jorge",
-];
+use self::goods::{Good, Goods, PLOTS};
+use crate::compose;
+
+/// Goods on their way at a time: enough to share commits, few enough to leave callers room.
+const AT_ONCE: usize = 16;
+/// Goods that are there from the first moment on: all plots and some lots.
+const FIRST: usize = PLOTS + 12;
 
 /// An account of the demonstration.
 #[derive(Debug, Serialize)]
@@ -49,21 +43,148 @@ pub struct Account {
     pub description: &'static str,
 }
 
-/// Makes the accounts and fills the first farm's workspace.
-pub async fn fill(app: &App, items: usize, seed: u64) -> Result<Vec<Account>> {
-    let made = app.identity().create_demo_accounts().await?;
-    let find = |name: &str| made.iter().find(|account| account.username == name);
-    if let (Some(farm), Some(buyer)) = (find("demo-farm"), find("demo-buyer")) {
-        let (farm_ctx, buyer_ctx) = (context(&farm.registered), context(&buyer.registered));
-        let circuit = circuit(app, &farm_ctx, &buyer_ctx, &buyer.username).await?;
-        push_all(app, &farm_ctx, circuit, items, seed).await?;
+/// A demonstration that has begun.
+pub struct Demo {
+    app: App,
+    accounts: Vec<Account>,
+    /// The producer, and the circuit it shares with the buyer.
+    farm: Option<(Ctx, CircuitId)>,
+    goods: Goods,
+    items: usize,
+    seed: u64,
+    made: usize,
+}
+
+impl Demo {
+    /// Makes accounts, circuit and the first goods.
+    pub async fn begin(app: &App, items: usize, seed: u64) -> Result<Self> {
+        let made = app.identity().create_demo_accounts().await?;
+        let find = |name: &str| made.iter().find(|account| account.username == name);
+        let farm = match (find("demo-farm"), find("demo-buyer")) {
+            (Some(farm), Some(buyer)) => {
+                let (farm, buyer_ctx) = (context(&farm.registered), context(&buyer.registered));
+                let circuit = circuit(app, &farm, &buyer_ctx, &buyer.username).await?;
+                Some((farm, circuit))
+            }
+            _ => None,
+        };
+        let account = |account: app::identity::DemoAccount| Account {
+            username: account.username,
+            password: account.password.reveal().to_owned(),
+            description: account.description,
+        };
+        let mut demo = Self {
+            app: app.clone(),
+            accounts: made.into_iter().map(account).collect(),
+            farm,
+            goods: Goods::new(seed, now()),
+            items,
+            seed,
+            made: 0,
+        };
+        demo.make(FIRST.min(items), &CancellationToken::new()).await?;
+        Ok(demo)
     }
-    let account = |account: app::identity::DemoAccount| Account {
-        username: account.username,
-        password: account.password.reveal().to_owned(),
-        description: account.description,
-    };
-    Ok(made.into_iter().map(account).collect())
+
+    /// Makes the other goods, until all are there or `stop` comes; says on standard error when they are.
+    pub async fn fill(mut self, stop: CancellationToken) {
+        let begun = now();
+        let left = self.items - self.made;
+        match self.make(left, &stop).await {
+            // The database may have closed already.
+            _ if stop.is_cancelled() => {}
+            Ok(()) => {
+                let seconds = now().since(begun).as_secs_f64();
+                eprintln!(
+                    "The demonstration's {} items are all there ({seconds:.1} s).",
+                    self.items
+                );
+            }
+            Err(error) => eprintln!(
+                "The demonstration has {} items and gets no more: {error:#}",
+                self.made
+            ),
+        }
+    }
+
+    async fn make(&mut self, count: usize, stop: &CancellationToken) -> Result<()> {
+        let Some((farm, circuit)) = &self.farm else {
+            return Ok(());
+        };
+        let (app, made) = (&self.app, &mut self.made);
+        let goods = self
+            .goods
+            .by_ref()
+            .take(count)
+            .take_while(|_| !stop.is_cancelled());
+        stream::iter(goods)
+            .map(|good| keep(app, farm, *circuit, good))
+            .buffer_unordered(AT_ONCE)
+            .try_for_each(|()| {
+                *made += 1;
+                std::future::ready(Ok(()))
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// What a program that started it wants to know.
+    pub fn for_programs(&self) -> Value {
+        let circuit = self.farm.as_ref().map(|(_, circuit)| circuit);
+        json!({"circuit_id": circuit, "items": self.items, "seed": self.seed})
+    }
+
+    /// The accounts.
+    pub fn accounts(&self) -> &[Account] {
+        &self.accounts
+    }
+
+    /// Says what to try next.
+    pub fn explain(&self, out: &mut impl Write, url: &str) -> std::io::Result<()> {
+        writeln!(out, "\nAccounts of this demonstration (gone when it ends):")?;
+        for account in &self.accounts {
+            let (name, password) = (&account.username, &account.password);
+            writeln!(out, "  {name:12} {password:22} {}", account.description)?;
+        }
+        let farm = self
+            .accounts
+            .iter()
+            .find(|account| account.username == "demo-farm");
+        let (Some(farm), Some((_, circuit))) = (farm, &self.farm) else {
+            return Ok(());
+        };
+        let program = std::env::current_exe().unwrap_or_else(|_| "farmgate".into());
+        let (name, password) = (&farm.username, &farm.password);
+        let rest = self.items - self.made;
+        if rest > 0 {
+            writeln!(
+                out,
+                "\n{} items are there; {rest} more follow while you look.",
+                self.made
+            )?;
+        }
+        writeln!(
+            out,
+            r#"
+Try, in another terminal:
+  B={url} J='Content-Type: application/json' C={circuit}
+  TOKEN=$(curl -s $B/api/auth/login -H "$J" -d '{{"username":"{name}","password":"{password}"}}' | sed 's/.*"token":"\([^"]*\)".*/\1/')
+  A="Authorization: Bearer $TOKEN"
+  curl -s "$B/api/circuits/$C" -H "$A"
+  DFID=$(curl -s "$B/api/items?limit=1" -H "$A" | sed 's/.*"dfid":"\([^"]*\)".*/\1/')
+  curl -s "$B/api/items/$DFID" -H "$A"
+  curl -s "$B/api/items/$DFID/timeline" -H "$A"
+  printf 'local_id,identifier.lot,data.bags\nmine-1,L1,40\nmine-2,L2,25\n' > lots.csv
+  {} import lots.csv --url $B --token "$TOKEN" --circuit $C
+
+The whole API: {url}/docs   End with Ctrl-C."#,
+            program.display()
+        )
+    }
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_micros(compose::now().0)
 }
 
 fn context(account: &app::identity::Registered) -> Ctx {
@@ -100,144 +221,26 @@ async fn circuit(app: &App, farm: &Ctx, buyer: &Ctx, buyer_name: &str) -> Result
     Ok(circuit.id)
 }
 
-async fn push_all(app: &App, farm: &Ctx, circuit: CircuitId, items: usize, seed: u64) -> Result<()> {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let made: Vec<_> = (0..items).map(|number| item(&mut random, number)).collect();
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} ({eta} left)")?;
-    let bar = ProgressBar::new(items as u64)
-        .with_style(style)
-        .with_message("demonstration data");
-    bar.enable_steady_tick(Duration::from_millis(200));
-    stream::iter(made)
-        .map(|new| async {
-            let local = app.create_local_item(farm, new).await?;
-            let push = PushLocal {
-                local_id: local.local_id,
-                identifiers: Vec::new(),
-                enriched_data: None,
-            };
-            app.push_local(farm, circuit, &push).await?;
-            bar.inc(1);
-            Ok::<_, AppError>(())
-        })
-        .buffer_unordered(AT_ONCE)
-        .try_collect::<Vec<()>>()
-        .await?;
-    bar.finish_and_clear();
+/// Creates an item, pushes it and records what happened to it.
+async fn keep(app: &App, farm: &Ctx, circuit: CircuitId, good: Good) -> Result<(), AppError> {
+    let local = app.create_local_item(farm, good.item).await?;
+    let push = PushLocal {
+        local_id: local.local_id,
+        identifiers: Vec::new(),
+        enriched_data: None,
+    };
+    let pushed = app.push_local(farm, circuit, &push).await?;
+    let event = |movement: goods::Movement| NewEvent {
+        event_type: movement.step.to_owned(),
+        source: Some("demo".to_owned()),
+        dfid: Some(pushed.dfid),
+        circuit_id: Some(circuit),
+        visibility: Some(Visibility::Circuit),
+        occurred_at: Some(movement.at),
+        data: Some(movement.data),
+        ..NewEvent::default()
+    };
+    let events = good.movements.into_iter().map(event).collect();
+    app.record_events(farm, events).await?;
     Ok(())
-}
-
-fn item(random: &mut ChaCha8Rng, number: usize) -> NewLocalItem {
-    let farm = FARMS[random.random_range(0..FARMS.len())];
-    let (identifiers, data) = if random.random_ratio(3, 4) {
-        animal(random, number)
-    } else {
-        coffee(random, number)
-    };
-    let mut data = data;
-    data["farm"] = json!(farm);
-    NewLocalItem {
-        local_id: None,
-        identifiers,
-        enriched_data: Some(data),
-    }
-}
-
-fn animal(random: &mut ChaCha8Rng, number: usize) -> (Vec<NewIdentifier>, Value) {
-    let data = json!({
-        "breed": BREEDS[random.random_range(0..BREEDS.len())],
-        "born": date(random, 730),
-        "weight_kg": random.random_range(180..620),
-        "movements": movements(random),
-    });
-    let ids = vec![
-        identifier("bovino", "sisbov", &sisbov(number), Some("sisbov")),
-        identifier("bovino", "ear_tag", &format!("BR-{number:06}"), None),
-    ];
-    (ids, data)
-}
-
-fn coffee(random: &mut ChaCha8Rng, number: usize) -> (Vec<NewIdentifier>, Value) {
-    let data = json!({
-        "variety": VARIETIES[random.random_range(0..VARIETIES.len())],
-        "harvested": date(random, 365),
-        "bags": random.random_range(10..320),
-        "plot": {"latitude": -21.0 - random.random_range(0.0..1.5), "longitude": -45.0 - random.random_range(0.0..2.0)},
-        "movements": movements(random),
-    });
-    (
-        vec![identifier("cafe", "lot", &format!("CAFE-{number:06}"), None)],
-        data,
-    )
-}
-
-fn identifier(namespace: &str, key: &str, value: &str, registry: Option<&str>) -> NewIdentifier {
-    NewIdentifier {
-        namespace: Some(namespace.to_owned()),
-        key: key.to_owned(),
-        value: value.to_owned(),
-        registry: registry.map(str::to_owned),
-        scope: None,
-    }
-}
-
-/// The `number`th SISBOV number that its registry accepts: country, state, animal, check digit.
-fn sisbov(number: usize) -> String {
-    let stem = format!("07631{number:09}");
-    (0..10)
-        .map(|digit| format!("{stem}{digit}"))
-        .find(|candidate| Registry::Sisbov.normalise(candidate).is_ok())
-        .unwrap_or(stem)
-}
-
-fn date(random: &mut ChaCha8Rng, days: u32) -> String {
-    let back = random.random_range(0..days);
-    format!(
-        "{}-{:02}-{:02}",
-        2024 + (729 - back.min(729)) / 365,
-        random.random_range(1..=12),
-        random.random_range(1..=28)
-    )
-}
-
-fn movements(random: &mut ChaCha8Rng) -> Vec<Value> {
-    let steps = ["born", "vaccinated", "moved", "weighed", "inspected", "shipped"];
-    let count = random.random_range(1..=4);
-    (0..count)
-        .map(|index| json!({"step": steps[index], "date": date(random, 700)}))
-        .collect()
-}
-
-/// Says what to try next.
-pub fn explain(out: &mut impl Write, url: &str, accounts: &[Account]) -> std::io::Result<()> {
-    writeln!(out, "\nAccounts of this demonstration (gone when it ends):")?;
-    for account in accounts {
-        writeln!(
-            out,
-            "  {:14} {:28} {}",
-            account.username, account.password, account.description
-        )?;
-    }
-    let Some(farm) = accounts.iter().find(|account| account.username == "demo-farm") else {
-        return Ok(());
-    };
-    writeln!(out, "\nTry, in another terminal:")?;
-    writeln!(
-        out,
-        "  TOKEN=$(curl -s {url}/api/auth/login -H 'Content-Type: application/json' \\"
-    )?;
-    writeln!(
-        out,
-        "    -d '{{\"username\":\"{}\",\"password\":\"{}\"}}' | sed 's/.*\"token\":\"\\([^\"]*\\)\".*/\\1/')",
-        farm.username, farm.password
-    )?;
-    writeln!(
-        out,
-        "  curl -s {url}/api/items?limit=2 -H \"Authorization: Bearer $TOKEN\""
-    )?;
-    writeln!(
-        out,
-        "  curl -s {url}/api/circuits -H \"Authorization: Bearer $TOKEN\""
-    )?;
-    writeln!(out, "\nThe whole API: {url}/docs   End with Ctrl-C.")
 }

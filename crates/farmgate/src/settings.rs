@@ -203,7 +203,6 @@ pub fn tls(settings: &Settings) -> Result<Option<TlsAcceptor>> {
     let (Some(certificate), Some(key)) = (&settings.tls_certificate, &settings.tls_key) else {
         return Ok(None);
     };
-    // farmgate: allow(blocking-fs) because nothing is served yet while the process starts
     let read = |path: &Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
     let acceptor = tls::acceptor(&read(certificate)?, &read(key)?)
         .with_context(|| format!("{} and {}", certificate.display(), key.display()))?;

@@ -215,6 +215,8 @@ fn a_hostile_server_ends_a_load_run_with_its_reason_and_within_its_time() {
                 "1s",
                 "--timeout",
                 "1s",
+                "--drain",
+                "20s",
                 "--threads",
                 "1",
                 "--threshold",

@@ -91,6 +91,8 @@ async fn platform(folder: &Path, planted: bool) -> String {
         app,
         csrf,
         cookie: Default::default(),
+        isolation: Arc::clone(&outside.isolation),
+        guarded: false,
     };
     let edge = Edge::new(routes.bind(platform), limits, outside).unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::atomic::Ordering};
 
 use axum::extract::Request;
-use domain::{ids::Timestamp, problem::ErrorCode};
+use domain::{ids::Timestamp, problem::ErrorCode, tier::Limit};
 use http::{HeaderMap, Method, header};
 
 use crate::{
@@ -16,6 +16,8 @@ use crate::{
     routes::Endpoint,
 };
 
+/// The window of the calls that a tier allows.
+const HOUR: std::time::Duration = std::time::Duration::from_secs(3_600);
 /// How API keys begin.
 const KEY_PREFIX: &str = "fg_";
 
@@ -130,7 +132,7 @@ pub(crate) async fn count(
         let decision = known.unwrap_or_else(|| edge.limiter.check(*key, *quota, now));
         if !decision.allowed {
             edge.metrics().rate_limited.fetch_add(1, Ordering::Relaxed);
-            return Err(refused(&decision, *quota));
+            return Err(refused(*key, &decision, *quota));
         }
         if tightest.is_none_or(|(known, _)| decision.remaining < known.remaining) {
             tightest = Some((decision, *quota));
@@ -139,17 +141,17 @@ pub(crate) async fn count(
     Ok(tightest)
 }
 
-/// The limits that apply to the request, and how many of the two places are used.
+/// The limits that apply to the request, and how many of the three places are used.
 fn asks(
     quotas: &Quotas,
     class: RateClass,
     caller: Option<&Authenticated>,
     address: IpAddr,
-) -> ([(RateKey, Quota); 2], usize) {
+) -> ([(RateKey, Quota); 3], usize) {
     let by_address = RateKey::Address(class, headers::address_bits(address));
-    let one = |quota| ([(by_address, quota); 2], 1);
+    let one = |quota| ([(by_address, quota); 3], 1);
     let (caller, own_rate) = match (class, caller) {
-        (RateClass::Exempt, _) => return ([(by_address, quotas.anonymous); 2], 0),
+        (RateClass::Exempt, _) => return ([(by_address, quotas.anonymous); 3], 0),
         (RateClass::Login, _) => return one(quotas.login),
         (RateClass::Reset, _) => return one(quotas.reset),
         (RateClass::Caller, None) => return one(quotas.anonymous),
@@ -162,18 +164,42 @@ fn asks(
         ),
         _ => (RateKey::User(caller.user_id.uuid()), quotas.user),
     };
-    (
-        [
-            own,
-            (RateKey::Workspace(caller.workspace_id.uuid()), quotas.workspace),
-        ],
-        2,
-    )
+    let workspace = (RateKey::Workspace(caller.workspace_id.uuid()), quotas.workspace);
+    match api_calls(caller) {
+        Some(calls) => ([own, workspace, calls], 3),
+        None => ([own, workspace, workspace], 2),
+    }
 }
 
-fn refused(decision: &Decision, quota: Quota) -> ApiError {
-    let mut error =
-        ApiError::new(ErrorCode::RateLimited, "a rate limit is used up").retry_after(decision.retry_after);
+/// The calls an hour that the workspace's tier allows to its programs, which come with API keys. People who are signed
+/// in are not counted.
+///
+/// The hour slides: calls fall free evenly, so that no write is needed and processes can share the count.
+fn api_calls(caller: &Caller) -> Option<(RateKey, Quota)> {
+    let Credential::ApiKey(..) = caller.credential else {
+        return None;
+    };
+    let allowed = caller.tier.allowed(Limit::ApiCallsPerHour)?;
+    let quota = Quota {
+        requests: u32::try_from(allowed).unwrap_or(u32::MAX),
+        window: HOUR,
+    };
+    Some((RateKey::ApiCalls(caller.workspace_id.uuid()), quota))
+}
+
+fn refused(key: RateKey, decision: &Decision, quota: Quota) -> ApiError {
+    let error = match key {
+        RateKey::ApiCalls(_) => {
+            let (limit, allowed) = (Limit::ApiCallsPerHour.as_str(), quota.requests);
+            let message = format!("the tier allows {allowed} of `{limit}` and {allowed} are used");
+            ApiError::new(ErrorCode::LimitExceeded, message)
+                .member("limit", limit)
+                .member("used", allowed)
+                .member("allowed", allowed)
+        }
+        _ => ApiError::new(ErrorCode::RateLimited, "a rate limit is used up"),
+    };
+    let mut error = error.retry_after(decision.retry_after);
     let mut added = HeaderMap::new();
     headers::rate_limit(&mut added, decision, quota);
     for (name, value) in added {

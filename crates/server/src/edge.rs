@@ -451,7 +451,10 @@ impl Edge {
         if let Ok(trace) = HeaderValue::try_from(finish.trace.header()) {
             added.insert(HeaderName::from_static("traceparent"), trace);
         }
-        headers::secure(added, finish.guest.context().map_or(peer.https, |ctx| ctx.https()));
+        headers::secure(
+            added,
+            finish.guest.context().map_or(peer.https, |ctx| ctx.https()),
+        );
         self.cors.allow(added, origin);
         let (status, took) = (response.status().as_u16(), finish.started.elapsed());
         self.metrics.record(finish.route, status, took);

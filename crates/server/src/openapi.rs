@@ -217,7 +217,7 @@ fn problems(endpoint: &Endpoint) -> Vec<ErrorCode> {
     use ErrorCode as E;
     let mut codes = vec![E::MalformedRequest, E::Internal, E::Unavailable];
     if endpoint.policy.access() != Access::Public {
-        codes.extend([E::Unauthenticated, E::Forbidden]);
+        codes.extend([E::Unauthenticated, E::Forbidden, E::LimitExceeded]);
     }
     if endpoint.policy.rate != RateClass::Exempt {
         codes.push(E::RateLimited);

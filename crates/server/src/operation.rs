@@ -130,6 +130,13 @@ impl Operation {
         self
     }
 
+    /// The route takes the parameters of a list, though its answer has a shape of its own.
+    #[must_use]
+    pub const fn paged(mut self) -> Self {
+        self.paged = true;
+        self
+    }
+
     /// Errors that this route's own rules add; those that every route shares need not be named.
     #[must_use]
     pub fn problems(mut self, codes: &[ErrorCode]) -> Self {

@@ -26,6 +26,8 @@ pub enum RateKey {
     Key(Uuid),
     /// A workspace.
     Workspace(Uuid),
+    /// The calls that a workspace's tier allows to its programs.
+    ApiCalls(Uuid),
 }
 
 /// So many requests in a window, spread evenly, with the whole as burst.

@@ -110,6 +110,7 @@ fn name(key: RateKey) -> String {
         RateKey::User(id) => write!(text, "user:{{{}}}", id.simple()),
         RateKey::Key(id) => write!(text, "key:{{{}}}", id.simple()),
         RateKey::Workspace(id) => write!(text, "workspace:{{{}}}", id.simple()),
+        RateKey::ApiCalls(id) => write!(text, "api_calls:{{{}}}", id.simple()),
     };
     debug_assert!(written.is_ok(), "writing into a string cannot fail");
     text

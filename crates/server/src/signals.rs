@@ -23,16 +23,21 @@ impl Signals {
         })
     }
 
+    /// The next one.
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
     /// Waits for signals. The first one makes the process not ready and cancels `stop`; the second cancels `abort`.
     pub async fn watch(mut self, latches: Latches, stop: CancellationToken, abort: CancellationToken) {
         for (token, what) in [
             (stop, "draining: a second signal ends at once"),
             (abort, "ending at once"),
         ] {
-            tokio::select! {
-                _ = self.terminate.recv() => {}
-                _ = self.interrupt.recv() => {}
-            }
+            self.next().await;
             tracing::info!("{what}");
             latches.hold("serving");
             token.cancel();

@@ -43,7 +43,9 @@ create table items (
     updated_at {timestamp} not null
 ) {strict};
 create index items_by_workspace on items (workspace_id, dfid);
-create unique index items_by_fingerprint on items (workspace_id, fingerprint) where fingerprint is not null;
+-- Only items in use: what was merged or deprecated leaves its fingerprint to a later one.
+create unique index items_by_fingerprint on items (workspace_id, fingerprint) where fingerprint is not null and status = 'active';
+create index items_by_old_fingerprint on items (workspace_id, fingerprint) where fingerprint is not null and status = 'merged';
 
 -- Who else may read an item: shared directly, or pulled from a circuit. Lasting.
 create table item_grants (

@@ -94,7 +94,8 @@ create table circuit_items (
 ) {strict};
 create index circuit_items_by_item on circuit_items (dfid);
 
--- A canonical identifier has one meaning within a circuit; the unique key settles races.
+-- A canonical identifier has one meaning within a circuit; the unique key settles races. What waits for approval takes
+-- none: it must not be discoverable.
 create table circuit_identifiers (
     circuit_id {uuid} not null references circuits (id),
     identifier {text} not null,
@@ -103,6 +104,7 @@ create table circuit_identifiers (
     primary key (circuit_id, identifier)
 ) {strict};
 
+-- `content`: what an approval would add to another workspace's item; gone once decided.
 create table operations (
     circuit_id {uuid} not null references circuits (id),
     id {uuid} not null,
@@ -111,6 +113,8 @@ create table operations (
     state {text} not null,
     dfid {text} not null,
     local_id {text},
+    push_status {text},
+    content {json},
     requested_by {uuid} not null,
     decided_by {uuid},
     reason {text},
@@ -120,6 +124,8 @@ create table operations (
 ) {strict};
 create unique index operations_by_id on operations (id);
 create index operations_by_state on operations (circuit_id, state, id);
+create index operations_by_requester on operations (circuit_id, requested_by, id);
+create index operations_waiting on operations (circuit_id, workspace_id, local_id) where state = 'pending';
 
 -- only: postgres
 grant select, insert, update, delete on circuits, circuit_workspaces, circuit_roles, circuit_members, circuit_invitations, circuit_join_requests, circuit_items, circuit_identifiers, operations to {app_role}, {system_role};

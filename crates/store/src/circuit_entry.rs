@@ -4,6 +4,7 @@ use db::{Read, statements};
 use domain::{
     circuit::{InvitationState, JoinRequestState},
     ids::{CircuitId, InvitationId, JoinRequestId, Timestamp, UserId, WorkspaceId},
+    page::PageRequest,
 };
 
 use crate::{Step, StoreError, bind::Columns};
@@ -65,13 +66,17 @@ statements! {
           from circuit_invitations
          where invited_user_id = $1 and id > $2
          order by id
-         limit $3";
+         limit $3 offset $4";
+    COUNT_INVITATIONS_FOR = "circuit_invitations.count_for_user", "
+        select count(*) as n from circuit_invitations where invited_user_id = $1";
     INVITATIONS_OF = "circuit_invitations.list_of_circuit", "
         select circuit_id, id, invited_user_id, invited_workspace_id, role, message, state, invited_by, created_at, expires_at
           from circuit_invitations
          where circuit_id = $1 and id > $2
          order by id
-         limit $3";
+         limit $3 offset $4";
+    COUNT_INVITATIONS_OF = "circuit_invitations.count_of_circuit", "
+        select count(*) as n from circuit_invitations where circuit_id = $1";
     DECIDE_INVITATION = "circuit_invitations.decide", "
         update circuit_invitations set state = $3, decided_at = $4
          where circuit_id = $1 and id = $2 and state = 'pending'";
@@ -87,13 +92,17 @@ statements! {
           from circuit_join_requests
          where circuit_id = $1 and id > $2
          order by id
-         limit $3";
+         limit $3 offset $4";
+    COUNT_REQUESTS = "circuit_join_requests.count_all", "
+        select count(*) as n from circuit_join_requests where circuit_id = $1";
     REQUESTS_BY = "circuit_join_requests.list_by_user", "
         select circuit_id, id, workspace_id, user_id, message, state, created_at
           from circuit_join_requests
          where user_id = $1 and id > $2
          order by id
-         limit $3";
+         limit $3 offset $4";
+    COUNT_REQUESTS_BY = "circuit_join_requests.count_by_user", "
+        select count(*) as n from circuit_join_requests where user_id = $1";
     DECIDE_REQUEST = "circuit_join_requests.decide", "
         update circuit_join_requests set state = $3, decided_by = $4, decided_at = $5
          where circuit_id = $1 and id = $2 and state = 'pending'";
@@ -163,13 +172,18 @@ pub async fn invitations_for(
     db: &impl Read,
     user: UserId,
     after: InvitationId,
-    rows: i64,
+    page: &PageRequest,
 ) -> Result<Vec<Invitation>, StoreError> {
-    db.all(INVITATIONS_FOR, bind![user, after, rows])
+    db.all(INVITATIONS_FOR, bind![user, after, page.rows(), page.offset])
         .await?
         .iter()
         .map(read_invitation)
         .collect()
+}
+
+/// Counts them.
+pub async fn count_invitations_for(db: &impl Read, user: UserId) -> Result<u64, StoreError> {
+    db.one(COUNT_INVITATIONS_FOR, bind![user]).await?.version("n")
 }
 
 /// The invitations to a circuit, oldest first.
@@ -177,13 +191,18 @@ pub async fn invitations_of(
     db: &impl Read,
     circuit: CircuitId,
     after: InvitationId,
-    rows: i64,
+    page: &PageRequest,
 ) -> Result<Vec<Invitation>, StoreError> {
-    db.all(INVITATIONS_OF, bind![circuit, after, rows])
+    db.all(INVITATIONS_OF, bind![circuit, after, page.rows(), page.offset])
         .await?
         .iter()
         .map(read_invitation)
         .collect()
+}
+
+/// Counts them.
+pub async fn count_invitations_of(db: &impl Read, circuit: CircuitId) -> Result<u64, StoreError> {
+    db.one(COUNT_INVITATIONS_OF, bind![circuit]).await?.version("n")
 }
 
 /// The step that decides an open invitation; it affects no row if it was decided before.
@@ -230,13 +249,18 @@ pub async fn requests(
     db: &impl Read,
     circuit: CircuitId,
     after: JoinRequestId,
-    rows: i64,
+    page: &PageRequest,
 ) -> Result<Vec<JoinRequest>, StoreError> {
-    db.all(REQUESTS, bind![circuit, after, rows])
+    db.all(REQUESTS, bind![circuit, after, page.rows(), page.offset])
         .await?
         .iter()
         .map(read_request)
         .collect()
+}
+
+/// Counts them.
+pub async fn count_requests(db: &impl Read, circuit: CircuitId) -> Result<u64, StoreError> {
+    db.one(COUNT_REQUESTS, bind![circuit]).await?.version("n")
 }
 
 /// The join requests of a user, oldest first.
@@ -244,13 +268,18 @@ pub async fn requests_by(
     db: &impl Read,
     user: UserId,
     after: JoinRequestId,
-    rows: i64,
+    page: &PageRequest,
 ) -> Result<Vec<JoinRequest>, StoreError> {
-    db.all(REQUESTS_BY, bind![user, after, rows])
+    db.all(REQUESTS_BY, bind![user, after, page.rows(), page.offset])
         .await?
         .iter()
         .map(read_request)
         .collect()
+}
+
+/// Counts them.
+pub async fn count_requests_by(db: &impl Read, user: UserId) -> Result<u64, StoreError> {
+    db.one(COUNT_REQUESTS_BY, bind![user]).await?.version("n")
 }
 
 /// The step that decides an open join request; it affects no row if it was decided before.

@@ -4,11 +4,17 @@ use db::{Read, statements};
 use domain::{
     dfid::Dfid,
     ids::{CircuitId, OperationId, Timestamp, UserId, WorkspaceId},
+    item::ItemContent,
     operation::{OperationKind, OperationState},
     page::PageRequest,
+    push::PushStatus,
 };
 
-use crate::{Step, StoreError, bind::Columns, items::Known};
+use crate::{
+    Step, StoreError,
+    bind::{Columns, json},
+    items::Known,
+};
 
 /// An item's place in a circuit.
 #[derive(Clone, Debug)]
@@ -48,6 +54,10 @@ pub struct Operation {
     pub dfid: Dfid,
     /// The local item it came from.
     pub local_id: Option<String>,
+    /// What a push amounted to when it was asked for.
+    pub push_status: Option<PushStatus>,
+    /// What a waiting push would add to another workspace's item. Lists leave it out.
+    pub content: Option<ItemContent>,
     /// Who asked.
     pub requested_by: UserId,
     /// Who decided.
@@ -64,11 +74,20 @@ statements! {
     INSERT = "circuit_items.insert", "
         insert into circuit_items (circuit_id, dfid, workspace_id, owner_id, pushed_by, operation_id, state, published, created_at)
         values ($1, $2, $3, $4, $5, $6, $7, false, $8)
-        on conflict (circuit_id, dfid) do nothing";
+        on conflict (circuit_id, dfid) do update
+           set state = excluded.state, operation_id = excluded.operation_id
+         where circuit_items.state = 'pending' and circuit_items.workspace_id = excluded.workspace_id";
+    INSERT_NEW = "circuit_items.insert_new", "
+        insert into circuit_items (circuit_id, dfid, workspace_id, owner_id, pushed_by, operation_id, state, published, created_at)
+        values ($1, $2, $3, $4, $5, $6, $7, false, $8)";
     FIND = "circuit_items.find", "
         select dfid, workspace_id, owner_id, pushed_by, operation_id, state, published, created_at
           from circuit_items
          where circuit_id = $1 and dfid = $2";
+    PLACED = "circuit_items.placed", "
+        select c.dfid, c.workspace_id, c.owner_id, c.pushed_by, c.operation_id, c.state, c.published, c.created_at, o.state as operation_state
+          from circuit_items c join operations o on o.circuit_id = c.circuit_id and o.id = c.operation_id
+         where c.circuit_id = $1 and c.dfid {any:$2}";
     LIST = "circuit_items.list", "
         select dfid, workspace_id, owner_id, pushed_by, operation_id, state, published, created_at
           from circuit_items
@@ -84,13 +103,15 @@ statements! {
           from circuit_items ci join items i on i.dfid = ci.dfid
          where ci.circuit_id = $1 and ci.published and ci.state = 'active' and i.status = 'active' and ci.dfid > $2
          order by ci.dfid
-         limit $3";
+         limit $3 offset $4";
+    COUNT_PUBLISHED = "circuit_items.count_published", "
+        select count(*) as n
+          from circuit_items ci join items i on i.dfid = ci.dfid
+         where ci.circuit_id = $1 and ci.published and ci.state = 'active' and i.status = 'active'";
     SET_PUBLISHED = "circuit_items.set_published", "
         update circuit_items set published = $3 where circuit_id = $1 and dfid = $2 and state = 'active'";
-    ACTIVATE = "circuit_items.activate", "
-        update circuit_items set state = 'active' where circuit_id = $1 and dfid = $2 and operation_id = $3";
-    DELETE = "circuit_items.delete", "
-        delete from circuit_items where circuit_id = $1 and dfid = $2 and operation_id = $3";
+    TAKE_BACK = "circuit_items.take_back", "
+        delete from circuit_items where circuit_id = $1 and operation_id = $2 and state = 'pending'";
     REMOVE = "circuit_items.remove", "
         delete from circuit_items where circuit_id = $1 and dfid = $2";
     INSERT_IDENTIFIERS = "circuit_identifiers.insert",
@@ -102,35 +123,83 @@ statements! {
         insert into circuit_identifiers (circuit_id, dfid, owner_id, identifier)
         select $1, $2, $3, value from unnest($4::text[]) as value
         where not exists (select 1 from circuit_identifiers c where c.circuit_id = $1 and c.identifier = value and c.dfid = $2)";
+    INSERT_NEW_IDENTIFIER = "circuit_identifiers.insert_new", "
+        insert into circuit_identifiers (circuit_id, dfid, owner_id, identifier)
+        values ($1, $2, $3, $4)";
     DELETE_IDENTIFIERS = "circuit_identifiers.delete", "
         delete from circuit_identifiers where circuit_id = $1 and dfid = $2";
     KNOWN = "circuit_identifiers.known", "
         select distinct c.dfid, c.owner_id
           from circuit_identifiers c
          where c.circuit_id = $1 and c.identifier {any:$2}";
+    MOVE_PLACES = "circuit_items.move", "
+        insert into circuit_items (circuit_id, dfid, workspace_id, owner_id, pushed_by, operation_id, state, published, created_at)
+        select c.circuit_id, $3, c.workspace_id, c.owner_id, c.pushed_by, c.operation_id, c.state, c.published, c.created_at
+          from circuit_items c join circuit_workspaces w on w.circuit_id = c.circuit_id
+         where w.workspace_id = $1 and c.owner_id = $1 and c.dfid = $2
+        on conflict (circuit_id, dfid) do nothing";
+    MOVE_IDENTIFIERS = "circuit_identifiers.move", "
+        update circuit_identifiers
+           set dfid = $3
+         where owner_id = $1 and dfid = $2
+           and exists (select 1
+                         from circuit_items c join circuit_workspaces w on w.circuit_id = c.circuit_id
+                        where w.workspace_id = $1 and c.circuit_id = circuit_identifiers.circuit_id and c.dfid = $3 and c.state = 'active')";
+    LEAVE_PLACES = "circuit_items.leave", "
+        delete from circuit_items
+         where owner_id = $1 and dfid = $2
+           and circuit_id in (select w.circuit_id from circuit_workspaces w where w.workspace_id = $1)";
+    FREE_IDENTIFIERS = "circuit_identifiers.free", "
+        delete from circuit_identifiers
+         where owner_id = $1 and dfid = $2
+           and circuit_id in (select w.circuit_id from circuit_workspaces w where w.workspace_id = $1)";
+    FREE_SOME = "circuit_identifiers.free_some", "
+        delete from circuit_identifiers
+         where owner_id = $1 and dfid = $2 and identifier {any:$3}
+           and circuit_id in (select w.circuit_id from circuit_workspaces w where w.workspace_id = $1)";
     INSERT_OPERATION = "operations.insert", "
-        insert into operations (circuit_id, id, workspace_id, kind, state, dfid, local_id, requested_by, created_at, updated_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)";
+        insert into operations (circuit_id, id, workspace_id, kind, state, dfid, local_id, push_status, content, requested_by, created_at, updated_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)";
     OPERATION = "operations.find", "
-        select circuit_id, id, workspace_id, kind, state, dfid, local_id, requested_by, decided_by, reason, created_at, updated_at
+        select circuit_id, id, workspace_id, kind, state, dfid, local_id, push_status, content, requested_by, decided_by, reason, created_at, updated_at
           from operations
          where circuit_id = $1 and id = $2";
     OPERATIONS = "operations.list", "
-        select circuit_id, id, workspace_id, kind, state, dfid, local_id, requested_by, decided_by, reason, created_at, updated_at
+        select circuit_id, id, workspace_id, kind, state, dfid, local_id, push_status, requested_by, decided_by, reason, created_at, updated_at
           from operations
-         where circuit_id = $1 and id > $2 and (cast($3 as {text}) is null or state = $3)
+         where circuit_id = $1 and id > $2
+           and (cast($3 as {text}) is null or state = $3)
+           and (cast($4 as {uuid}) is null or requested_by = $4)
          order by id
-         limit $4";
+         limit $5 offset $6";
+    COUNT_OPERATIONS = "operations.count", "
+        select count(*) as n
+          from operations
+         where circuit_id = $1
+           and (cast($2 as {text}) is null or state = $2)
+           and (cast($3 as {uuid}) is null or requested_by = $3)";
+    WAITING_PUSH = "operations.waiting_push", "
+        select circuit_id, id, workspace_id, kind, state, dfid, local_id, push_status, content, requested_by, decided_by, reason, created_at, updated_at
+          from operations
+         where circuit_id = $1 and workspace_id = $2 and local_id = $3 and state = 'pending' and kind = 'push'
+         order by id
+         limit 1";
+    COUNT_WAITING = "operations.count_waiting_content", "
+        select count(*) as n
+          from operations
+         where circuit_id = $1 and workspace_id = $2 and state = 'pending' and content is not null";
     LATEST = "operations.latest", "
-        select circuit_id, id, workspace_id, kind, state, dfid, local_id, requested_by, decided_by, reason, created_at, updated_at
+        select circuit_id, id, workspace_id, kind, state, dfid, local_id, push_status, requested_by, decided_by, reason, created_at, updated_at
           from operations
          where circuit_id = $1 and dfid = $2 and workspace_id = $3 and kind = $4
          order by id desc
          limit 1";
     MOVE = "operations.move", "
         update operations
-           set state = $4, decided_by = coalesce($5, decided_by), reason = coalesce($6, reason), updated_at = $7
+           set state = $4, decided_by = coalesce($5, decided_by), reason = coalesce($6, reason), content = null, updated_at = $7
          where circuit_id = $1 and id = $2 and state = $3";
+    SET_DFID = "operations.set_dfid", "
+        update operations set dfid = $3 where circuit_id = $1 and id = $2";
 }
 
 fn read_item(row: &db::Row) -> Result<CircuitItem, StoreError> {
@@ -155,6 +224,8 @@ fn read_operation(row: &db::Row) -> Result<Operation, StoreError> {
         state: row.word("state")?,
         dfid: row.word("dfid")?,
         local_id: row.get("local_id")?,
+        push_status: row.maybe_word("push_status")?,
+        content: None,
         requested_by: row.id("requested_by")?,
         decided_by: row.maybe_id("decided_by")?,
         reason: row.get("reason")?,
@@ -163,21 +234,44 @@ fn read_operation(row: &db::Row) -> Result<Operation, StoreError> {
     })
 }
 
-/// The step that places an item in a circuit; it affects no row if it lies there already.
+fn read_with_content(row: &db::Row) -> Result<Operation, StoreError> {
+    Ok(Operation {
+        content: row.maybe_document("content")?,
+        ..read_operation(row)?
+    })
+}
+
+/// The step that places an item in a circuit. What lies there already stays as it is, unless it waits for approval and
+/// the same workspace places it again.
 #[must_use]
 pub fn insert(circuit: CircuitId, item: &CircuitItem) -> Step {
-    let i = item;
-    let args = bind![
+    (INSERT, place(circuit, item))
+}
+
+/// The steps that place an item which has just been made, with its canonical identifiers. One that is taken in the
+/// circuit is `StoreError::Unique`.
+#[must_use]
+pub fn insert_new(circuit: CircuitId, item: &CircuitItem, keys: &[String]) -> Vec<Step> {
+    let mut steps = vec![(INSERT_NEW, place(circuit, item))];
+    let row = |key: &String| {
+        let args = bind![circuit, item.dfid, item.owner_id, key];
+        (INSERT_NEW_IDENTIFIER, args)
+    };
+    steps.extend(keys.iter().map(row));
+    steps
+}
+
+fn place(circuit: CircuitId, item: &CircuitItem) -> Vec<db::Value> {
+    bind![
         circuit,
-        i.dfid,
-        i.workspace_id,
-        i.owner_id,
-        i.pushed_by,
-        i.operation_id,
-        i.state.as_str(),
-        i.created_at
-    ];
-    (INSERT, args)
+        item.dfid,
+        item.workspace_id,
+        item.owner_id,
+        item.pushed_by,
+        item.operation_id,
+        item.state.as_str(),
+        item.created_at
+    ]
 }
 
 /// An item's place in a circuit.
@@ -226,7 +320,8 @@ pub async fn published(
     page: &PageRequest,
 ) -> Result<Vec<PublishedItem>, StoreError> {
     let after = page.after.as_ref().map_or("", |cursor| cursor.id.as_str());
-    let rows = db.all(PUBLISHED, bind![circuit, after, page.rows()]).await?;
+    let args = bind![circuit, after, page.rows(), page.offset];
+    let rows = db.all(PUBLISHED, args).await?;
     rows.iter()
         .map(|row| {
             Ok(PublishedItem {
@@ -239,25 +334,39 @@ pub async fn published(
         .collect()
 }
 
+/// Counts the published items of a circuit.
+pub async fn count_published(db: &impl Read, circuit: CircuitId) -> Result<u64, StoreError> {
+    db.one(COUNT_PUBLISHED, bind![circuit]).await?.version("n")
+}
+
 /// The step that shows an item to the public, or hides it.
 #[must_use]
 pub fn set_published(circuit: CircuitId, dfid: Dfid, published: bool) -> Step {
     (SET_PUBLISHED, bind![circuit, dfid, published])
 }
 
-/// The step that makes a waiting item visible.
+/// The step that takes back the place that waited for an operation.
 #[must_use]
-pub fn activate(circuit: CircuitId, dfid: Dfid, operation: OperationId) -> Step {
-    (ACTIVATE, bind![circuit, dfid, operation])
+pub fn take_back(circuit: CircuitId, operation: OperationId) -> Step {
+    (TAKE_BACK, bind![circuit, operation])
 }
 
-/// The steps that take back what a rejected push had placed.
+/// The steps by which an item takes the places of another one of the same owner, which was merged into it. Where it
+/// waits for approval itself, it does not take the other's identifiers: they would give it away.
 #[must_use]
-pub fn take_back(circuit: CircuitId, dfid: Dfid, operation: OperationId) -> Vec<Step> {
+pub fn move_to(owner: WorkspaceId, from: Dfid, to: Dfid) -> Vec<Step> {
     vec![
-        (DELETE_IDENTIFIERS, bind![circuit, dfid]),
-        (DELETE, bind![circuit, dfid, operation]),
+        (MOVE_PLACES, bind![owner, from, to]),
+        (MOVE_IDENTIFIERS, bind![owner, from, to]),
+        (FREE_IDENTIFIERS, bind![owner, from]),
+        (LEAVE_PLACES, bind![owner, from]),
     ]
+}
+
+/// The step that frees an item's identifiers in its owner's circuits, so that another item may carry them.
+#[must_use]
+pub fn free_identifiers(owner: WorkspaceId, dfid: Dfid) -> Step {
+    (FREE_IDENTIFIERS, bind![owner, dfid])
 }
 
 /// The steps that remove an item from a circuit; what was pulled stays pulled.
@@ -273,6 +382,31 @@ pub fn remove(circuit: CircuitId, dfid: Dfid) -> Vec<Step> {
 #[must_use]
 pub fn insert_identifiers(circuit: CircuitId, dfid: Dfid, owner: WorkspaceId, keys: Vec<String>) -> Step {
     (INSERT_IDENTIFIERS, bind![circuit, dfid, owner, keys])
+}
+
+/// The step that frees some of an item's identifiers in its owner's circuits.
+#[must_use]
+pub fn free_some_identifiers(owner: WorkspaceId, dfid: Dfid, keys: Vec<String>) -> Step {
+    (FREE_SOME, bind![owner, dfid, keys])
+}
+
+/// The places of items in a circuit, each with the state of the operation that brought it.
+pub async fn placed(
+    db: &impl Read,
+    circuit: CircuitId,
+    dfids: &[Dfid],
+) -> Result<Vec<(CircuitItem, OperationState)>, StoreError> {
+    let dfids: Vec<_> = dfids.iter().map(ToString::to_string).collect();
+    let rows = db.all(PLACED, bind![circuit, dfids]).await?;
+    rows.iter()
+        .map(|row| Ok((read_item(row)?, row.word("operation_state")?)))
+        .collect()
+}
+
+/// The step that reads what [`known`] tells.
+#[must_use]
+pub fn known_step(circuit: CircuitId, keys: Vec<String>) -> Step {
+    (KNOWN, bind![circuit, keys])
 }
 
 /// The items that carry one of these identifiers in this circuit.
@@ -300,6 +434,8 @@ pub fn insert_operation(operation: &Operation) -> Step {
         o.state.as_str(),
         o.dfid,
         o.local_id.clone(),
+        o.push_status.map(PushStatus::as_str),
+        o.content.as_ref().map(json),
         o.requested_by,
         o.created_at,
     ];
@@ -315,19 +451,74 @@ pub async fn operation(
     db.optional(OPERATION, bind![circuit, id])
         .await?
         .as_ref()
-        .map(read_operation)
+        .map(read_with_content)
         .transpose()
 }
 
-/// Operations of a circuit, oldest first, after `after`.
+/// The push of a local item that waits for approval.
+pub async fn waiting_push(
+    db: &impl Read,
+    circuit: CircuitId,
+    workspace: WorkspaceId,
+    local_id: &str,
+) -> Result<Option<Operation>, StoreError> {
+    db.optional(WAITING_PUSH, bind![circuit, workspace, local_id])
+        .await?
+        .as_ref()
+        .map(read_with_content)
+        .transpose()
+}
+
+/// How many pushes of a workspace wait in a circuit with content of their own.
+pub async fn count_waiting(
+    db: &impl Read,
+    circuit: CircuitId,
+    workspace: WorkspaceId,
+) -> Result<u64, StoreError> {
+    db.one(COUNT_WAITING, bind![circuit, workspace])
+        .await?
+        .version("n")
+}
+
+/// Which operations of a circuit a list shows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OperationFilter {
+    /// Only those in this state.
+    pub state: Option<OperationState>,
+    /// Only those this user asked for.
+    pub requested_by: Option<UserId>,
+}
+
+/// Counts operations of a circuit.
+pub async fn count_operations(
+    db: &impl Read,
+    circuit: CircuitId,
+    filter: OperationFilter,
+) -> Result<u64, StoreError> {
+    let args = bind![
+        circuit,
+        filter.state.map(OperationState::as_str),
+        filter.requested_by
+    ];
+    db.one(COUNT_OPERATIONS, args).await?.version("n")
+}
+
+/// Operations of a circuit, oldest first, after `after`, one row more than the page shows.
 pub async fn operations(
     db: &impl Read,
     circuit: CircuitId,
-    state: Option<OperationState>,
+    filter: OperationFilter,
     after: OperationId,
-    rows: i64,
+    page: &PageRequest,
 ) -> Result<Vec<Operation>, StoreError> {
-    let args = bind![circuit, after, state.map(OperationState::as_str), rows];
+    let args = bind![
+        circuit,
+        after,
+        filter.state.map(OperationState::as_str),
+        filter.requested_by,
+        page.rows(),
+        page.offset
+    ];
     db.all(OPERATIONS, args)
         .await?
         .iter()
@@ -351,7 +542,8 @@ pub async fn latest(
         .transpose()
 }
 
-/// The step that moves an operation from one state to the next; it affects no row if somebody else was first.
+/// The step that moves an operation from one state to the next; it affects no row if somebody else was first. The
+/// content it kept is gone with that.
 #[must_use]
 pub fn move_operation(
     (circuit, id): (CircuitId, OperationId),
@@ -364,4 +556,10 @@ pub fn move_operation(
         MOVE,
         bind![circuit, id, from.as_str(), to.as_str(), by, reason, now],
     )
+}
+
+/// The step that lets an operation name the item it came to, when that is another one than was foreseen.
+#[must_use]
+pub fn set_dfid((circuit, id): (CircuitId, OperationId), dfid: Dfid) -> Step {
+    (SET_DFID, bind![circuit, id, dfid])
 }

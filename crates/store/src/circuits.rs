@@ -148,7 +148,9 @@ statements! {
           from circuit_members
          where circuit_id = $1 and user_id > $2
          order by user_id
-         limit $3";
+         limit $3 offset $4";
+    COUNT_MEMBERS = "circuit_members.count", "
+        select count(*) as n from circuit_members where circuit_id = $1";
 }
 
 fn read(row: &db::Row) -> Result<Circuit, StoreError> {
@@ -255,8 +257,21 @@ pub async fn find(
     user: UserId,
     circuit: CircuitId,
 ) -> Result<Option<(Circuit, Member)>, StoreError> {
-    let row = db.optional(FIND, bind![workspace, user, circuit]).await?;
-    row.map(|row| Ok((read(&row)?, read_member(&row)?))).transpose()
+    let (sql, args) = find_step(workspace, user, circuit);
+    found(&db.all(sql, args).await?)
+}
+
+/// The step that reads what [`find`] tells.
+#[must_use]
+pub fn find_step(workspace: WorkspaceId, user: UserId, circuit: CircuitId) -> Step {
+    (FIND, bind![workspace, user, circuit])
+}
+
+/// What the rows of [`find_step`] say.
+pub fn found(rows: &[db::Row]) -> Result<Option<(Circuit, Member)>, StoreError> {
+    rows.first()
+        .map(|row| Ok((read(row)?, read_member(row)?)))
+        .transpose()
 }
 
 /// Keeps others from changing members, roles or settings until the unit of work ends.
@@ -407,11 +422,16 @@ pub async fn members(
     db: &impl Read,
     circuit: CircuitId,
     after: UserId,
-    rows: i64,
+    page: &PageRequest,
 ) -> Result<Vec<Member>, StoreError> {
-    db.all(MEMBERS, bind![circuit, after, rows])
+    db.all(MEMBERS, bind![circuit, after, page.rows(), page.offset])
         .await?
         .iter()
         .map(read_member)
         .collect()
+}
+
+/// Counts a circuit's members.
+pub async fn count_members(db: &impl Read, circuit: CircuitId) -> Result<u64, StoreError> {
+    db.one(COUNT_MEMBERS, bind![circuit]).await?.version("n")
 }

@@ -14,13 +14,26 @@ use crate::{
     events::{Event, read},
 };
 
+/// The columns of an event, as it is seen through an item: its own, or one of the further ones.
 macro_rules! columns {
-    () => {
-        "e.workspace_id, e.id, e.event_type, e.source, e.dfid, e.circuit_id, e.visibility, e.occurred_at, e.recorded_at, e.created_by, e.user_ref, e.project, e.data, e.sealed, e.tags, e.recipients, e.client_event_id, e.leaf_id, e.erased_at, e.version"
+    ($item:literal) => {
+        concat!(
+            "e.workspace_id, e.id as id, e.event_type, e.source, ",
+            $item,
+            " as dfid, e.circuit_id, e.visibility, e.occurred_at as occurred_at, e.recorded_at, e.created_by, e.user_ref, e.project, e.data, e.sealed, e.tags, e.recipients, e.client_event_id, e.leaf_id, e.erased_at, e.version, e.items"
+        )
     };
 }
 
-/// What the caller asked to see: `$2` to `$11`.
+/// Events with each of their further items. An event's own item and its further ones differ, so the two halves of a
+/// union never hold the same event for one item.
+macro_rules! further {
+    () => {
+        " from event_items x join events e on e.workspace_id = x.workspace_id and e.id = x.event_id where "
+    };
+}
+
+/// What the caller asked to see: `$2` to `$10`.
 macro_rules! filters {
     () => {
         "and e.erased_at is null
@@ -32,38 +45,40 @@ macro_rules! filters {
          and (cast($7 as {text}) is null or e.visibility = $7)
          and (cast($8 as {timestamp}) is null or e.occurred_at >= $8)
          and (cast($9 as {timestamp}) is null or e.occurred_at < $9)
-         and (cast($10 as {text}) is null or e.event_type {like} $10 escape '\\' or e.source {like} $10 escape '\\' or cast(e.data as {text}) {like} $10 escape '\\')
-         and (cast($11 as {text}) is null or e.dfid = $11)"
+         and (cast($10 as {text}) is null or e.event_type {like} $10 escape '\\' or e.source {like} $10 escape '\\' or cast(e.data as {text}) {like} $10 escape '\\')"
     };
 }
 
-/// Which events of the item `$11` the workspace `$1` may see: its own; as owner of the item or with a lasting right
-/// to it, also public ones, those of circuits it takes part in, and those addressed to it.
+/// Which events of an item the workspace `$1` may see: its own; as owner of the item or with a lasting right to it,
+/// also public ones, those of circuits it takes part in, and those addressed to it.
 macro_rules! visible {
-    ($addressed:literal) => {
+    ($item:literal, $addressed:literal) => {
         concat!(
             "(e.workspace_id = $1
               or (e.visibility <> 'private'
-                  and (exists (select 1 from item_grants g where g.workspace_id = $1 and g.dfid = e.dfid)
-                       or exists (select 1 from items i where i.dfid = e.dfid and i.workspace_id = $1))
+                  and (exists (select 1 from item_grants g where g.workspace_id = $1 and g.dfid = ", $item, ")
+                       or exists (select 1 from items i where i.dfid = ", $item, " and i.workspace_id = $1))
                   and (e.visibility = 'public'
                        or (e.visibility = 'circuit'
                            and exists (select 1 from circuit_workspaces w
                                         where w.workspace_id = $1
                                           and (w.circuit_id = e.circuit_id
                                                or (e.circuit_id is null
-                                                   and exists (select 1 from circuit_items ci where ci.circuit_id = w.circuit_id and ci.dfid = e.dfid and ci.state = 'active')))))
+                                                   and exists (select 1 from circuit_items ci where ci.circuit_id = w.circuit_id and ci.dfid = ", $item, " and ci.state = 'active')))))
                        or (e.visibility = 'direct' and ", $addressed, "))))"
         )
     };
 }
 
 macro_rules! visible_on {
-    (sqlite) => {
-        visible!("exists (select 1 from json_each(e.recipients) r where r.value = $1)")
+    (sqlite, $item:literal) => {
+        visible!(
+            $item,
+            "exists (select 1 from json_each(e.recipients) r where r.value = $1)"
+        )
     };
-    (postgres) => {
-        visible!("e.recipients ? cast($1 as text)")
+    (postgres, $item:literal) => {
+        visible!($item, "e.recipients ? cast($1 as text)")
     };
 }
 
@@ -73,10 +88,10 @@ macro_rules! list_sql {
             $text,
             concat!(
                 "select ",
-                columns!(),
+                columns!("e.dfid"),
                 " from events e where e.workspace_id = $1 ",
                 filters!(),
-                " and (cast($12 as {uuid}) is null or e.id ",
+                " and (cast($11 as {text}) is null or e.dfid = $11) and (cast($12 as {uuid}) is null or e.id ",
                 $after,
                 " $12) order by e.id ",
                 $order,
@@ -87,20 +102,28 @@ macro_rules! list_sql {
     ($name:ident, $text:literal, item, $after:literal, $order:literal) => {
         static $name: Sql = Sql::two(
             $text,
-    list_sql!(@item sqlite, $after, $order),
-    list_sql!(@item postgres, $after, $order),
+            list_sql!(@item sqlite, $after, $order),
+            list_sql!(@item postgres, $after, $order),
         );
     };
     (@item $engine:ident, $after:literal, $order:literal) => {
         concat!(
             "select ",
-            columns!(),
-            " from events e where ",
-            visible_on!($engine),
+            columns!("e.dfid"),
+            " from events e where e.dfid = $11 and ",
+            visible_on!($engine, "e.dfid"),
             filters!(),
             " and (cast($12 as {uuid}) is null or e.id ",
             $after,
-            " $12) order by e.id ",
+            " $12) union all select ",
+            columns!("x.dfid"),
+            further!(),
+            "x.dfid = $11 and ",
+            visible_on!($engine, "x.dfid"),
+            filters!(),
+            " and (cast($12 as {uuid}) is null or e.id ",
+            $after,
+            " $12) order by id ",
             $order,
             " limit $13 offset $14"
         )
@@ -115,9 +138,15 @@ list_sql!(ITEM_OLDEST, "events.list_of_item_oldest", item, ">", "asc");
 macro_rules! count_sql {
     ($engine:ident) => {
         concat!(
-            "select count(*) as n from events e where ",
-            visible_on!($engine),
-            filters!()
+            "select (select count(*) from events e where e.dfid = $11 and ",
+            visible_on!($engine, "e.dfid"),
+            filters!(),
+            ") + (select count(*)",
+            further!(),
+            "x.dfid = $11 and ",
+            visible_on!($engine, "x.dfid"),
+            filters!(),
+            ") as n"
         )
     };
 }
@@ -126,15 +155,22 @@ static COUNT_OWN: Sql = Sql::new(
     "events.count_own",
     concat!(
         "select count(*) as n from events e where e.workspace_id = $1 ",
-        filters!()
+        filters!(),
+        " and (cast($11 as {text}) is null or e.dfid = $11)"
     ),
 );
 static COUNT_ITEM: Sql = Sql::two("events.count_of_item", count_sql!(sqlite), count_sql!(postgres));
 
 macro_rules! timeline_sql {
     ($engine:ident) => {
-        concat!("select ", columns!(), " from events e where e.dfid = $2 and e.erased_at is null and ", visible_on!($engine),
-            " and (cast($3 as {timestamp}) is null or (e.occurred_at, e.id) > ($3, $4)) order by e.occurred_at, e.id limit $5 offset $6")
+        concat!(
+            "select ", columns!("e.dfid"), " from events e where e.dfid = $2 and e.erased_at is null and ",
+            visible_on!($engine, "e.dfid"),
+            " and (cast($3 as {timestamp}) is null or (e.occurred_at, e.id) > ($3, $4)) union all select ",
+            columns!("x.dfid"), further!(), "x.dfid = $2 and e.erased_at is null and ",
+            visible_on!($engine, "x.dfid"),
+            " and (cast($3 as {timestamp}) is null or (x.occurred_at, x.event_id) > ($3, $4)) order by occurred_at, id limit $5 offset $6"
+        )
     };
 }
 
@@ -144,9 +180,15 @@ macro_rules! visible_by_id {
     ($engine:ident) => {
         concat!(
             "select ",
-            columns!(),
+            columns!("e.dfid"),
             " from events e where e.id = $2 and e.erased_at is null and e.dfid is not null and ",
-            visible_on!($engine)
+            visible_on!($engine, "e.dfid"),
+            " union all select ",
+            columns!("x.dfid"),
+            further!(),
+            "x.event_id = $2 and e.erased_at is null and ",
+            visible_on!($engine, "x.dfid"),
+            " limit 1"
         )
     };
 }

@@ -21,12 +21,26 @@ statements! {
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 1)";
     // An event about an item that the workspace may not read would write no leaf's id, and the constraint ends the unit.
     INSERT_ABOUT_ITEM = "events.insert_about_item", "
-        insert into events (workspace_id, id, event_type, source, dfid, circuit_id, visibility, occurred_at, recorded_at, created_by, user_ref, project, data, sealed, tags, recipients, client_event_id, leaf_id, version)
+        insert into events (workspace_id, id, event_type, source, dfid, circuit_id, visibility, occurred_at, recorded_at, created_by, user_ref, project, data, sealed, tags, recipients, client_event_id, leaf_id, version, items)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
                 case when exists (select 1 from items i where i.dfid = $5 and i.workspace_id = $1)
                        or exists (select 1 from item_grants g where g.dfid = $5 and g.workspace_id = $1)
                      then cast($18 as {uuid}) end,
-                1)";
+                1, $19)";
+    // The same for the event's further items, whose moment then is missing.
+    INSERT_ITEMS = "event_items.insert",
+        sqlite: "insert into event_items (workspace_id, event_id, dfid, occurred_at)
+                 select $1, $2, x.value,
+                        case when exists (select 1 from items i where i.dfid = x.value and i.workspace_id = $1)
+                               or exists (select 1 from item_grants g where g.dfid = x.value and g.workspace_id = $1)
+                             then $4 end
+                   from json_each($3) x",
+        postgres: "insert into event_items (workspace_id, event_id, dfid, occurred_at)
+                 select $1, $2, x.value,
+                        case when exists (select 1 from items i where i.dfid = x.value and i.workspace_id = $1)
+                               or exists (select 1 from item_grants g where g.dfid = x.value and g.workspace_id = $1)
+                             then $4::{timestamp} end
+                   from unnest($3::text[]) as x (value)";
     INSERT_TAGS = "event_tags.insert",
         sqlite: "insert into event_tags (workspace_id, tag, event_id) select $1, value, $3 from json_each($2)",
         postgres: "insert into event_tags (workspace_id, tag, event_id) select $1, value, $3 from unnest($2::text[]) as value";
@@ -34,11 +48,11 @@ statements! {
         delete from event_tags
          where workspace_id = $1 and event_id = $2 and tag {any:$3}";
     FIND = "events.find", "
-        select workspace_id, id, event_type, source, dfid, circuit_id, visibility, occurred_at, recorded_at, created_by, user_ref, project, data, sealed, tags, recipients, client_event_id, leaf_id, erased_at, version
+        select workspace_id, id, event_type, source, dfid, circuit_id, visibility, occurred_at, recorded_at, created_by, user_ref, project, data, sealed, tags, recipients, client_event_id, leaf_id, erased_at, version, items
           from events
          where workspace_id = $1 and id = $2";
     FIND_BY_CLIENT_ID = "events.find_by_client_id", "
-        select workspace_id, id, event_type, source, dfid, circuit_id, visibility, occurred_at, recorded_at, created_by, user_ref, project, data, sealed, tags, recipients, client_event_id, leaf_id, erased_at, version
+        select workspace_id, id, event_type, source, dfid, circuit_id, visibility, occurred_at, recorded_at, created_by, user_ref, project, data, sealed, tags, recipients, client_event_id, leaf_id, erased_at, version, items
           from events
          where workspace_id = $1 and client_event_id {any:$2}";
     UPDATE = "events.update", "
@@ -122,8 +136,10 @@ pub struct Event {
     pub event_type: String,
     /// What recorded it.
     pub source: String,
-    /// The item it is about.
+    /// The item it is about; in a list by item, that one.
     pub dfid: Option<Dfid>,
+    /// All items it is about, if they are several; else empty.
+    pub items: Vec<Dfid>,
     /// The circuit it happened in.
     pub circuit_id: Option<CircuitId>,
     /// Who may see it.
@@ -154,6 +170,18 @@ pub struct Event {
     pub erased_at: Option<Timestamp>,
     /// Counts its changes.
     pub version: u64,
+}
+
+impl Event {
+    /// All items it is about; for another workspace's event, the one it is seen through.
+    #[must_use]
+    pub fn all_items(&self) -> &[Dfid] {
+        if self.items.is_empty() {
+            self.dfid.as_slice()
+        } else {
+            &self.items
+        }
+    }
 }
 
 /// An event of a local item that waits for the item's DFID.
@@ -187,6 +215,7 @@ pub(crate) fn read(row: &Row) -> Result<Event, StoreError> {
         event_type: row.text("event_type")?,
         source: row.text("source")?,
         dfid: row.maybe_word("dfid")?,
+        items: row.maybe_document("items")?.unwrap_or_default(),
         circuit_id: row.maybe_id("circuit_id")?,
         visibility: row.word("visibility")?,
         occurred_at: row.time("occurred_at")?,
@@ -234,18 +263,32 @@ pub fn insert(new: NewEvent<'_>, now: Timestamp) -> Step {
     (INSERT, arguments(new, None, now))
 }
 
-/// The steps that add an event of a caller's own making, with its tags. One about an item that the workspace may not
-/// read is `StoreError::Check`.
+/// The steps that add an event of a caller's own making, with its tags. `items` are those it is about, the first one
+/// `new.dfid`. An event about an item that the workspace may not read is `StoreError::Check`.
 #[must_use]
-pub fn record(new: NewEvent<'_>, tags: &[String], recipients: &[WorkspaceId], now: Timestamp) -> Vec<Step> {
-    let statement = if new.dfid.is_some() {
-        INSERT_ABOUT_ITEM
-    } else {
-        INSERT
-    };
-    let (workspace, id) = (new.workspace, new.id);
+pub fn record(
+    new: NewEvent<'_>,
+    items: &[Dfid],
+    tags: &[String],
+    recipients: &[WorkspaceId],
+    now: Timestamp,
+) -> Vec<Step> {
+    let (workspace, id, occurred_at) = (new.workspace, new.id, new.occurred_at);
+    let about_item = new.dfid.is_some();
     let recipients = (!recipients.is_empty()).then(|| json(&recipients));
-    let mut steps = vec![(statement, arguments(new, recipients, now))];
+    let mut args = arguments(new, recipients, now);
+    let mut steps = if about_item {
+        args.extend(bind![(items.len() > 1).then(|| json(&items))]);
+        vec![(INSERT_ABOUT_ITEM, args)]
+    } else {
+        vec![(INSERT, args)]
+    };
+    if let [_first, further @ ..] = items
+        && !further.is_empty()
+    {
+        let further: Vec<String> = further.iter().map(ToString::to_string).collect();
+        steps.push((INSERT_ITEMS, bind![workspace, id, further, occurred_at]));
+    }
     steps.extend(insert_tags(workspace, id, tags));
     steps
 }

@@ -1,12 +1,12 @@
 //! Items: what a DFID stands for, its identifiers, and what happened to it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use db::{JsonText, Read, statements};
 use domain::{
     dfid::Dfid,
     identifier::Identifier,
-    ids::{Timestamp, UserId, WorkspaceId},
+    ids::{CircuitId, Timestamp, UserId, WorkspaceId},
     item::{Fingerprint, ItemContent, ItemStatus},
     page::PageRequest,
 };
@@ -86,27 +86,18 @@ statements! {
     INSERT = "items.insert", "
         insert into items (dfid, workspace_id, identifiers, aliases, data, status, confidence, sources, fingerprint, version, created_by, created_at, updated_at)
         values ($1, $2, $3, '[]', $4, 'active', 1.0, $5, $6, 1, $7, $8, $8)";
-    INSERT_IDENTIFIERS = "item_identifiers.insert",
-        sqlite: "
+    INSERT_IDENTIFIER = "item_identifiers.insert", "
         insert into item_identifiers (workspace_id, dfid, identifier, canonical, value)
-        select $1, $2, k.value, c.value, v.value
-          from json_each($3) k join json_each($4) c on c.key = k.key join json_each($5) v on v.key = k.key
-        where true
-        on conflict (workspace_id, identifier, dfid) do nothing",
-        postgres: "
-        insert into item_identifiers (workspace_id, dfid, identifier, canonical, value)
-        select $1, $2, k, c = 1, v
-          from unnest($3::text[], $4::bigint[], $5::text[]) as t (k, c, v)
-        on conflict (workspace_id, identifier, dfid) do nothing";
+        values ($1, $2, $3, $4, $5)";
     DELETE_IDENTIFIERS = "item_identifiers.delete", "
         delete from item_identifiers where workspace_id = $1 and dfid = $2";
     LOAD = "items.load",
         sqlite: "
-        select i.dfid, i.workspace_id, i.identifiers, i.aliases, i.data, i.status, i.redirect_to, i.confidence, i.sources, i.version, i.created_by, i.created_at, i.updated_at, w.value as reader
-          from json_each($1) w join json_each($2) d on d.key = w.key
+        select i.dfid, i.workspace_id, i.identifiers, i.aliases, i.data, i.status, i.redirect_to, i.confidence, i.sources, i.version, i.created_by, i.created_at, i.updated_at, $1 ->> d.key as reader
+          from json_each($2) d
           join items i on i.dfid = d.value
-         where i.workspace_id = w.value
-            or exists (select 1 from item_grants g where g.workspace_id = w.value and g.dfid = i.dfid)",
+         where i.workspace_id = $1 ->> d.key
+            or exists (select 1 from item_grants g where g.workspace_id = $1 ->> d.key and g.dfid = i.dfid)",
         postgres: "
         select i.dfid, i.workspace_id, i.identifiers, i.aliases, i.data, i.status, i.redirect_to, i.confidence, i.sources, i.version, i.created_by, i.created_at, i.updated_at, k.w as reader
           from unnest($1::uuid[], $2::text[]) as k (w, d)
@@ -153,13 +144,40 @@ statements! {
            and (cast($3 as {text}) is null or x.identifier = $3)
            and x.dfid > $4
          order by i.dfid
-         limit $5";
+         limit $5 offset $6";
+    COUNT_FOUND = "items.count_found", "
+        select count(distinct x.dfid) as n
+          from item_identifiers x
+         where (x.workspace_id = $1
+                or exists (select 1 from item_grants g where g.workspace_id = $1 and g.dfid = x.dfid))
+           and x.value = $2
+           and (cast($3 as {text}) is null or x.identifier = $3)";
     BY_CANONICAL = "items.by_canonical", "
         select x.identifier, x.dfid, x.workspace_id as owner_id
           from item_identifiers x join items i on i.dfid = x.dfid
          where x.workspace_id = $1 and x.canonical and x.identifier {any:$2} and i.status = 'active'";
     BY_FINGERPRINT = "items.by_fingerprint", "
-        select dfid from items where workspace_id = $1 and fingerprint = $2";
+        select dfid
+          from items
+         where workspace_id = $1 and fingerprint = $2 and status in ('active', 'merged')
+         order by status, updated_at desc
+         limit 1";
+    KNOWN_TO_OTHERS = "items.known_to_others", "
+        select i.dfid
+          from items i
+         where i.workspace_id = $1 and i.dfid = $2
+           and (exists (select 1 from circuit_items c where c.dfid = i.dfid and c.circuit_id <> $3)
+                or exists (select 1 from item_grants g where g.dfid = i.dfid))";
+    RETIRE_IDENTIFIERS = "item_identifiers.retire", "
+        update item_identifiers set canonical = false where workspace_id = $1 and dfid = $2";
+    SET_ALIASES = "items.set_aliases", "
+        update items set aliases = $3 where workspace_id = $1 and dfid = $2";
+    COPY_GRANTS = "item_grants.copy", "
+        insert into item_grants (workspace_id, dfid, owner_id, source, circuit_id, granted_by, created_at)
+        select g.workspace_id, $3, g.owner_id, g.source, g.circuit_id, g.granted_by, g.created_at
+          from item_grants g join items i on i.dfid = g.dfid
+         where i.workspace_id = $1 and g.dfid = $2
+        on conflict (workspace_id, dfid) do nothing";
     SET_CONTENT = "items.set_content", "
         update items
            set identifiers = $3, data = $4, sources = $5, version = version + 1, updated_at = $6
@@ -179,7 +197,13 @@ statements! {
                 or exists (select 1 from item_grants g where g.workspace_id = $1 and g.dfid = h.dfid))
            and h.id > $3
          order by h.id
-         limit $4";
+         limit $4 offset $5";
+    COUNT_HISTORY = "item_history.count", "
+        select count(*) as n
+          from item_history h
+         where h.dfid = $2
+           and (h.workspace_id = $1
+                or exists (select 1 from item_grants g where g.workspace_id = $1 and g.dfid = h.dfid))";
     GRANT = "item_grants.insert", "
         insert into item_grants (workspace_id, dfid, owner_id, source, circuit_id, granted_by, created_at)
         values ($1, $2, $3, $4, $5, $6, $7)
@@ -226,35 +250,39 @@ pub struct NewItem<'a> {
 pub fn insert(new: &NewItem<'_>, now: Timestamp) -> Vec<Step> {
     let (identifiers, data) = (json(&new.content.identifiers), json(&new.content.data));
     let sources = json(&[new.source]);
-    vec![
-        (
-            INSERT,
-            bind![
-                new.dfid,
-                new.workspace,
-                identifiers,
-                data,
-                sources,
-                new.fingerprint,
-                new.by,
-                now
-            ],
-        ),
-        insert_identifiers(new.workspace, new.dfid, &new.content.identifiers),
-    ]
+    let args = bind![
+        new.dfid,
+        new.workspace,
+        identifiers,
+        data,
+        sources,
+        new.fingerprint,
+        new.by,
+        now
+    ];
+    let mut steps = vec![(INSERT, args)];
+    steps.extend(insert_identifiers(
+        new.workspace,
+        new.dfid,
+        &new.content.identifiers,
+    ));
+    steps
 }
 
-fn insert_identifiers(workspace: WorkspaceId, dfid: Dfid, identifiers: &[Identifier]) -> Step {
-    let keys: Vec<_> = identifiers.iter().map(Identifier::canonical_key).collect();
-    let canonical: Vec<_> = identifiers
+/// A row for each identifier; those that mean the same share one.
+fn insert_identifiers(
+    workspace: WorkspaceId,
+    dfid: Dfid,
+    identifiers: &[Identifier],
+) -> impl Iterator<Item = Step> {
+    let rows: BTreeMap<_, _> = identifiers
         .iter()
-        .map(|one| i64::from(one.is_canonical()))
+        .rev()
+        .map(|one| (one.canonical_key(), (one.is_canonical(), one.value.clone())))
         .collect();
-    let values: Vec<_> = identifiers.iter().map(|one| one.value.clone()).collect();
-    (
-        INSERT_IDENTIFIERS,
-        bind![workspace, dfid, keys, canonical, values],
-    )
+    rows.into_iter().map(move |(key, (canonical, value))| {
+        (INSERT_IDENTIFIER, bind![workspace, dfid, key, canonical, value])
+    })
 }
 
 /// The steps that replace an item's content; an item of another workspace is left alone.
@@ -267,14 +295,10 @@ pub fn set_content(
     now: Timestamp,
 ) -> Vec<Step> {
     let (identifiers, data) = (json(&content.identifiers), json(&content.data));
-    vec![
-        (
-            SET_CONTENT,
-            bind![workspace, dfid, identifiers, data, json(&sources), now],
-        ),
-        (DELETE_IDENTIFIERS, bind![workspace, dfid]),
-        insert_identifiers(workspace, dfid, &content.identifiers),
-    ]
+    let args = bind![workspace, dfid, identifiers, data, json(&sources), now];
+    let mut steps = vec![(SET_CONTENT, args), (DELETE_IDENTIFIERS, bind![workspace, dfid])];
+    steps.extend(insert_identifiers(workspace, dfid, &content.identifiers));
+    steps
 }
 
 /// The step that moves an item to another state.
@@ -297,6 +321,24 @@ pub fn set_status(
 #[must_use]
 pub fn release_identifiers(workspace: WorkspaceId, dfid: Dfid) -> Step {
     (DELETE_IDENTIFIERS, bind![workspace, dfid])
+}
+
+/// The step that lets an item's identifiers be searched for but hold nothing: another item may carry them.
+#[must_use]
+pub fn retire_identifiers(workspace: WorkspaceId, dfid: Dfid) -> Step {
+    (RETIRE_IDENTIFIERS, bind![workspace, dfid])
+}
+
+/// The step that says by which other ids an item is known. It is part of a change, not one of its own.
+#[must_use]
+pub fn set_aliases(workspace: WorkspaceId, dfid: Dfid, aliases: &[String]) -> Step {
+    (SET_ALIASES, bind![workspace, dfid, json(&aliases)])
+}
+
+/// The step that lets whoever may read an item read another one of its owner too, which it was merged into.
+#[must_use]
+pub fn copy_grants(owner: WorkspaceId, from: Dfid, to: Dfid) -> Step {
+    (COPY_GRANTS, bind![owner, from, to])
 }
 
 /// Who changed what: one entry of an item's history.
@@ -422,8 +464,20 @@ pub async fn search(
     page: &PageRequest,
 ) -> Result<Vec<Item>, StoreError> {
     let after = page.after.as_ref().map_or("", |cursor| cursor.id.as_str());
-    let args = bind![reader, value, identifier, after, page.rows()];
+    let args = bind![reader, value, identifier, after, page.rows(), page.offset];
     db.all(SEARCH, args).await?.iter().map(read).collect()
+}
+
+/// Counts them.
+pub async fn count_found(
+    db: &impl Read,
+    reader: WorkspaceId,
+    value: &str,
+    identifier: Option<&str>,
+) -> Result<u64, StoreError> {
+    db.one(COUNT_FOUND, bind![reader, value, identifier])
+        .await?
+        .version("n")
 }
 
 /// An identifier that is known, and the item it belongs to.
@@ -433,6 +487,12 @@ pub struct Known {
     pub dfid: Dfid,
     /// Whose it is.
     pub owner_id: WorkspaceId,
+}
+
+/// The step that reads what [`by_canonical`] tells.
+#[must_use]
+pub fn by_canonical_step(owner: WorkspaceId, keys: Vec<String>) -> Step {
+    (BY_CANONICAL, bind![owner, keys])
 }
 
 /// The workspace's active items that carry one of these canonical identifiers.
@@ -452,7 +512,7 @@ pub async fn by_canonical(
         .collect()
 }
 
-/// The item that an equal push of this workspace made.
+/// The item that an equal push of this workspace made: one in use, else one that was merged into another.
 pub async fn by_fingerprint(
     db: &impl Read,
     owner: WorkspaceId,
@@ -464,15 +524,27 @@ pub async fn by_fingerprint(
         .transpose()
 }
 
-/// An item's changes, oldest first, after the entry `after`.
+/// Whether an item of the workspace lies in another circuit too, or was shared or pulled.
+pub async fn known_to_others(
+    db: &impl Read,
+    owner: WorkspaceId,
+    dfid: Dfid,
+    circuit: CircuitId,
+) -> Result<bool, StoreError> {
+    let found = db.optional(KNOWN_TO_OTHERS, bind![owner, dfid, circuit]).await?;
+    Ok(found.is_some())
+}
+
+/// An item's changes, oldest first, after the entry `after`, one more than the page shows.
 pub async fn history(
     db: &impl Read,
     reader: WorkspaceId,
     dfid: Dfid,
     after: Uuid,
-    rows: i64,
+    page: &PageRequest,
 ) -> Result<Vec<Change>, StoreError> {
-    let rows = db.all(HISTORY, bind![reader, dfid, after, rows]).await?;
+    let args = bind![reader, dfid, after, page.rows(), page.offset];
+    let rows = db.all(HISTORY, args).await?;
     rows.iter()
         .map(|row| {
             Ok(Change {
@@ -487,6 +559,11 @@ pub async fn history(
         .collect()
 }
 
+/// Counts an item's changes.
+pub async fn count_history(db: &impl Read, reader: WorkspaceId, dfid: Dfid) -> Result<u64, StoreError> {
+    db.one(COUNT_HISTORY, bind![reader, dfid]).await?.version("n")
+}
+
 /// The step that lets another workspace read an item from now on. Granting twice is harmless.
 #[must_use]
 pub fn grant(
@@ -494,7 +571,7 @@ pub fn grant(
     dfid: Dfid,
     owner: WorkspaceId,
     source: &str,
-    circuit: Option<domain::ids::CircuitId>,
+    circuit: Option<CircuitId>,
     by: UserId,
     now: Timestamp,
 ) -> Step {

@@ -19,6 +19,7 @@ pub mod jobs;
 pub mod live;
 pub mod local_items;
 pub mod migrations;
+pub mod namespaces;
 pub mod outbox;
 pub mod pending_items;
 pub mod records;
@@ -60,6 +61,7 @@ pub fn statements() -> Vec<&'static db::Sql> {
         live::STATEMENTS,
         local_items::STATEMENTS,
         members::STATEMENTS,
+        namespaces::STATEMENTS,
         outbox::STATEMENTS,
         password_resets::STATEMENTS,
         pending_items::STATEMENTS,

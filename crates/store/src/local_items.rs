@@ -77,6 +77,30 @@ statements! {
          where workspace_id = $1 and local_id {any:$2}
          order by local_id
         {for_update}";
+    LOCK_PAIRS = "local_items.lock_pairs",
+        sqlite: "
+        select l.workspace_id, l.local_id, l.identifiers, l.data, l.status, l.dfid, l.merged_into, l.undo, l.created_by, l.version, l.created_at, l.updated_at
+          from json_each($2) i
+          join local_items l on l.workspace_id = $1 ->> i.key and l.local_id = i.value
+         where l.workspace_id in (select value from json_each($1))",
+        postgres: "
+        select l.workspace_id, l.local_id, l.identifiers, l.data, l.status, l.dfid, l.merged_into, l.undo, l.created_by, l.version, l.created_at, l.updated_at
+          from unnest($1::uuid[], $2::text[]) as k (w, i)
+          join local_items l on l.workspace_id = k.w and l.local_id = k.i
+         where l.workspace_id = any($1)
+         order by l.workspace_id, l.local_id
+           for update of l";
+    TOKENIZE = "local_items.tokenize",
+        sqlite: "
+        update local_items
+           set status = 'tokenized', dfid = k.dfid, version = version + 1, updated_at = $4
+          from (select $1 ->> i.key as workspace_id, i.value as local_id, $3 ->> i.key as dfid from json_each($2) i) as k
+         where local_items.workspace_id = k.workspace_id and local_items.local_id = k.local_id",
+        postgres: "
+        update local_items
+           set status = 'tokenized', dfid = k.dfid, version = version + 1, updated_at = $4
+          from unnest($1::uuid[], $2::text[], $3::text[]) as k (workspace_id, local_id, dfid)
+         where local_items.workspace_id = k.workspace_id and local_items.local_id = k.local_id";
     LIST = "local_items.list", "
         select local_id, identifiers, data, status, dfid, merged_into, undo, created_by, version, created_at, updated_at
           from local_items
@@ -110,10 +134,14 @@ statements! {
         update local_items
            set status = $3, dfid = $4, merged_into = $5, version = version + 1, updated_at = $6
          where workspace_id = $1 and local_id = $2";
-    SET_STATUS_BY_DFID = "local_items.set_status_by_dfid", "
+    APPROVED = "local_items.approved", "
         update local_items
-           set status = $4, dfid = $5, version = version + 1, updated_at = $6
-         where workspace_id = $1 and local_id = $2 and dfid = $3";
+           set status = 'tokenized', dfid = $4, version = version + 1, updated_at = $5
+         where workspace_id = $1 and status = 'pending_approval' and (local_id = $2 or dfid = $3)";
+    REFUSED = "local_items.refused", "
+        update local_items
+           set status = case when dfid is null then 'local_only' else 'tokenized' end, version = version + 1, updated_at = $4
+         where workspace_id = $1 and status = 'pending_approval' and (local_id = $2 or dfid = $3)";
 }
 
 fn read(row: &db::Row) -> Result<LocalItem, StoreError> {
@@ -197,6 +225,28 @@ pub async fn lock_many(
         .collect()
 }
 
+/// Locks local items of several workspaces, always in the same order, and tells whose each is.
+pub async fn lock_pairs(
+    db: &impl Read,
+    pairs: &[(WorkspaceId, &str)],
+) -> Result<Vec<(WorkspaceId, LocalItem)>, StoreError> {
+    let workspaces: Vec<_> = pairs.iter().map(|(workspace, _)| workspace.uuid()).collect();
+    let local_ids: Vec<_> = pairs.iter().map(|(_, local_id)| (*local_id).to_owned()).collect();
+    let rows = db.all(LOCK_PAIRS, bind![workspaces, local_ids]).await?;
+    rows.iter()
+        .map(|row| Ok((row.id("workspace_id")?, read(row)?)))
+        .collect()
+}
+
+/// The step that gives local items their public identities.
+#[must_use]
+pub fn tokenize(items: Vec<(WorkspaceId, String, Dfid)>, now: Timestamp) -> Step {
+    let workspaces: Vec<_> = items.iter().map(|(workspace, ..)| workspace.uuid()).collect();
+    let dfids: Vec<_> = items.iter().map(|(.., dfid)| dfid.to_string()).collect();
+    let local_ids: Vec<_> = items.into_iter().map(|(_, local_id, _)| local_id).collect();
+    (TOKENIZE, bind![workspaces, local_ids, dfids, now])
+}
+
 /// Lists local items by id, one row more than the page shows.
 pub async fn list(
     db: &impl Read,
@@ -271,18 +321,21 @@ pub fn set_status(
     )
 }
 
-/// The step that moves a local item to another state if it still belongs to `dfid`.
+/// The step by which the local items that waited for a push's approval have got a DFID: the pushed one, and others that
+/// stand for the same item.
 #[must_use]
-pub fn settle(
+pub fn approved(
     workspace: WorkspaceId,
-    local_id: &str,
+    local_id: Option<&str>,
+    foreseen: Dfid,
     dfid: Dfid,
-    status: LocalItemStatus,
-    keep: Option<Dfid>,
     now: Timestamp,
 ) -> Step {
-    (
-        SET_STATUS_BY_DFID,
-        bind![workspace, local_id, dfid, status.as_str(), keep, now],
-    )
+    (APPROVED, bind![workspace, local_id, foreseen, dfid, now])
+}
+
+/// The step by which they wait no more: they are what they were before.
+#[must_use]
+pub fn refused(workspace: WorkspaceId, local_id: Option<&str>, foreseen: Dfid, now: Timestamp) -> Step {
+    (REFUSED, bind![workspace, local_id, foreseen, now])
 }

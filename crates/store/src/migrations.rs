@@ -20,4 +20,5 @@ migrations! {
     3 "0003_circuits",
     4 "0004_events",
     5 "0005_work",
+    6 "0006_event_items",
 }

@@ -5,6 +5,7 @@ use domain::{
     dfid::Dfid,
     ids::{CircuitId, PendingItemId, Timestamp, UserId, WorkspaceId},
     item::{ItemContent, PendingReason, PendingState, Priority},
+    page::PageRequest,
 };
 
 use crate::{
@@ -48,7 +49,8 @@ statements! {
     OPEN = "pending_items.open", "
         select id
           from pending_items
-         where workspace_id = $1 and local_id = $2 and circuit_id = $3 and status = 'pending'
+         where workspace_id = $1 and circuit_id = $2 and status = 'pending'
+           and (local_id = $3 or (local_id is null and cast($3 as {text}) is null and candidates = $4))
          limit 1";
     FIND = "pending_items.find", "
         select id, circuit_id, local_id, reason, priority, identifiers, data, candidates, status, resolution, created_by, created_at, resolved_at
@@ -60,7 +62,11 @@ statements! {
           from pending_items
          where workspace_id = $1 and id > $2 and (cast($3 as {text}) is null or status = $3)
          order by id
-         limit $4";
+         limit $4 offset $5";
+    COUNT = "pending_items.count", "
+        select count(*) as n
+          from pending_items
+         where workspace_id = $1 and (cast($2 as {text}) is null or status = $2)";
     RESOLVE = "pending_items.resolve", "
         update pending_items set status = $3, resolution = $4, resolved_at = $5
          where workspace_id = $1 and id = $2 and status = 'pending'";
@@ -107,14 +113,15 @@ pub fn insert(workspace: WorkspaceId, pending: &PendingItem) -> Step {
     (INSERT, args)
 }
 
-/// The open pending item of an earlier push of the same local item to the same circuit.
+/// The open pending item of an earlier push of the same local item, or else of the same items, to the same circuit.
 pub async fn open(
     db: &impl Read,
     workspace: WorkspaceId,
-    local_id: &str,
     circuit: CircuitId,
+    local_id: Option<&str>,
+    candidates: &[Dfid],
 ) -> Result<Option<PendingItemId>, StoreError> {
-    db.optional(OPEN, bind![workspace, local_id, circuit])
+    db.optional(OPEN, bind![workspace, circuit, local_id, json(&candidates)])
         .await?
         .map(|row| row.id("id"))
         .transpose()
@@ -133,16 +140,28 @@ pub async fn lock(
         .transpose()
 }
 
-/// Pending items, oldest first, after `after`.
+/// Pending items, oldest first, after `after`, one row more than the page shows.
 pub async fn list(
     db: &impl Read,
     workspace: WorkspaceId,
     state: Option<PendingState>,
     after: PendingItemId,
-    rows: i64,
+    page: &PageRequest,
 ) -> Result<Vec<PendingItem>, StoreError> {
-    let args = bind![workspace, after, state.map(PendingState::as_str), rows];
+    let state = state.map(PendingState::as_str);
+    let args = bind![workspace, after, state, page.rows(), page.offset];
     db.all(LIST, args).await?.iter().map(read).collect()
+}
+
+/// Counts them.
+pub async fn count(
+    db: &impl Read,
+    workspace: WorkspaceId,
+    state: Option<PendingState>,
+) -> Result<u64, StoreError> {
+    db.one(COUNT, bind![workspace, state.map(PendingState::as_str)])
+        .await?
+        .version("n")
 }
 
 /// The step that resolves an open one; it affects no row if somebody else was first.

@@ -32,7 +32,13 @@ statements! {
           from events e
          where e.dfid is not null and e.id {any:$2} and e.visibility <> 'private'
            and (exists (select 1 from item_grants g where g.workspace_id = $1 and g.dfid = e.dfid)
-                or exists (select 1 from items i where i.workspace_id = $1 and i.dfid = e.dfid))";
+                or exists (select 1 from items i where i.workspace_id = $1 and i.dfid = e.dfid))
+        union
+        select cast(e.id as {text}) as id
+          from event_items n join events e on e.workspace_id = n.workspace_id and e.id = n.event_id
+         where e.id {any:$2} and e.visibility <> 'private'
+           and (exists (select 1 from item_grants g where g.workspace_id = $1 and g.dfid = n.dfid)
+                or exists (select 1 from items i where i.workspace_id = $1 and i.dfid = n.dfid))";
     CIRCUITS = "rights.circuits", "
         select cast(c.id as {text}) as id
           from circuits c

@@ -11,10 +11,13 @@ statements! {
         postgres: "select set_config('app.workspaces', $1, true) as workspaces";
 }
 
-/// Lets the rest of this unit of work see and change the rows of both workspaces.
+/// Lets the rest of this unit of work see and change the rows of all these workspaces.
 ///
-/// Only for a push that enriches an item another member of the same circuit owns; every statement still names the
-/// workspace whose rows it means.
-pub async fn widen(tx: &Tx, own: WorkspaceId, other: WorkspaceId) -> Result<(), StoreError> {
-    tx.all(WIDEN, bind![format!("{{{own},{other}}}")]).await.map(drop)
+/// Only where members of one circuit meet: a push that adds to an item another member owns, and the approval of what
+/// another member asked for. Every statement still names the workspace whose rows it means.
+pub async fn widen(tx: &Tx, workspaces: &[WorkspaceId]) -> Result<(), StoreError> {
+    let list: Vec<_> = workspaces.iter().map(ToString::to_string).collect();
+    tx.all(WIDEN, bind![format!("{{{}}}", list.join(","))])
+        .await
+        .map(drop)
 }

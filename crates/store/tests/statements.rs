@@ -114,6 +114,10 @@ const WITHOUT_TENANT: &[(&str, &str)] = &[
     ),
     ("live_tickets.purge", "removes tickets that have expired"),
     (
+        "jobs.by_state",
+        "how many there are in the deployment, for its metric",
+    ),
+    (
         "outbox.waiting",
         "how much waits in the deployment, for its metric",
     ),

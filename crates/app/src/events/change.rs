@@ -136,6 +136,7 @@ fn commitment<'a>(event: &'a Event, data: &'a Map<String, Value>) -> Commitment<
         event_type: &event.event_type,
         source: &event.source,
         dfid: event.dfid,
+        dfids: &event.items,
         circuit_id: event.circuit_id,
         visibility: event.visibility,
         occurred_at: event.occurred_at,

@@ -10,11 +10,12 @@ use crate::{App, Ctx, Result};
 /// Events read and written at a time.
 const PAGE: u32 = 500;
 /// The columns of a CSV export.
-const COLUMNS: [&str; 14] = [
+const COLUMNS: [&str; 15] = [
     "id",
     "event_type",
     "source",
     "dfid",
+    "dfids",
     "circuit_id",
     "visibility",
     "occurred_at",
@@ -107,6 +108,7 @@ fn fields(event: &Event) -> Value {
         "event_type": event.event_type,
         "source": event.source,
         "dfid": event.dfid,
+        "dfids": event.all_items(),
         "circuit_id": event.circuit_id,
         "visibility": event.visibility,
         "occurred_at": event.occurred_at,

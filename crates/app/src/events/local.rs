@@ -41,7 +41,7 @@ impl App {
         local_id: &str,
         mut new: NewEvent,
     ) -> Result<LocalEvent> {
-        if new.dfid.is_some() {
+        if new.dfid.is_some() || !new.dfids.is_empty() {
             let error =
                 domain::problem::FieldError::new("dfid", "not_here", "the item has none yet: leave it out");
             return Err(error.into());
@@ -73,17 +73,8 @@ impl App {
     /// Conflict while the item has no DFID.
     pub async fn push_local_events(&self, ctx: &Ctx, local_id: &str) -> Result<Moved> {
         let tx = self.db().begin(&ctx.scope()).await?;
-        match self.push_local_events_in(&tx, ctx, local_id).await {
-            Ok(moved) => {
-                tx.commit().await?;
-                self.wake_outbox();
-                Ok(moved)
-            }
-            Err(error) => {
-                tx.rollback().await;
-                Err(error)
-            }
-        }
+        self.finish(self.push_local_events_in(&tx, ctx, local_id).await, tx)
+            .await
     }
 
     async fn push_local_events_in(&self, tx: &db::Tx, ctx: &Ctx, local_id: &str) -> Result<Moved> {

@@ -38,6 +38,9 @@ pub struct NewEvent {
     pub source: Option<String>,
     /// The item it is about.
     pub dfid: Option<Dfid>,
+    /// The items it is about, if they are several.
+    #[serde(default)]
+    pub dfids: Vec<Dfid>,
     /// The circuit it happened in.
     pub circuit_id: Option<CircuitId>,
     /// Who may see it; the workspace's default if absent.
@@ -70,6 +73,9 @@ pub struct Recorded {
     pub event_type: String,
     /// The item it is about.
     pub dfid: Option<Dfid>,
+    /// All items it is about, if they are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dfids: Vec<Dfid>,
     /// The circuit it happened in.
     pub circuit_id: Option<CircuitId>,
     /// Who may see it.
@@ -86,6 +92,9 @@ struct Commitment<'a> {
     event_type: &'a str,
     source: &'a str,
     dfid: Option<Dfid>,
+    /// Left out unless several, so that an event about one item keeps its canonical form.
+    #[serde(skip_serializing_if = "<[Dfid]>::is_empty")]
+    dfids: &'a [Dfid],
     circuit_id: Option<CircuitId>,
     visibility: Visibility,
     occurred_at: Timestamp,
@@ -243,7 +252,7 @@ impl App {
             client_event_id: new.client_event_id.as_deref(),
             leaf,
         };
-        let steps: Vec<Step> = events::record(stored, &new.tags, &new.recipients, record.now);
+        let steps: Vec<Step> = events::record(stored, &new.dfids, &new.tags, &new.recipients, record.now);
         record.steps.extend(steps);
         record.outbox(RECORDED, &new.recorded(id));
         Ok(new.into_event(ctx, id, leaf, record.now))

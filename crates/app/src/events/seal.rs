@@ -52,9 +52,14 @@ impl App {
         serde_json::from_slice(&text).map_err(|_| broken())
     }
 
-    /// Makes the sealed payloads among the caller's own events readable.
+    /// Makes the sealed payloads among the caller's own events readable, and hides the further items of others' events.
     pub(super) async fn open_events(&self, ctx: &Ctx, mut events: Vec<Event>) -> Result<Vec<Event>> {
         for event in &mut events {
+            // Another workspace's event shows the item it is seen through; whether the caller may know of the others
+            // is not its author's to say.
+            if event.workspace_id != ctx.workspace() {
+                event.items.clear();
+            }
             let Some(sealed) = event.sealed.take() else {
                 continue;
             };

@@ -26,6 +26,8 @@ pub(super) struct Checked {
     pub(super) event_type: EventType,
     pub(super) source: String,
     pub(super) dfid: Option<Dfid>,
+    /// All of them if they are several, `dfid` first; else empty.
+    pub(super) dfids: Vec<Dfid>,
     pub(super) circuit_id: Option<CircuitId>,
     pub(super) visibility: Visibility,
     pub(super) occurred_at: Timestamp,
@@ -73,11 +75,17 @@ fn check(
         check_reference("user_id", new.user_ref.as_deref()),
         check_reference("project_id", new.project.as_deref()),
         check_reference("client_event_id", new.client_event_id.as_deref()),
-        check_recipients(new.visibility, new.dfid, &new.recipients),
+        check_items(&new.dfids),
+        check_recipients(
+            new.visibility,
+            new.dfid.or(new.dfids.first().copied()),
+            &new.recipients,
+        ),
     ]
     .into_iter()
     .flatten()
     .collect();
+    let (dfid, dfids) = items(new.dfid, new.dfids);
     let event_type = EventType::new("event_type", &new.event_type).map_err(|error| errors.push(error));
     let tags = event::check_tags(&new.tags).map_err(|broken| errors.extend(broken));
     let data = check_data(new.data).map_err(|broken| errors.extend(broken));
@@ -85,7 +93,8 @@ fn check(
         (Ok(event_type), Ok(tags), Ok(data)) if errors.is_empty() => Ok(Checked {
             event_type,
             source,
-            dfid: new.dfid,
+            dfid,
+            dfids,
             circuit_id: new.circuit_id,
             visibility: default,
             occurred_at: new.occurred_at.unwrap_or(now),
@@ -98,6 +107,24 @@ fn check(
         }),
         _ => Err(errors),
     }
+}
+
+fn check_items(dfids: &[Dfid]) -> Option<FieldError> {
+    let max = event::MAX_ITEMS;
+    let message = format!("must have at most {max} entries");
+    (dfids.len() > max).then(|| FieldError::new("dfids", "too_many", message))
+}
+
+/// The first item, and all of them, each once, if they are several.
+fn items(dfid: Option<Dfid>, dfids: Vec<Dfid>) -> (Option<Dfid>, Vec<Dfid>) {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut all: Vec<Dfid> = dfid.into_iter().chain(dfids).collect();
+    all.retain(|dfid| seen.insert(*dfid));
+    let first = all.first().copied();
+    if all.len() < 2 {
+        all.clear();
+    }
+    (first, all)
 }
 
 /// Checks a payload; none is an empty one.
@@ -157,6 +184,7 @@ impl Checked {
             event_type: self.event_type.as_str(),
             source: &self.source,
             dfid: self.dfid,
+            dfids: &self.dfids,
             circuit_id: self.circuit_id,
             visibility: self.visibility,
             occurred_at: self.occurred_at,
@@ -175,6 +203,7 @@ impl Checked {
             id,
             event_type: self.event_type.as_str().to_owned(),
             dfid: self.dfid,
+            dfids: self.dfids.clone(),
             circuit_id: self.circuit_id,
             visibility: self.visibility,
             occurred_at: self.occurred_at,
@@ -188,6 +217,7 @@ impl Checked {
             event_type: self.event_type.as_str().to_owned(),
             source: self.source,
             dfid: self.dfid,
+            items: self.dfids,
             circuit_id: self.circuit_id,
             visibility: self.visibility,
             occurred_at: self.occurred_at,

@@ -145,12 +145,12 @@ pub(super) struct Pool {
     name: &'static str,
     waits: Arc<(AtomicU64, AtomicU64)>,
     born: Instant,
-    /// When somebody last got a connection, in nanoseconds since `born`.
-    last_lent: Arc<AtomicU64>,
+    /// When the queue last moved: somebody got a connection, or came while nobody waited. In nanoseconds since `born`.
+    moved: Arc<AtomicU64>,
     observer: Arc<dyn Observer>,
 }
 
-/// If others wait and nobody has got a connection for this long, the pool is stuck: who comes now is turned away at
+/// If others have waited and nobody has got a connection for this long, the pool is stuck: who comes now is turned away at
 /// once instead of joining a queue that does not move. Longer than a slow disk holds up all commits now and then.
 const STUCK: Duration = Duration::from_millis(300);
 
@@ -195,7 +195,7 @@ impl Pool {
             name: role.pool_name(),
             waits: Arc::default(),
             born: Instant::now(),
-            last_lent: Arc::default(),
+            moved: Arc::default(),
             observer,
         })
     }
@@ -203,7 +203,10 @@ impl Pool {
     pub async fn lease(&self, scope: &Scope) -> Result<Lease, DbError> {
         let status = self.pool.status();
         let must_wait = status.available == 0;
-        if status.waiting > 0 && self.stuck() {
+        if status.waiting == 0 {
+            // A pool that nobody wanted for a while is not stuck when many come at once.
+            self.note_move();
+        } else if self.stuck() {
             self.observer.waited(self.name, Duration::ZERO, false);
             return Err(DbError::unavailable(
                 "every connection is busy and none comes back",
@@ -213,8 +216,7 @@ impl Pool {
         let got = self.pool.get().await;
         let took = start.elapsed();
         if got.is_ok() {
-            self.last_lent
-                .store(nanos(self.born.elapsed()), Ordering::Relaxed);
+            self.note_move();
         }
         if must_wait {
             self.waits.0.fetch_add(1, Ordering::Relaxed);
@@ -229,8 +231,12 @@ impl Pool {
         })
     }
 
+    fn note_move(&self) {
+        self.moved.store(nanos(self.born.elapsed()), Ordering::Relaxed);
+    }
+
     fn stuck(&self) -> bool {
-        let since = nanos(self.born.elapsed()).saturating_sub(self.last_lent.load(Ordering::Relaxed));
+        let since = nanos(self.born.elapsed()).saturating_sub(self.moved.load(Ordering::Relaxed));
         since > nanos(STUCK)
     }
 

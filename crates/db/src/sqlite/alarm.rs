@@ -70,7 +70,6 @@ impl Drop for Guard<'_> {
 
 impl Shared {
     fn caller(&self) -> std::sync::MutexGuard<'_, Option<Caller>> {
-        // farmgate: allow(blocking-lock) because only the connection's own thread takes it
         self.caller.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

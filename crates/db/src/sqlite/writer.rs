@@ -172,8 +172,7 @@ impl Writer<'_> {
             })),
             Err(error) => {
                 undo(self.connection);
-                let _ = reply.send(Err(error));
-                None
+                Some(refusal(reply, error))
             }
         }
     }
@@ -189,35 +188,43 @@ impl Writer<'_> {
         // A dropped unit closes the channel, a slow one meets the deadline: both are rolled back below.
         while let Ok(command) = commands.recv_timeout(left()) {
             match command {
-                Command::Steps { steps: work, reply } => {
-                    let result = self.steps(&work, Some(deadline));
-                    let failed = result.is_err();
-                    if failed {
+                Command::Steps { steps: work, reply } => match self.steps(&work, Some(deadline)) {
+                    Ok(outcomes) => drop(reply.send(Ok(outcomes))),
+                    Err(error) => {
                         undo(self.connection);
+                        return Some(refusal(reply, error));
                     }
-                    let _ = reply.send(result);
-                    if failed {
-                        return None;
-                    }
-                }
+                },
                 Command::Commit { reply } => match plain(self.connection, "release unit") {
                     Ok(()) => return Some(Box::new(move |committed| drop(reply.send(committed)))),
                     Err(error) => {
                         undo(self.connection);
-                        let _ = reply.send(Err(error));
-                        return None;
+                        return Some(refusal(reply, error));
                     }
                 },
+                // What it read, and decided by, may be another job's write: its caller goes on after the commit too.
                 Command::Rollback { reply } => {
                     undo(self.connection);
-                    let _ = reply.send(Ok(()));
-                    return None;
+                    return Some(Box::new(move |committed| drop(reply.send(committed))));
                 }
             }
         }
         undo(self.connection);
         None
     }
+}
+
+/// An error is answered after the group's commit too: what it contradicts may be another job's, not yet committed write.
+/// Told earlier, the caller would look for the row that was in its way and not find it; if that write is lost, there is
+/// nothing to contradict.
+fn refusal<T: 'static>(reply: Reply<T>, error: DbError) -> Answer {
+    Box::new(move |committed| {
+        let error = match committed {
+            Err(lost) if error.constraint().is_some() => lost,
+            _ => error,
+        };
+        drop(reply.send(Err(error)));
+    })
 }
 
 /// Answers what a unit has asked so far with this error.

@@ -24,6 +24,7 @@ both_engines!(
     a_read_cannot_write,
     eight_workers_take_each_job_once,
     the_meter_counts,
+    who_is_refused_finds_what_was_in_the_way,
 );
 
 async fn a_committed_unit_is_seen_at_once(engine: Engine) {
@@ -267,4 +268,24 @@ async fn a_stuck_pool_turns_newcomers_away_at_once() {
         db.all(&scope, LIST_THINGS, args![id]).await.is_ok(),
         "it moves again"
     );
+}
+
+/// A writer that shares one commit among many must not tell of a conflict with what is not committed yet.
+async fn who_is_refused_finds_what_was_in_the_way(engine: Engine) {
+    let place = database(engine).await;
+    let (db, (id, scope)) = (place.open().await, workspace(1));
+    for round in 0..50_i64 {
+        let code = format!("code-{round}");
+        let add = async |number: i64| {
+            let step = (INSERT_THING, args![id, round * 100 + number, code.clone()]);
+            let refused = db.run(&scope, vec![step]).await.is_err();
+            if refused {
+                let rows = db.all(&scope, LIST_THINGS, args![id]).await.unwrap();
+                assert_eq!(rows.len() as i64, round + 1, "refused by a row that nobody sees");
+            }
+            !refused
+        };
+        let added = futures_util::future::join_all((0..16).map(add)).await;
+        assert_eq!(added.into_iter().filter(|made| *made).count(), 1);
+    }
 }

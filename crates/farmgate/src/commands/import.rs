@@ -1,22 +1,43 @@
 //! `farmgate import`: items and events of a file, sent to a running platform through its API.
+//!
+//! Here: arguments, the way of the rows from the file to the server, and the end. What a row is stands in [`rows`], what
+//! becomes of it on the server in [`sending`].
 
 mod client;
+mod lines;
+mod report;
 mod rows;
+mod sending;
+mod state;
+mod table;
 
-use std::{collections::BTreeSet, io::Write, path::PathBuf};
-use tokio::io::AsyncWriteExt as _;
+use std::{
+    cell::RefCell,
+    collections::HashSet,
+    io::{Read as _, Write},
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, bail};
-use indicatif::ProgressBar;
-use serde_json::{Value, json};
+use futures_util::{Stream, StreamExt, stream};
+use indicatif::{ProgressBar, ProgressStyle};
 use sha2::{Digest, Sha256};
+use tokio::{sync::mpsc, task::JoinHandle};
 use url::Url;
 
 use self::{
-    client::{Client, refusal},
-    rows::{Format, Row},
+    client::Client,
+    report::Report,
+    rows::{Fault, Format, Row},
+    sending::{Failed, Sending},
+    state::Journal,
 };
 use super::Exit;
+
+/// Rows read ahead of those that are sent.
+const READ_AHEAD: usize = 64;
+/// A run ends when so many rows in succession found no server; the next one goes on from there.
+const MAX_UNANSWERED: u32 = 32;
 
 /// Imports items and events from CSV, JSON lines or an EPCIS 2.0 JSON document; repeating it is harmless
 #[derive(clap::Args, Debug)]
@@ -26,6 +47,9 @@ pub struct Import {
     /// Form of the file; by default after its extension (.csv, .jsonl, .ndjson, .json, .jsonld)
     #[arg(long)]
     format: Option<Format>,
+    /// In CSV: keep columns that mean nothing here as data, where they are an error otherwise
+    #[arg(long)]
+    keep_other_columns: bool,
     /// Address of the platform
     #[arg(long, default_value = "http://127.0.0.1:8080")]
     url: Url,
@@ -38,81 +62,88 @@ pub struct Import {
     /// Password of that name
     #[arg(long, env = "FARMGATE_PASSWORD", hide_env_values = true)]
     password: Option<String>,
-    /// Push the items into this circuit, and attach the events to them
+    /// Push the items into this circuit; an EPCIS document needs one, for its events are about pushed items
     #[arg(long, value_name = "ID")]
     circuit: Option<uuid::Uuid>,
     /// Check the file and send nothing
     #[arg(long)]
     dry_run: bool,
+    /// Rows under way at a time
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
+    at_once: u8,
+    /// Where to note the imported rows; by default beside the file, as FILE.farmgate-import
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
 }
 
+/// A row that is over.
+struct Ended {
+    number: u64,
+    line: Option<u64>,
+    /// Bytes of the file up to its end.
+    end: u64,
+    outcome: Outcome,
+}
+
+/// What became of a row.
+enum Outcome {
+    DoneBefore,
+    Done(Option<String>),
+    Failed(Failed),
+}
+
+/// What the rows under way share.
+struct Way<'a> {
+    done_before: HashSet<u64>,
+    sending: Sending,
+    client: &'a Client,
+    /// Clients that nobody uses now; there are never more than rows under way.
+    idle: RefCell<Vec<Client>>,
+}
+
 impl Import {
     /// Imports every row that has not been imported; a row that fails stops no other.
     pub async fn run(self, out: &mut impl Write) -> Result<Exit> {
-        let bytes = tokio::fs::read(&self.file)
+        let format = self.format()?;
+        if format == Format::Epcis && self.circuit.is_none() && !self.dry_run {
+            bail!("an EPCIS document needs --circuit: its events are about items that have a global id");
+        }
+        let size = tokio::fs::metadata(&self.file)
             .await
-            .with_context(|| format!("cannot read {}", self.file.display()))?;
-        let rows = rows::read(self.format()?, &bytes).with_context(|| self.file.display().to_string())?;
-        let state_file = PathBuf::from(format!("{}.farmgate-import", self.file.display()));
-        let print = hex::encode(Sha256::digest([&bytes, self.url.as_str().as_bytes()].concat()));
-        let header = format!("{print} {}", self.circuit.unwrap_or_default());
-        let mut done = if self.dry_run {
-            BTreeSet::new()
-        } else {
-            finished(&state_file, &header).await
-        };
-        let before = done.len();
-        let mut client = Client::new(self.url.clone(), self.token.clone());
-        if let (Some(username), Some(password), false) = (&self.username, &self.password, self.dry_run) {
-            client.log_in(username, password).await?;
-        }
-        let (total, mut errors) = (rows.len(), Vec::new());
-        let bar = ProgressBar::new(total as u64);
-        for (index, row) in rows.into_iter().enumerate() {
-            bar.inc(1);
-            let number = index + 1;
-            let failed = match row {
-                _ if done.contains(&number) => continue,
-                Ok(_) if self.dry_run => Vec::new(),
-                Ok(row) => self
-                    .send(&mut client, row)
-                    .await?
-                    .into_iter()
-                    .map(|e| (String::new(), e))
-                    .collect(),
-                Err(broken) => broken,
-            };
-            if failed.is_empty() {
-                if !self.dry_run {
-                    remember(&state_file, &header, done.is_empty(), number).await?;
-                }
-                done.insert(number);
+            .with_context(|| format!("cannot read {}", self.file.display()))?
+            .len();
+        let mut client = Client::new(self.url.clone(), self.token.clone())?;
+        let (mut done_before, mut journal) = (HashSet::new(), None);
+        if !self.dry_run {
+            let (done, opened) = self.open_state().await?;
+            (done_before, journal) = (done, Some(opened));
+            if let (Some(username), Some(password)) = (&self.username, &self.password) {
+                client.log_in(username, password).await?;
             }
-            errors.extend(
-                failed
-                    .into_iter()
-                    .map(|(field, message)| json!({"row": number, "field": field, "message": message})),
-            );
         }
+        let way = Way {
+            done_before,
+            sending: Sending::new(self.circuit),
+            client: &client,
+            idle: RefCell::default(),
+        };
+        let bar = ProgressBar::new(size).with_style(ProgressStyle::with_template(
+            "{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes} ({eta} left)",
+        )?);
+        let report = self.import(format, &way, journal, &bar).await;
         bar.finish_and_clear();
-        self.summarise(out, total, before, done.len(), &errors)?;
-        Ok(if done.len() == total {
-            Exit::Ok
-        } else {
-            Exit::Failed
-        })
+        let report = report?;
+        let all_well = report.failed == 0 && report.stopped.is_none();
+        report.write(out, self.json)?;
+        Ok(if all_well { Exit::Ok } else { Exit::Failed })
     }
 
     fn format(&self) -> Result<Format> {
-        let extension = self
-            .file
-            .extension()
-            .and_then(|ext| ext.to_str())
-            .unwrap_or_default();
-        Ok(match (self.format, extension) {
+        let extension = self.file.extension().and_then(|extension| extension.to_str());
+        Ok(match (self.format, extension.unwrap_or_default()) {
             (Some(format), _) => format,
             (None, "csv") => Format::Csv,
             (None, "jsonl" | "ndjson") => Format::Jsonl,
@@ -121,127 +152,127 @@ impl Import {
         })
     }
 
-    /// Sends a row; gives the server's refusal, if it refused.
-    async fn send(&self, client: &mut Client, row: Row) -> Result<Option<String>> {
-        let (items, event) = match row {
-            Row::Item(item) => (vec![item], None),
-            Row::Event { items, event } => (items, Some(event)),
-        };
-        let mut first = Value::Null;
-        for item in &items {
-            let (status, answer) = client.post("api/items/local", item).await?;
-            match status {
-                201 => {}
-                409 if stands_already(client, item).await? => {}
-                _ => return Ok(Some(refusal(status, &answer))),
-            }
-            let Some(circuit) = self.circuit else { continue };
-            let push = json!({"local_id": item["local_id"]});
-            let (status, answer) = client
-                .post(&format!("api/circuits/{circuit}/push-local"), &push)
-                .await?;
-            if status != 200 && status != 201 {
-                return Ok(Some(refusal(status, &answer)));
-            }
-            if first.is_null() {
-                first = answer["dfid"].clone();
-            }
-        }
-        let Some(mut event) = event else { return Ok(None) };
-        if let Some(circuit) = self.circuit.filter(|_| !first.is_null()) {
-            event["dfid"] = first;
-            event["circuit_id"] = json!(circuit);
-            event["visibility"] = json!("circuit");
-        }
-        let (status, answer) = client.post("api/events", &event).await?;
-        Ok(match status {
-            201 => None,
-            // The server knew this id. The same event again is no news; another one under its id would be lost.
-            200 if answer["data"] == event["data"] => None,
-            200 => Some(format!(
-                "another event is stored under the id {}",
-                event["client_event_id"]
-            )),
-            _ => Some(refusal(status, &answer)),
-        })
+    async fn open_state(&self) -> Result<(HashSet<u64>, Journal)> {
+        let path = self.state.clone().unwrap_or_else(|| {
+            let mut name = self.file.clone().into_os_string();
+            name.push(".farmgate-import");
+            name.into()
+        });
+        let file = self.file.clone();
+        let digest = tokio::task::spawn_blocking(move || digest_of(&file)).await??;
+        let header = format!("{digest} {} {}", self.url, self.circuit.unwrap_or_default());
+        state::open(&path, &header).await
     }
 
-    fn summarise(
+    /// Reads in a thread of its own and sends from here, so many rows at a time.
+    async fn import(
         &self,
-        out: &mut impl Write,
-        total: usize,
-        before: usize,
-        done: usize,
-        errors: &[Value],
-    ) -> Result<()> {
-        let file = self.file.display().to_string();
-        if self.json {
-            let new = done - before;
-            let summary = json!({"file": file, "rows": total, "done_before": before, "done": new, "failed": total - done, "dry_run": self.dry_run, "errors": errors});
-            return Ok(writeln!(out, "{summary}")?);
+        format: Format,
+        way: &Way<'_>,
+        mut journal: Option<Journal>,
+        bar: &ProgressBar,
+    ) -> Result<Report> {
+        let (reader, rows) = self.read(format);
+        let mut ended = Box::pin(
+            rows.map(|row| self.handle(row, way))
+                .buffer_unordered(self.at_once.into()),
+        );
+        let mut report = Report {
+            file: self.file.display().to_string(),
+            dry_run: self.dry_run,
+            ..Report::default()
+        };
+        let mut unanswered = 0;
+        while let Some(row) = ended.next().await {
+            bar.set_position(row.end);
+            if let (Outcome::Done(_), Some(journal)) = (&row.outcome, &mut journal) {
+                journal.note(row.number).await?;
+            }
+            if matches!(row.outcome, Outcome::Failed(Failed::NoAnswer(_))) {
+                unanswered += 1;
+            } else {
+                unanswered = 0;
+            }
+            count(&mut report, row)?;
+            if unanswered == MAX_UNANSWERED {
+                report.stopped = Some(format!(
+                    "{MAX_UNANSWERED} rows in succession found no server; run the same command again to go on"
+                ));
+                break;
+            }
         }
-        for error in errors {
-            let text = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
-            writeln!(
-                out,
-                "{file}: row {}: {} {}",
-                error["row"],
-                text("field"),
-                text("message")
-            )?;
+        // Ends the reader too: nobody takes its rows any more.
+        drop(ended);
+        reader.await??;
+        Ok(report)
+    }
+
+    fn read(&self, format: Format) -> (JoinHandle<Result<()>>, impl Stream<Item = Row> + use<>) {
+        let (sender, mut receiver) = mpsc::channel(READ_AHEAD);
+        let (file, keep_other_columns) = (self.file.clone(), self.keep_other_columns);
+        let reader = tokio::task::spawn_blocking(move || {
+            let mut emit = |row| sender.blocking_send(row).is_ok();
+            rows::read(&file, format, keep_other_columns, &mut emit)
+                .with_context(|| file.display().to_string())
+        });
+        (
+            reader,
+            stream::poll_fn(move |context| receiver.poll_recv(context)),
+        )
+    }
+
+    async fn handle(&self, row: Row, way: &Way<'_>) -> Ended {
+        let outcome = match row.content {
+            _ if way.done_before.contains(&row.number) => Outcome::DoneBefore,
+            Err(faults) => Outcome::Failed(Failed::Refused(faults)),
+            Ok(_) if self.dry_run => Outcome::Done(None),
+            Ok(content) => {
+                let idle = way.idle.borrow_mut().pop();
+                let mut client = idle.unwrap_or_else(|| way.client.another());
+                let sent = way.sending.send(&mut client, &content).await;
+                way.idle.borrow_mut().push(client);
+                sent.map_or_else(Outcome::Failed, Outcome::Done)
+            }
+        };
+        Ended {
+            number: row.number,
+            line: row.line,
+            end: row.end,
+            outcome,
         }
-        let verb = if self.dry_run { "are sound" } else { "imported" };
-        Ok(writeln!(
-            out,
-            "{file}: {done} of {total} rows {verb} ({before} by an earlier run), {} failed",
-            total - done
-        )?)
     }
 }
 
-/// Whether the server holds this very item under its local id, from an earlier run.
-async fn stands_already(client: &mut Client, item: &Value) -> Result<bool> {
-    let id = item["local_id"].as_str().unwrap_or_default();
-    let (status, stored) = client.get(&format!("api/items/local/{id}")).await?;
-    let names = |item: &Value| -> BTreeSet<(String, String)> {
-        let list = item["identifiers"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        let text = |one: &Value, name: &str| one[name].as_str().unwrap_or_default().to_owned();
-        list.iter()
-            .map(|one| (text(one, "key"), text(one, "value")))
-            .collect()
-    };
-    let data = |item: &Value| item["enriched_data"].as_object().cloned().unwrap_or_default();
-    Ok(status == 200 && names(item) == names(&stored) && data(item) == data(&stored))
+/// Adds a row to the report.
+///
+/// # Errors
+/// If no other row would fare better.
+fn count(report: &mut Report, row: Ended) -> Result<()> {
+    report.rows += 1;
+    match row.outcome {
+        Outcome::DoneBefore => report.done_before += 1,
+        Outcome::Done(note) => report.done(row.number, row.line, note),
+        Outcome::Failed(Failed::Refused(faults)) => report.failed(row.number, row.line, faults),
+        Outcome::Failed(Failed::NoAnswer(said)) => {
+            report.failed(row.number, row.line, Fault::whole(said));
+        }
+        Outcome::Failed(Failed::NotSignedIn(said)) => {
+            bail!("{said} (pass --token or --username; what was imported is noted)")
+        }
+    }
+    Ok(())
 }
 
-/// Rows an earlier run of the same file into the same place has imported.
-async fn finished(file: &PathBuf, header: &str) -> BTreeSet<usize> {
-    let text = tokio::fs::read_to_string(file).await.unwrap_or_default();
-    let mut lines = text.lines();
-    if lines.next() != Some(header) {
-        return BTreeSet::new();
+/// SHA-256 of a file in hex.
+fn digest_of(path: &Path) -> Result<String> {
+    let mut digest = Sha256::new();
+    let mut file = std::fs::File::open(path)?;
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(hex::encode(digest.finalize()));
+        }
+        digest.update(&buffer[..read]);
     }
-    lines.filter_map(|line| line.parse().ok()).collect()
-}
-
-/// Notes a row as imported, so that a later run goes on from here.
-async fn remember(file: &PathBuf, header: &str, fresh: bool, row: usize) -> Result<()> {
-    let cannot = || format!("cannot write {}", file.display());
-    if fresh {
-        return tokio::fs::write(file, format!("{header}\n{row}\n"))
-            .await
-            .with_context(cannot);
-    }
-    let mut open = tokio::fs::OpenOptions::new()
-        .append(true)
-        .open(file)
-        .await
-        .with_context(cannot)?;
-    open.write_all(format!("{row}\n").as_bytes())
-        .await
-        .with_context(cannot)?;
-    open.flush().await.with_context(cannot)
 }

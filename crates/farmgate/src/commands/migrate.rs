@@ -34,6 +34,7 @@ enum Action {
 impl Migrate {
     /// Carries the action out.
     pub async fn run(self, environment: &Environment, out: &mut impl Write) -> Result<Exit> {
+        // farmgate: allow(blocking-fs) because nothing else runs in this process
         let settings = self.config.read(environment)?.settings;
         settings::make_data_folder(&settings)?;
         let config = settings::database(&settings)?;

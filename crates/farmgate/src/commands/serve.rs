@@ -2,7 +2,7 @@
 
 use std::{io::Write, path::Path};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use config::Settings;
 use domain::tier::Tier;
 use server::signals::Signals;
@@ -12,7 +12,7 @@ use super::Exit;
 use crate::{
     args::{ConfigArgs, Environment},
     compose::{self, Running},
-    demo,
+    demo::Demo,
     listeners::{Addresses, Listeners},
     log::Log,
 };
@@ -23,10 +23,10 @@ pub struct Serve {
     /// Start in a throw-away folder with accounts and realistic data, and say what to try
     #[arg(long)]
     demo: bool,
-    /// How many items the demonstration holds
+    /// How many items the demonstration holds; the first are there at once, the others follow while it serves
     #[arg(long, default_value_t = 300, requires = "demo")]
     demo_items: usize,
-    /// Seed of the demonstration's data: the same seed makes the same data
+    /// Seed of the demonstration's data: the same seed makes the same data on the same day
     #[arg(long, default_value_t = 7, requires = "demo")]
     demo_seed: u64,
     /// Print what was started as one line of JSON
@@ -39,11 +39,14 @@ pub struct Serve {
 impl Serve {
     /// Serves until a signal comes: the first one drains, the second one ends at once.
     pub async fn run(self, environment: &Environment, out: &mut impl Write) -> Result<Exit> {
+        // Before anything is made: a signal that comes while it starts takes the demonstration's folder away too.
+        let mut signals = Signals::register().context("cannot listen to signals")?;
         let folder = self
             .demo
             .then(tempfile::tempdir)
             .transpose()
             .context("cannot make a folder for the demonstration")?;
+        // farmgate: allow(blocking-fs) because nothing is served yet while the process starts
         let mut loaded = self.config.read(environment)?;
         if let Some(folder) = &folder {
             demonstrate_in(folder.path(), &mut loaded.settings);
@@ -52,20 +55,32 @@ impl Serve {
         for text in config::advice(&loaded) {
             tracing::warn!("{text}");
         }
-        let running = Running::start(&loaded.settings, &log).await?;
-        let accounts = match self.demo {
-            true => demo::fill(&running.app, self.demo_items, self.demo_seed).await?,
-            false => Vec::new(),
+        let (running, demo) = tokio::select! {
+            started = self.start(&loaded.settings, &log) => started?,
+            () = signals.next() => bail!("ended by a signal before it served"),
         };
         let listeners = Listeners::bind(&loaded.settings).await?;
-        let signals = Signals::register().context("cannot listen to signals")?;
-        self.announce(out, &listeners.addresses, &running, &accounts)
+        self.announce(out, &listeners.addresses, &running, demo.as_ref())
             .await?;
         let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
         tokio::spawn(signals.watch(running.latches.clone(), stop.clone(), abort.clone()));
+        let filling = demo.map(|demo| tokio::spawn(demo.fill(stop.clone())));
         running.serve(listeners, stop, abort).await;
+        if let Some(filling) = filling {
+            // It stops with the server, and its folder must outlive it.
+            filling.await?;
+        }
         log.finish().await;
         Ok(Exit::Ok)
+    }
+
+    async fn start(&self, settings: &Settings, log: &Log) -> Result<(Running, Option<Demo>)> {
+        let running = Running::start(settings, log).await?;
+        let demo = match self.demo {
+            true => Some(Demo::begin(&running.app, self.demo_items, self.demo_seed).await?),
+            false => None,
+        };
+        Ok((running, demo))
     }
 
     async fn announce(
@@ -73,7 +88,7 @@ impl Serve {
         out: &mut impl Write,
         addresses: &Addresses,
         running: &Running,
-        accounts: &[demo::Account],
+        demo: Option<&Demo>,
     ) -> Result<()> {
         let token = if self.demo {
             None
@@ -85,7 +100,8 @@ impl Serve {
         if self.json {
             let line = serde_json::json!({
                 "url": url, "redirect_url": addresses.redirect_url(), "operator_url": addresses.operator_url(),
-                "setup_token": token, "accounts": accounts,
+                "setup_token": token, "accounts": demo.map(Demo::accounts).unwrap_or_default(),
+                "demo": demo.map(Demo::for_programs),
             });
             writeln!(out, "{line}")?;
             return Ok(out.flush()?);
@@ -110,8 +126,8 @@ impl Serve {
                 "    -d '{{\"token\":\"{token}\",\"username\":\"admin\",\"email\":\"you@example.org\",\"password\":\"...\"}}'"
             )?;
         }
-        if self.demo {
-            demo::explain(out, &url, accounts)?;
+        if let Some(demo) = demo {
+            demo.explain(out, &url)?;
         }
         Ok(out.flush()?)
     }

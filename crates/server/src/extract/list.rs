@@ -22,6 +22,19 @@ pub struct List<F = NoFilter> {
     pub filter: F,
 }
 
+impl<F> List<F> {
+    /// The `total` of the answer: counted if the caller asked for it. A future that is not needed is dropped unrun.
+    ///
+    /// # Errors
+    /// The count's own.
+    pub async fn total<E>(&self, count: impl Future<Output = Result<u64, E>>) -> Result<Option<u64>, E> {
+        match self.with_total {
+            true => count.await.map(Some),
+            false => Ok(None),
+        }
+    }
+}
+
 /// A list without parameters of its own.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -304,14 +304,10 @@ async fn users(
     let filter = Filter {
         status: list.filter.status,
         tier: list.filter.tier,
-        text: list.filter.text,
+        text: list.filter.text.clone(),
     };
     let page = admin.users(&context, &filter, &list.page).await?;
-    let total = if list.with_total {
-        Some(admin.user_count(&context, &filter).await?)
-    } else {
-        None
-    };
+    let total = list.total(admin.user_count(&context, &filter)).await?;
     Ok(Listing::new(page, list.page.limit, total, AccountView::from))
 }
 

@@ -182,7 +182,7 @@ async fn show(
 }
 
 fn in_use(platform: &Platform) -> InUseView {
-    let (edge, pool) = (platform.isolation.in_use(), platform.app.db().stats());
+    let (edge, pools) = (platform.isolation.in_use(), platform.app.db().stats());
     InUseView {
         open_contexts: edge.open_contexts,
         http_connections: edge.connections,
@@ -190,8 +190,8 @@ fn in_use(platform: &Platform) -> InUseView {
         callers_with_slots: edge.callers,
         waiting_for_slots: edge.waiting,
         live_connections: platform.app.live().stats().connections,
-        database_connections: pool.active,
-        database_queue: pool.queued,
+        database_connections: pools.iter().map(|pool| pool.active).sum(),
+        database_queue: pools.iter().map(|pool| pool.queued).sum(),
         passwords_waiting: platform.app.identity().passwords_waiting(),
     }
 }

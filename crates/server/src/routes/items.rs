@@ -18,7 +18,10 @@ use domain::{
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
-use store::items::{Change, Item};
+use store::{
+    items::{Change, Item},
+    namespaces::Namespace,
+};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -73,6 +76,14 @@ pub fn routes() -> Routes<Platform> {
                 .returns_page::<ChangeView>()
                 .problems(&[ErrorCode::NotFound]),
             history,
+        )
+        .get(
+            "/api/namespaces",
+            read(),
+            Operation::new(TAG, "Lists the kinds of goods that identifiers belong to")
+                .description("An identifier may carry another word of one's own.")
+                .returns::<NamespacesView>(200),
+            list_namespaces,
         )
         .merge(changes())
 }
@@ -305,6 +316,17 @@ impl TryFrom<&Item> for ItemView {
 }
 
 #[derive(Serialize, ToSchema)]
+struct NamespacesView {
+    data: Vec<NamespaceView>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct NamespaceView {
+    name: String,
+    description: String,
+}
+
+#[derive(Serialize, ToSchema)]
 struct ChangeView {
     id: Uuid,
     version: u64,
@@ -339,11 +361,21 @@ async fn list(
         status: list.filter.status,
     };
     let page = platform.app.items(&context, filter, &list.page).await?;
-    let total = match list.with_total {
-        true => Some(platform.app.count_items(&context, filter).await?),
-        false => None,
-    };
+    let total = list.total(platform.app.count_items(&context, filter)).await?;
     Listing::try_new(page, list.page.limit, total, |item| ItemView::try_from(&item))
+}
+
+async fn list_namespaces(
+    ctx: Ctx,
+    State(platform): State<Platform>,
+) -> Result<Json<NamespacesView>, ApiError> {
+    let found = platform.app.namespaces(&context(&ctx)?).await?;
+    let view = |one: Namespace| NamespaceView {
+        name: one.name,
+        description: one.description,
+    };
+    let data = found.into_iter().map(view).collect();
+    Ok(Json(NamespacesView { data }))
 }
 
 async fn search(
@@ -351,29 +383,23 @@ async fn search(
     State(platform): State<Platform>,
     list: List<SearchQuery>,
 ) -> Result<Listing<ItemView>, ApiError> {
-    let SearchQuery {
-        value,
-        key,
-        namespace,
-        registry,
-        scope,
-    } = list.filter;
-    if !(1..=256).contains(&value.trim().chars().count()) {
+    let (app, context, wanted) = (&platform.app, context(&ctx)?, &list.filter);
+    if !(1..=256).contains(&wanted.value.trim().chars().count()) {
         let error = FieldError::new("value", "length", "must have 1 to 256 characters");
         return Err(ApiError::malformed(vec![error]));
     }
-    let exact = key.map(|key| NewIdentifier {
-        namespace,
+    let exact = wanted.key.clone().map(|key| NewIdentifier {
+        namespace: wanted.namespace.clone(),
         key,
-        value: value.clone(),
-        registry,
-        scope,
+        value: wanted.value.clone(),
+        registry: wanted.registry.clone(),
+        scope: wanted.scope.clone(),
     });
-    let page = platform
-        .app
-        .search_items(&context(&ctx)?, &value, exact, &list.page)
-        .await?;
-    Listing::try_new(page, list.page.limit, None, |item| ItemView::try_from(&item))
+    let (value, exact) = (&wanted.value, exact.as_ref());
+    let page = app.search_items(&context, value, exact, &list.page).await?;
+    let count = app.count_found_items(&context, value, exact);
+    let total = list.total(count).await?;
+    Listing::try_new(page, list.page.limit, total, |item| ItemView::try_from(&item))
 }
 
 async fn get(
@@ -402,11 +428,10 @@ async fn history(
     Path(dfid): Path<Dfid>,
     list: List,
 ) -> Result<Listing<ChangeView>, ApiError> {
-    let page = platform
-        .app
-        .item_history(&context(&ctx)?, dfid, &list.page)
-        .await?;
-    Listing::try_new(page, list.page.limit, None, change_view)
+    let (app, context) = (&platform.app, context(&ctx)?);
+    let page = app.item_history(&context, dfid, &list.page).await?;
+    let total = list.total(app.count_item_history(&context, dfid)).await?;
+    Listing::try_new(page, list.page.limit, total, change_view)
 }
 
 async fn read_back(

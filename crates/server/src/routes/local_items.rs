@@ -23,6 +23,12 @@ use crate::{
 
 const TAG: &str = "local items";
 
+const CREATION: &[ErrorCode] = &[
+    ErrorCode::Conflict,
+    ErrorCode::LimitExceeded,
+    ErrorCode::InsufficientCredits,
+];
+
 /// The routes under `/api/items/local`.
 #[must_use]
 pub fn routes() -> Routes<Platform> {
@@ -36,7 +42,7 @@ pub fn routes() -> Routes<Platform> {
                 .description("A private item of the workspace. It gets its global id when it is pushed into a circuit.")
                 .body::<CreateLocalItem>()
                 .returns::<LocalItemView>(201)
-                .problems(&[ErrorCode::Conflict, ErrorCode::LimitExceeded]),
+                .problems(CREATION),
             create,
         )
         .get(
@@ -260,15 +266,8 @@ async fn list(
         .app
         .local_items(&context, list.filter.status, &list.page)
         .await?;
-    let total = match list.with_total {
-        true => Some(
-            platform
-                .app
-                .count_local_items(&context, list.filter.status)
-                .await?,
-        ),
-        false => None,
-    };
+    let count = platform.app.count_local_items(&context, list.filter.status);
+    let total = list.total(count).await?;
     Ok(Listing::new(page, list.page.limit, total, LocalItemView::from))
 }
 

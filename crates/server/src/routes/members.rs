@@ -124,11 +124,7 @@ async fn list(
 ) -> Result<Listing<MemberView>, ApiError> {
     let (context, identity) = (context(&ctx)?, platform.app.identity());
     let page = identity.members(&context, &list.page).await?;
-    let total = if list.with_total {
-        Some(identity.member_count(&context).await?)
-    } else {
-        None
-    };
+    let total = list.total(identity.member_count(&context)).await?;
     Ok(Listing::new(page, list.page.limit, total, MemberView::from))
 }
 

@@ -6,10 +6,19 @@
     reason = "a case tells one story from beginning to end"
 )]
 
-mod cases;
+mod circuits;
 mod farm;
 #[path = "../support/mod.rs"]
 mod fixture;
+mod input;
+mod items;
+mod lane;
+mod limits;
+mod lists;
+mod operations;
+mod push;
+mod reach;
+mod waiting;
 mod walk;
 
 macro_rules! suite {
@@ -28,26 +37,73 @@ macro_rules! both {
 }
 
 both! {
-    cases::{
+    push::{
         a_pushed_item_is_found_by_its_dfid,
         eight_pushes_of_one_item_make_one_dfid,
         every_broken_rule_of_a_circuit_is_named,
         the_owners_push_changes_values_anothers_only_adds,
         identifiers_of_two_items_are_a_conflict_for_people,
         equal_pushes_have_one_fingerprint,
+        a_batch_is_all_or_each_for_itself,
+    },
+    lane::{
+        pushes_that_arrive_together_each_get_their_own_answer,
+    },
+    operations::{
         a_waiting_push_is_the_pushers_own_until_approved,
         eight_approvals_make_one_transition,
         a_refused_push_leaves_nothing_and_can_be_repeated,
         what_was_pulled_stays_readable,
         an_admin_of_a_third_workspace_decides,
-        a_batch_is_all_or_each_for_itself,
+    },
+    items::{
         unmerging_local_items_restores_them_exactly,
         items_are_enriched_merged_split_and_shared,
+    },
+    circuits::{
         nobody_grants_what_they_do_not_hold,
         invitations_and_join_requests_are_decided_once,
         an_archived_circuit_takes_nothing,
         a_public_circuit_shows_itself_when_it_says_so,
+    },
+    input::{
         bad_input_changes_nothing,
+    },
+    limits::{
+        a_tier_bounds_the_items_of_a_month,
+        a_tier_bounds_the_circuits_in_use,
+        a_tier_bounds_the_calls_of_programs,
+        operations_cost_what_the_table_says,
+    },
+    lists::{
+        lists_of_items_count_and_skip,
+        lists_of_people_count_and_skip,
+        a_member_pages_through_the_own_operations,
+        a_public_view_counts_and_skips,
+    },
+    reach::{
+        an_equal_push_finds_what_its_item_was_merged_into,
+        a_deprecated_item_leaves_its_identifiers_to_another,
+        who_reached_a_merged_item_reaches_the_one_that_stays,
+        an_identifier_split_off_leads_away_from_the_item,
+        anothers_item_is_not_brought_into_a_second_circuit,
+        pushing_again_with_more_adds_it,
+        an_item_without_identifiers_waits_for_some,
+        the_namespaces_are_there_from_the_start,
+        one_conflict_makes_one_pending_item,
+    },
+    waiting::{
+        adding_to_anothers_item_waits_with_its_content,
+        a_refused_addition_changes_nothing,
+        an_approval_checks_the_rules_again,
+        what_it_would_add_to_may_have_left,
+        a_waiting_push_is_not_found_by_a_second_one,
+        two_items_that_others_know_are_a_conflict_at_approval,
+        eight_approvals_of_one_thing_make_one_item,
+        approvals_that_were_switched_off_let_pushes_pass,
+        members_hear_of_a_push_when_it_is_approved,
+        a_waiting_place_is_given_up_by_its_operation,
+        waiting_content_is_bounded,
     },
     walk::{
         every_route_answers_each_caller_as_its_policy_says,

@@ -13,6 +13,7 @@ mod fixture;
 mod isolation;
 mod live;
 mod metrics;
+mod several;
 mod sockets;
 mod work;
 
@@ -56,6 +57,8 @@ suite! {
     live::a_slow_listener_is_told_what_it_lost,
     live::logging_out_closes_the_connection,
     live::a_ticket_opens_one_socket,
+    several::an_event_about_several_items_is_one_and_found_from_each,
+    several::each_reader_sees_an_event_through_the_items_it_may_read,
     live::a_user_has_so_many_connections_and_no_more,
     live::revoked_rights_close_what_they_opened,
     live::a_long_silence_does_not_age_the_token,

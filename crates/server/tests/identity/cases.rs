@@ -1125,7 +1125,14 @@ pub async fn eight_debits_at_once_never_overdraw_and_the_ledger_sums_to_zero(eng
     };
     let done = eight(|_| {
         let work = debit(service.app.clone(), ctx.clone());
-        async move { work.await.is_ok() }
+        async move {
+            let result = work.await;
+            let refused = result
+                .as_ref()
+                .is_err_and(|error| !app::credits::lacked_cover(error));
+            assert!(!refused, "{result:?}");
+            result.is_ok()
+        }
     })
     .await;
     assert_eq!((done, service.app.credits().balance(&ctx).await.unwrap()), (5, 5));

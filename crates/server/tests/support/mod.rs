@@ -83,7 +83,7 @@ pub struct Service {
     pub isolation: Arc<Isolation>,
     pub db: Db,
     pub clock: Arc<TestClock>,
-    ids: Arc<TestIds>,
+    pub ids: Arc<TestIds>,
     config: IdentityConfig,
     _database: Arc<TestDb>,
 }

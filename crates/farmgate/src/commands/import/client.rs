@@ -1,106 +1,187 @@
-//! One connection to the platform's API: JSON out, JSON in.
+//! One connection to the platform's API: JSON out, JSON in, tried again while the server is away or busy.
+
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use scenario::http::{Connect, Connection, Limits, Parts, Request, Target, TlsOptions, Version};
-use serde_json::Value;
+use scenario::http::{
+    Connect, Connection, Limits, Parts, Request, Response, Scheme, Target, TlsOptions, Version,
+};
+use serde_json::{Value, json};
 use url::Url;
+
+/// How often a request is sent at most, the waits before that of a busy server (429) not counted.
+const TRIES: u32 = 6;
+/// The wait after the first try; it doubles with each further one, so six tries take about six seconds.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+/// How often a server may ask for patience (429) before that counts as its answer.
+const MAX_LIMITED: u32 = 60;
+/// The longest wait, whatever the server asks for.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Bounds of one exchange.
+const LIMITS: Limits = Limits {
+    max_head: 64 * 1024,
+    max_body: 16 * 1024 * 1024,
+    timeout: Duration::from_secs(60),
+};
+
+/// What the server said.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The body; null if it is no JSON.
+    pub body: Value,
+}
+
+/// The server could not be reached, or broke off, each time.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer from the server after {TRIES} tries: {0}")]
+pub struct NoAnswer(String);
 
 /// A client that sends one request at a time and opens its connection again when the server closed it.
 pub struct Client {
     base: Url,
     token: Option<String>,
+    connect: Connect,
     connection: Option<Connection>,
 }
 
 impl Client {
     /// A client of the server at this address.
-    pub fn new(base: Url, token: Option<String>) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// If the address is none of a server.
+    pub fn new(base: Url, token: Option<String>) -> Result<Self> {
+        let target =
+            Target::from_url(&base).with_context(|| format!("{base} is not an http or https address"))?;
+        let connect = match target.scheme {
+            Scheme::Http => Connect::plain(),
+            Scheme::Https => Connect::new(TlsOptions::default().build()?),
+        };
+        Ok(Self {
             base,
             token,
+            connect,
+            connection: None,
+        })
+    }
+
+    /// A client of the same server in the same name, with a connection of its own.
+    pub fn another(&self) -> Self {
+        Self {
+            base: self.base.clone(),
+            token: self.token.clone(),
+            connect: self.connect.clone(),
             connection: None,
         }
     }
 
     /// Signs in and keeps the token.
+    ///
+    /// # Errors
+    /// If the server is away, or refuses.
     pub async fn log_in(&mut self, username: &str, password: &str) -> Result<()> {
-        let body = serde_json::json!({"username": username, "password": password});
-        let (status, answer) = self.post("api/auth/login", &body).await?;
-        let Some(token) = answer["token"].as_str().filter(|_| status == 200) else {
-            bail!("cannot sign in as {username}: {}", refusal(status, &answer));
+        let body = json!({"username": username, "password": password});
+        let answer = self.post("api/auth/login", &body).await?;
+        let Some(token) = answer.body["token"].as_str().filter(|_| answer.status == 200) else {
+            bail!("cannot sign in as {username}: {}", answer.said());
         };
         self.token = Some(token.to_owned());
         Ok(())
     }
 
-    /// Posts a body; gives the status and the answer's JSON, null if it is none.
-    pub async fn post(&mut self, path: &str, body: &Value) -> Result<(u16, Value)> {
-        self.send("POST", path, serde_json::to_vec(body)?).await
+    /// Posts a body.
+    ///
+    /// # Errors
+    /// If no try was answered.
+    pub async fn post(&mut self, path: &str, body: &Value) -> Result<Answer, NoAnswer> {
+        self.send("POST", path, body.to_string().into_bytes()).await
     }
 
-    /// Reads and returns status and JSON body.
-    pub async fn get(&mut self, path: &str) -> Result<(u16, Value)> {
+    /// Reads.
+    ///
+    /// # Errors
+    /// If no try was answered.
+    pub async fn get(&mut self, path: &str) -> Result<Answer, NoAnswer> {
         self.send("GET", path, Vec::new()).await
     }
 
-    async fn send(&mut self, method: &str, path: &str, body: Vec<u8>) -> Result<(u16, Value)> {
+    /// Everything an import sends may be sent twice: each item and event has an id that follows from the file.
+    async fn send(&mut self, method: &str, path: &str, body: Vec<u8>) -> Result<Answer, NoAnswer> {
+        let request = self
+            .request(method, path, body)
+            .map_err(|error| NoAnswer(format!("{error:#}")))?;
+        let (mut tries, mut limited) = (0, 0);
+        loop {
+            let wait = match self.once(&request).await {
+                Ok(answer) if answer.status == 429 && limited < MAX_LIMITED => {
+                    limited += 1;
+                    asked_wait(&answer).unwrap_or(FIRST_WAIT)
+                }
+                Ok(answer) if answer.status < 500 || tries + 1 == TRIES => {
+                    return Ok(Answer {
+                        status: answer.status,
+                        body: serde_json::from_slice(&answer.body).unwrap_or_default(),
+                    });
+                }
+                Ok(answer) => {
+                    tries += 1;
+                    asked_wait(&answer).unwrap_or(FIRST_WAIT * 2_u32.pow(tries - 1))
+                }
+                Err(error) if tries + 1 == TRIES => return Err(NoAnswer(format!("{error:#}"))),
+                Err(_) => {
+                    tries += 1;
+                    FIRST_WAIT * 2_u32.pow(tries - 1)
+                }
+            };
+            tokio::time::sleep(wait.min(LONGEST_WAIT)).await;
+        }
+    }
+
+    fn request(&self, method: &str, path: &str, body: Vec<u8>) -> Result<Request> {
         let mut headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
         if let Some(token) = &self.token {
             headers.push(("Authorization".to_owned(), format!("Bearer {token}")));
         }
-        let url = self
-            .base
-            .join(path)
-            .context("the address of the server cannot be joined with a path")?;
-        let request = Request::from_parts(Parts {
+        Ok(Request::from_parts(Parts {
             method: method.to_owned(),
-            url,
+            url: self.base.join(path)?,
             headers,
             body: body.into(),
             version: Version::Http11,
             raw_path: None,
-        })?;
-        let mut connection = match self.connection.take().filter(Connection::is_reusable) {
-            Some(connection) => connection,
-            None => Connection::open(request.target(), &self.connect(request.target())?).await?,
-        };
-        let answer = connection.send(&request, &Limits::default()).await?;
-        self.connection = Some(connection);
-        Ok((
-            answer.status,
-            serde_json::from_slice(&answer.body).unwrap_or_default(),
-        ))
+        })?)
     }
 
-    fn connect(&self, target: &Target) -> Result<Connect> {
-        Ok(match target.scheme {
-            scenario::http::Scheme::Http => Connect::plain(),
-            scenario::http::Scheme::Https => Connect::new(TlsOptions::default().build()?),
-        })
+    async fn once(&mut self, request: &Request) -> Result<Response> {
+        let mut connection = match self.connection.take().filter(Connection::is_reusable) {
+            Some(connection) => connection,
+            None => Connection::open(request.target(), &self.connect).await?,
+        };
+        let answer = connection.send(request, &LIMITS).await?;
+        self.connection = Some(connection);
+        Ok(answer)
     }
 }
 
-/// What a refusal said: its fields if it names any, else its title.
-pub fn refusal(status: u16, answer: &Value) -> String {
-    let fields: Vec<String> = answer["errors"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|error| {
-            format!(
-                "{} {}",
-                error["field"].as_str().unwrap_or(""),
-                error["message"].as_str().unwrap_or("")
-            )
+/// How long the server asks to wait (RFC 9110, section 10.2.3, in seconds).
+fn asked_wait(answer: &Response) -> Option<Duration> {
+    let seconds = answer.headers.get("retry-after")?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+impl Answer {
+    /// The fields of a problem document with what is wrong with each; empty if it names none.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.body["errors"].as_array().into_iter().flatten().map(|error| {
+            let text = |name: &str| error[name].as_str().unwrap_or_default();
+            (text("field"), text("message"))
         })
-        .collect();
-    let said = answer["detail"]
-        .as_str()
-        .or(answer["title"].as_str())
-        .unwrap_or("no reason given");
-    if fields.is_empty() {
-        format!("{status}: {said}")
-    } else {
-        format!("{status}: {}", fields.join("; "))
+    }
+
+    /// What the server said as a whole, with its status.
+    pub fn said(&self) -> String {
+        let text = self.body["detail"].as_str().or(self.body["title"].as_str());
+        format!("{}: {}", self.status, text.unwrap_or("no reason given"))
     }
 }

@@ -1,80 +1,21 @@
-//! Items: read, list, search, enrich, merge, split, deprecate, share, history.
+//! What the owner does to an item: enrich, merge, split, deprecate, share.
 
 use domain::{
     dfid::Dfid,
-    identifier::NewIdentifier,
+    identifier::{Identifier, NewIdentifier},
     ids::WorkspaceId,
     item::{ItemContent, ItemStatus, MergeStrategy, SplitPart, merge, split},
-    page::{Cursor, Page, PageRequest},
     problem::{ErrorCode, FieldError},
 };
 use serde_json::{Value, json};
-use store::items::{self, Change, Item, NewItem};
-use uuid::Uuid;
+use store::{
+    circuit_items,
+    items::{self, Item, NewItem},
+};
 
 use crate::{App, AppError, Ctx, Record, Result, local_items::check_content};
 
-/// Which items a list shows.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ItemFilter {
-    /// Those granted to the workspace instead of its own.
-    pub shared: bool,
-    /// Only those in this state.
-    pub status: Option<ItemStatus>,
-}
-
 impl App {
-    /// Reads an item: the workspace's own, or one that was shared with it or pulled.
-    pub async fn item(&self, ctx: &Ctx, dfid: Dfid) -> Result<std::sync::Arc<Item>> {
-        let found = self.parts.item_loader.get((ctx.workspace(), dfid)).await?;
-        found.ok_or_else(|| AppError::not_found("item"))
-    }
-
-    /// Lists items by DFID.
-    pub async fn items(&self, ctx: &Ctx, filter: ItemFilter, page: &PageRequest) -> Result<Page<Item>> {
-        let scope = ctx.scope();
-        let db = self.db().scoped(&scope);
-        let rows = items::list(&db, ctx.workspace(), filter.shared, filter.status, page).await?;
-        Ok(Page::cut(rows, page, |item| Cursor::new("", item.dfid)))
-    }
-
-    /// Counts them.
-    pub async fn count_items(&self, ctx: &Ctx, filter: ItemFilter) -> Result<u64> {
-        let scope = ctx.scope();
-        Ok(items::count(
-            &self.db().scoped(&scope),
-            ctx.workspace(),
-            filter.shared,
-            filter.status,
-        )
-        .await?)
-    }
-
-    /// Finds items by the value of an identifier, and its exact key if given.
-    pub async fn search_items(
-        &self,
-        ctx: &Ctx,
-        value: &str,
-        exact: Option<NewIdentifier>,
-        page: &PageRequest,
-    ) -> Result<Page<Item>> {
-        let exact = exact
-            .map(|one| one.check("identifier").map_err(AppError::invalid))
-            .transpose()?;
-        let value = exact.as_ref().map_or(value.trim(), |one| one.value.as_str());
-        let key = exact.as_ref().map(domain::identifier::Identifier::canonical_key);
-        let scope = ctx.scope();
-        let rows = items::search(
-            &self.db().scoped(&scope),
-            ctx.workspace(),
-            value,
-            key.as_deref(),
-            page,
-        )
-        .await?;
-        Ok(Page::cut(rows, page, |item| Cursor::new("", item.dfid)))
-    }
-
     /// Adds identifiers and data to an item of the workspace; given data replace what had the same name.
     pub async fn enrich_item(
         &self,
@@ -113,7 +54,7 @@ impl App {
             tx.pipeline(record.steps).await?;
             Ok(())
         };
-        finish(work.await, tx).await
+        self.finish(work.await, tx).await
     }
 
     fn replace(
@@ -147,7 +88,7 @@ impl App {
         let key = (ctx.workspace(), item.dfid);
         record
             .steps
-            .push(self.change(record, ctx, key, item.version + 1, action, changes));
+            .push(self.change(record, ctx.user(), key, item.version + 1, action, changes));
         let target = item.dfid.to_string();
         record.leaf(
             domain::leaf::LeafKind::Event,
@@ -207,6 +148,9 @@ impl App {
                 aliases.push(other.dfid.to_string());
                 let (now, ws) = (record.now, ctx.workspace());
                 record.steps.push(items::release_identifiers(ws, other.dfid));
+                // Who could reach the other item reaches this one: in circuits, and where it was shared or pulled.
+                record.steps.extend(circuit_items::move_to(ws, other.dfid, into));
+                record.steps.push(items::copy_grants(ws, other.dfid, into));
                 record.steps.push(items::set_status(
                     ws,
                     other.dfid,
@@ -217,15 +161,14 @@ impl App {
                 ));
                 self.note(&mut record, ctx, &other, "merged", &json!({"into": into}))?;
             }
-            let (now, ws) = (record.now, ctx.workspace());
-            let status = items::set_status(ws, into, ItemStatus::Active, None, &aliases, now);
-            record.steps.push(status);
+            let ws = ctx.workspace();
+            record.steps.push(items::set_aliases(ws, into, &aliases));
             let changes = json!({"merged": others, "before": before, "after": content});
             self.replace(&mut record, ctx, &base, &content, "absorbed", &changes)?;
             tx.pipeline(record.steps).await?;
             Ok(())
         };
-        finish(work.await, tx).await
+        self.finish(work.await, tx).await
     }
 
     /// Divides an item: each part becomes an item of its own, what nobody asked for stays.
@@ -236,9 +179,13 @@ impl App {
             let before = item.content()?;
             let divided = split(&before, parts)?;
             let mut record = Record::new(self, ctx);
-            let dfids: Vec<Dfid> = divided.parts.iter().map(|_| self.fresh_dfid()).collect();
+            let dfids: Vec<Dfid> = divided.parts.iter().map(|_| self.new_dfid()).collect();
             let changes = json!({"parts": dfids, "before": before, "after": divided.rest});
             self.replace(&mut record, ctx, &item, &divided.rest, "split", &changes)?;
+            let gone = divided.parts.iter().flat_map(|part| &part.identifiers);
+            let gone = gone.map(Identifier::canonical_key).collect();
+            let step = circuit_items::free_some_identifiers(ctx.workspace(), dfid, gone);
+            record.steps.push(step);
             for (new, content) in dfids.iter().zip(&divided.parts) {
                 let new = NewItem {
                     dfid: *new,
@@ -250,20 +197,19 @@ impl App {
                 };
                 record.steps.extend(items::insert(&new, record.now));
                 let key = (ctx.workspace(), new.dfid);
-                record
-                    .steps
-                    .push(self.change(&record, ctx, key, 1, "created", &json!({"split_from": dfid})));
+                record.steps.push(self.change(
+                    &record,
+                    ctx.user(),
+                    key,
+                    1,
+                    "created",
+                    &json!({"split_from": dfid}),
+                ));
             }
             tx.pipeline(record.steps).await?;
             Ok(dfids)
         };
-        finish(work.await, tx).await
-    }
-
-    fn fresh_dfid(&self) -> Dfid {
-        let mut random = [0; 10];
-        self.ids().fill(&mut random);
-        Dfid::new(self.now(), random)
+        self.finish(work.await, tx).await
     }
 
     /// Marks an item as no longer in use. It stays readable.
@@ -280,11 +226,15 @@ impl App {
             let status =
                 items::set_status(ctx.workspace(), dfid, ItemStatus::Deprecated, None, &aliases, now);
             record.steps.push(status);
+            // Its identifiers still find it, but no longer hold: what carries them next is another item.
+            let ws = ctx.workspace();
+            record.steps.push(items::retire_identifiers(ws, dfid));
+            record.steps.push(circuit_items::free_identifiers(ws, dfid));
             self.note(&mut record, ctx, &item, "deprecated", &json!({"reason": reason}))?;
             tx.pipeline(record.steps).await?;
             Ok(())
         };
-        finish(work.await, tx).await
+        self.finish(work.await, tx).await
     }
 
     /// Lets a workspace, or the home workspace of a user, read an item from now on.
@@ -324,7 +274,7 @@ impl App {
             tx.pipeline(record.steps).await?;
             Ok(reader)
         };
-        finish(work.await, tx).await
+        self.finish(work.await, tx).await
     }
 
     async fn reader(
@@ -353,39 +303,6 @@ impl App {
                 "give either `workspace_id` or `username`",
             )
             .into()),
-        }
-    }
-
-    /// Who changed what of an item, oldest first.
-    pub async fn item_history(&self, ctx: &Ctx, dfid: Dfid, page: &PageRequest) -> Result<Page<Change>> {
-        self.item(ctx, dfid).await?;
-        let scope = ctx.scope();
-        let after: Uuid = match &page.after {
-            Some(cursor) => cursor.id()?,
-            None => Uuid::nil(),
-        };
-        let rows = items::history(
-            &self.db().scoped(&scope),
-            ctx.workspace(),
-            dfid,
-            after,
-            page.rows(),
-        )
-        .await?;
-        Ok(Page::cut(rows, page, |change| Cursor::new("", change.id)))
-    }
-}
-
-/// Commits a unit of work that went well, else rolls it back.
-pub(crate) async fn finish<T>(outcome: Result<T>, tx: db::Tx) -> Result<T> {
-    match outcome {
-        Ok(value) => {
-            tx.commit().await?;
-            Ok(value)
-        }
-        Err(error) => {
-            tx.rollback().await;
-            Err(error)
         }
     }
 }

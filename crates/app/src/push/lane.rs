@@ -1,0 +1,342 @@
+//! Pushes that arrive together. Most make a new item out of a local one and touch nothing else, or repeat a push: those
+//! share a transaction, and each of their statements carries a row for every push. All others go alone.
+
+use std::collections::{HashMap, HashSet};
+
+use domain::{
+    credits::CostedOperation,
+    dfid::Dfid,
+    ids::{CircuitId, WorkspaceId},
+    item::{ItemContent, LocalItemStatus},
+    operation::OperationState,
+    push::PushStatus,
+};
+use store::{
+    circuit_items::{self, CircuitItem},
+    circuits::{self, Circuit, Member},
+    items,
+    local_items::{self, LocalItem},
+};
+
+use super::{
+    Job, PushLocal, Pushed, again,
+    content::{canonical_keys, combine, is_empty},
+    may_push,
+    place::{Target, place_of},
+};
+use crate::{App, Ctx, Record, Result};
+
+/// Most pushes in one transaction.
+const MOST: usize = 48;
+
+/// A push that waits for its turn.
+pub(crate) struct Waiting {
+    app: App,
+    ctx: Ctx,
+    circuit: CircuitId,
+    local_id: String,
+    asked: ItemContent,
+}
+
+/// What became of it; none if it must go alone.
+type Answer = Option<Result<Pushed>>;
+
+/// The pushes that wait.
+pub(crate) type Lane = db::Gather<Waiting, Answer>;
+
+/// A lane with one transaction under way at a time: the next one carries all that came meanwhile.
+pub(crate) fn lane() -> Lane {
+    db::Gather::new(1, MOST, |waiting: Vec<Waiting>| async move {
+        carry_out(&waiting).await
+    })
+}
+
+impl Waiting {
+    /// The local item it pushes.
+    fn local(&self) -> (WorkspaceId, &str) {
+        (self.ctx.workspace(), &self.local_id)
+    }
+}
+
+impl App {
+    /// Pushes a local item together with others that come at the same time; none if it must go alone.
+    pub(super) async fn push_together(
+        &self,
+        ctx: &Ctx,
+        circuit: CircuitId,
+        push: &PushLocal,
+        asked: &ItemContent,
+    ) -> Result<Answer> {
+        let waiting = Waiting {
+            app: self.clone(),
+            ctx: ctx.clone(),
+            circuit,
+            local_id: push.local_id.clone(),
+            asked: asked.clone(),
+        };
+        Ok(self.lane.submit(waiting).await?)
+    }
+}
+
+/// What the lane does for a push.
+enum Task<'a> {
+    /// It makes a new item.
+    Plain(Plain<'a>),
+    /// It was done before: nothing changes.
+    Repeat(Dfid),
+    /// It is another call of the same push, at this place of the batch.
+    Same(usize),
+    /// It goes alone.
+    Alone,
+}
+
+/// A push that makes a new item, with all it needs.
+struct Plain<'a> {
+    waiting: &'a Waiting,
+    circuit: &'a Circuit,
+    content: ItemContent,
+    keys: Vec<String>,
+}
+
+async fn carry_out(waiting: &[Waiting]) -> Vec<Answer> {
+    let alone = || waiting.iter().map(|_| None).collect();
+    let Some(first) = waiting.first() else {
+        return Vec::new();
+    };
+    let tenants: HashSet<_> = waiting.iter().map(|one| one.ctx.workspace().uuid()).collect();
+    // Each statement names the workspace of its own push; the guard lets through those of all.
+    let scope = db::Scope::new(db::Tenant::Many(tenants.into_iter().collect()));
+    let Ok(tx) = first.app.db().begin(&scope).await else {
+        return alone();
+    };
+    match together(&tx, waiting).await {
+        Ok(answers) => match tx.commit().await {
+            Ok(()) => {
+                first.app.wake_outbox();
+                answers
+            }
+            // Done or not: nobody may do it again.
+            Err(error @ db::DbError::Unconfirmed) => answers
+                .into_iter()
+                .map(|answer| answer.map(|_| Err(error.clone().into())))
+                .collect(),
+            Err(_) => alone(),
+        },
+        Err(_) => {
+            tx.rollback().await;
+            alone()
+        }
+    }
+}
+
+async fn together(tx: &db::Tx, waiting: &[Waiting]) -> Result<Vec<Answer>> {
+    let circuits = circuits_of(tx, waiting).await?;
+    let pairs: Vec<_> = waiting.iter().map(Waiting::local).collect();
+    let locals = local_items::lock_pairs(tx, &pairs).await?;
+    let locals: HashMap<_, _> = locals
+        .iter()
+        .map(|(workspace, local)| ((*workspace, local.local_id.as_str()), local))
+        .collect();
+    let mut first = HashMap::new();
+    let mut tasks = Vec::with_capacity(waiting.len());
+    for (index, (one, circuit)) in waiting.iter().zip(&circuits).enumerate() {
+        let found = circuit.as_ref().zip(locals.get(&one.local()));
+        let task = found.map_or(Task::Alone, |(circuit, local)| task(one, circuit, local));
+        tasks.push(match first.insert((one.circuit, one.local()), index) {
+            None => task,
+            Some(earlier) if is_empty(&one.asked) => Task::Same(earlier),
+            Some(_) => Task::Alone,
+        });
+    }
+    leave_known(tx, &mut tasks).await?;
+    let placed = placed(tx, waiting, &tasks).await?;
+    let mut answers = write(tx, &tasks).await?;
+    for (index, task) in tasks.iter().enumerate() {
+        answers[index] = match task {
+            Task::Repeat(dfid) => placed
+                .get(&(waiting[index].circuit, *dfid))
+                .map(|place| Ok(again(&place.0, Some(place.1), Some(&waiting[index].local_id)))),
+            Task::Same(earlier) => answers[*earlier].as_ref().and_then(repeated),
+            _ => continue,
+        };
+    }
+    Ok(answers)
+}
+
+/// What a second call of a push answers.
+fn repeated(answer: &Result<Pushed>) -> Answer {
+    let pushed = answer.as_ref().ok()?;
+    Some(Ok(Pushed {
+        status: PushStatus::ExistingItemEnriched,
+        created: false,
+        ..pushed.clone()
+    }))
+}
+
+/// The circuit and membership of each push, if the caller is a member.
+async fn circuits_of(tx: &db::Tx, waiting: &[Waiting]) -> Result<Vec<Option<(Circuit, Member)>>> {
+    let mut asked = Vec::new();
+    for one in waiting {
+        let key = (one.ctx.workspace(), one.ctx.user(), one.circuit);
+        if !asked.contains(&key) {
+            asked.push(key);
+        }
+    }
+    let steps = asked
+        .iter()
+        .map(|(workspace, user, circuit)| circuits::find_step(*workspace, *user, *circuit));
+    let rows = tx.rows(steps.collect()).await?;
+    let found = rows
+        .iter()
+        .map(|rows| circuits::found(rows))
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    let of = |one: &Waiting| {
+        let key = (one.ctx.workspace(), one.ctx.user(), one.circuit);
+        let place = asked.iter().position(|other| *other == key)?;
+        found[place].clone()
+    };
+    Ok(waiting.iter().map(of).collect())
+}
+
+/// What the lane can do for a push: nothing that waits for approval, adds to an item or breaks a rule.
+fn task<'a>(waiting: &'a Waiting, (circuit, member): &'a (Circuit, Member), local: &LocalItem) -> Task<'a> {
+    let simple = !circuit.approvals.push && !circuit.rules.fingerprinting;
+    if !simple || local.merged_into.is_some() || may_push(circuit, member).is_err() {
+        return Task::Alone;
+    }
+    match (local.status, local.dfid) {
+        (LocalItemStatus::LocalOnly, None) => {}
+        (LocalItemStatus::Tokenized, Some(dfid)) if is_empty(&waiting.asked) => return Task::Repeat(dfid),
+        _ => return Task::Alone,
+    }
+    let content = combine(circuit, &local.content, &waiting.asked);
+    if !circuit.rules.check(&content.identifiers).is_empty() {
+        return Task::Alone;
+    }
+    let keys = canonical_keys(&content.identifiers);
+    Task::Plain(Plain {
+        waiting,
+        circuit,
+        content,
+        keys,
+    })
+}
+
+/// Leaves alone the pushes whose canonical identifiers are known, or come twice.
+async fn leave_known(tx: &db::Tx, tasks: &mut [Task<'_>]) -> Result<()> {
+    let mut steps = Vec::new();
+    let mut asking = Vec::new();
+    let mut seen = HashSet::new();
+    for (index, task) in tasks.iter_mut().enumerate() {
+        let Task::Plain(push) = task else { continue };
+        if push.keys.is_empty() {
+            continue;
+        }
+        if !push.keys.iter().all(|key| seen.insert(key.clone())) {
+            *task = Task::Alone;
+            continue;
+        }
+        steps.push(circuit_items::known_step(push.circuit.id, push.keys.clone()));
+        steps.push(items::by_canonical_step(
+            push.waiting.ctx.workspace(),
+            push.keys.clone(),
+        ));
+        asking.push(index);
+    }
+    let rows = tx.rows(steps).await?;
+    for (index, known) in asking.into_iter().zip(rows.chunks(2)) {
+        if known.iter().any(|rows| !rows.is_empty()) {
+            tasks[index] = Task::Alone;
+        }
+    }
+    Ok(())
+}
+
+type Placed = HashMap<(CircuitId, Dfid), (CircuitItem, OperationState)>;
+
+/// The places of the items that are pushed again, and where the operations stand that brought them.
+async fn placed(tx: &db::Tx, waiting: &[Waiting], tasks: &[Task<'_>]) -> Result<Placed> {
+    let mut asked: HashMap<CircuitId, Vec<Dfid>> = HashMap::new();
+    for (one, task) in waiting.iter().zip(tasks) {
+        if let Task::Repeat(dfid) = task {
+            asked.entry(one.circuit).or_default().push(*dfid);
+        }
+    }
+    let mut placed = HashMap::new();
+    for (circuit, dfids) in asked {
+        for (place, state) in circuit_items::placed(tx, circuit, &dfids).await? {
+            placed.insert((circuit, place.dfid), (place, state));
+        }
+    }
+    Ok(placed)
+}
+
+/// Makes the new items with all their traces.
+async fn write(tx: &db::Tx, tasks: &[Task<'_>]) -> Result<Vec<Answer>> {
+    let mut parts = Vec::new();
+    let mut tokenized: Vec<(WorkspaceId, String, Dfid)> = Vec::new();
+    let mut answers = Vec::with_capacity(tasks.len());
+    let mut now = None;
+    for task in tasks {
+        let Task::Plain(push) = task else {
+            answers.push(None);
+            continue;
+        };
+        let (steps, pushed) = push.steps()?;
+        let Waiting { ctx, local_id, .. } = push.waiting;
+        tokenized.push((ctx.workspace(), local_id.clone(), pushed.dfid));
+        parts.push(steps);
+        answers.push(Some(Ok(pushed)));
+        now = Some(push.waiting.app.now());
+    }
+    if let Some(now) = now {
+        parts.push(vec![local_items::tokenize(tokenized, now)]);
+    }
+    tx.parts(parts).await?;
+    Ok(answers)
+}
+
+impl Plain<'_> {
+    fn steps(&self) -> Result<(Vec<db::Step>, Pushed)> {
+        let Waiting {
+            app, ctx, local_id, ..
+        } = self.waiting;
+        let job = Job {
+            circuit: self.circuit,
+            local_id: Some(local_id),
+            mapped: None,
+            content: &self.content,
+            keys: self.keys.clone(),
+            fingerprint: None,
+        };
+        let target = Target {
+            dfid: app.new_dfid(),
+            owner: ctx.workspace(),
+            status: PushStatus::NewItemCreated,
+            kept: None,
+        };
+        let mut record = Record::new(app, ctx);
+        app.create(&mut record, ctx, target.dfid, &job);
+        let operation = app.operation_of(ctx, &target, false, &job, record.now);
+        record.steps.push(circuit_items::insert_operation(&operation));
+        let debit = app
+            .credits()
+            .debit_operation(ctx, CostedOperation::Push, operation.id)?;
+        record.steps.extend(debit);
+        record.steps.extend(circuit_items::insert_new(
+            self.circuit.id,
+            &place_of(&operation, target.owner),
+            &self.keys,
+        ));
+        app.trace_push(&mut record, &operation, target.status)?;
+        let pushed = Pushed {
+            dfid: target.dfid,
+            status: target.status,
+            operation_id: operation.id,
+            operation_state: operation.state,
+            local_id: operation.local_id,
+            created: true,
+        };
+        Ok((record.steps, pushed))
+    }
+}

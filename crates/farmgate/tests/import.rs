@@ -1,0 +1,446 @@
+//! `farmgate import` as a shell sees it: what it says of bad rows, and what happens when the server or it goes away.
+
+#![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
+
+mod platform;
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpListener,
+    path::Path,
+    process::{Output, Stdio},
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+use db::Engine;
+use platform::{Server, command, farmgate, said};
+use serde_json::{Value, json};
+
+/// Nobody listens there: a dry run sends nothing.
+const NOBODY: &str = "http://127.0.0.1:1";
+
+fn write(folder: &Path, name: &str, content: impl AsRef<[u8]>) {
+    std::fs::write(folder.join(name), content).unwrap();
+}
+
+fn report(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no report: {}", said(output)))
+}
+
+/// Row, line, field and the beginning of the message of every error.
+fn errors(report: &Value) -> Vec<(u64, u64, String, String)> {
+    let list = report["errors"].as_array().unwrap().iter();
+    list.map(|error| {
+        (
+            error["row"].as_u64().unwrap(),
+            error["line"].as_u64().unwrap_or_default(),
+            error["field"].as_str().unwrap().to_owned(),
+            error["message"].as_str().unwrap().chars().take(24).collect(),
+        )
+    })
+    .collect()
+}
+
+fn row(row: u64, line: u64, field: &str, message: &str) -> (u64, u64, String, String) {
+    (row, line, field.to_owned(), message.chars().take(24).collect())
+}
+
+#[test]
+fn a_dry_run_names_each_bad_row_of_a_table_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut table = b"\xef\xbb\xbflocal_id,sisbov,identifier.ear_tag,data.note\r\n".to_vec();
+    table.extend(b"a,076310000000010,BR-1,good\r\n");
+    table.extend(b"b,076310000000013,BR-2,wrong check digit\r\n");
+    table.extend(b"\r\n");
+    table.extend(b"c,,BR-3,\xff\xfe\r\n");
+    table.extend(b"d,,BR-4\r\n");
+    table.extend(b"e,,BR-5,\"two\nlines\"\n");
+    table.extend([b"f,,BR-6,".as_slice(), &vec![b'x'; 2 << 20], b"\n"].concat());
+    table.extend(b"not an id,,BR-7,\n");
+    table.extend(b"g,,,\n");
+    table.extend(b"h,,BR-8,5\" pipe\n");
+    table.extend(b"i,,BR-9,\"never closed\n");
+    table.extend(b"j,,BR-10,last");
+    write(folder.path(), "t.csv", table);
+    let arguments = ["import", "t.csv", "--dry-run", "--json", "--url", NOBODY];
+    let output = farmgate(folder.path(), &arguments);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let report = report(&output);
+    let expected = [
+        row(2, 3, "sisbov", "is not a valid SISBOV value"),
+        row(3, 5, "data.note", "is not UTF-8"),
+        row(4, 6, "", "has 3 fields; the header has 4"),
+        row(6, 9, "", "is longer than 1 MiB"),
+        row(7, 10, "local_id", "must have 1 to 128 of the letters"),
+        row(8, 11, "", "holds neither an identifier nor data"),
+        row(10, 13, "", "opens a quote that is not closed"),
+    ];
+    assert_eq!(errors(&report), expected);
+    assert_eq!(
+        (&report["rows"], &report["done"]),
+        (&json!(11), &json!(4)),
+        "{report}"
+    );
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
+fn an_unknown_column_is_refused_unless_it_shall_be_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "t.csv", "sisbv;identifier.ear_tag\nx;BR-1\n");
+    let dry = |more: &[&str]| {
+        let mut arguments = vec!["import", "t.csv", "--dry-run", "--url", NOBODY];
+        arguments.extend(more);
+        farmgate(folder.path(), &arguments)
+    };
+    let refused = dry(&[]);
+    assert_eq!(refused.status.code(), Some(3), "{}", said(&refused));
+    assert!(
+        said(&refused).contains("the column `sisbv` is not known"),
+        "{}",
+        said(&refused)
+    );
+    let kept = dry(&["--keep-other-columns"]);
+    assert_eq!(kept.status.code(), Some(0), "{}", said(&kept));
+    assert_eq!(
+        String::from_utf8_lossy(&kept.stdout),
+        "t.csv: 1 of 1 rows are sound, 0 are not; nothing was sent\n"
+    );
+}
+
+#[test]
+fn each_bad_line_of_json_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut lines = br#"{"local_id":"a","identifiers":[{"key":"ear_tag","value":"BR-1"}]}
+{"identifiers":[{"key":"sisbov","value":"076310000000013","registry":"sisbov"}]}
+
+{"identifers":[]}
+{"identifiers":[{"key":"ear_tag","value":7}]}
+[1]
+{"local_id":"a"
+{"local_id":"b","enriched_data":{}} {}
+{"local_id":"c","enriched_data":"text"}
+"#
+    .to_vec();
+    lines.extend(b"{\"local_id\":\"\xff\"}\n");
+    lines.extend([b"{\"local_id\":\"".as_slice(), &vec![b'x'; 2 << 20], b"\"}\n"].concat());
+    write(folder.path(), "t.jsonl", lines);
+    let arguments = ["import", "t.jsonl", "--dry-run", "--json", "--url", NOBODY];
+    let output = farmgate(folder.path(), &arguments);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let report = report(&output);
+    let expected = [
+        row(2, 2, "identifiers[0].value", "is not a valid SISBOV value"),
+        row(3, 4, "identifers", "unknown field `identifers`"),
+        row(4, 5, "identifiers[0].value", "invalid type: integer `7`"),
+        row(5, 6, "", "must be a JSON object"),
+        row(6, 7, "", "EOF while parsing an object"),
+        row(7, 8, "", "holds more than one JSON value"),
+        row(8, 9, "enriched_data", "must be a JSON object"),
+        row(9, 10, "", "is not UTF-8 from byte 13 on"),
+        row(10, 11, "", "is longer than 1 MiB"),
+    ];
+    let found = errors(&report);
+    for (found, expected) in found.iter().zip(&expected) {
+        assert_eq!(
+            (found.0, found.1, &found.2),
+            (expected.0, expected.1, &expected.2),
+            "{found:?}"
+        );
+        assert!(found.3.starts_with(&expected.3), "{found:?} {expected:?}");
+    }
+    assert_eq!(found.len(), expected.len());
+    assert_eq!((&report["rows"], &report["done"]), (&json!(10), &json!(1)));
+}
+
+fn epcis_event(number: usize) -> Value {
+    json!({
+        "type": "ObjectEvent", "eventTime": "2026-03-01T12:00:00+01:00", "eventTimeZoneOffset": "+01:00",
+        "action": "OBSERVE", "bizStep": "shipping",
+        "epcList": [
+            format!("urn:epc:id:sgtin:0614141.107346.{number}"),
+            format!("urn:epc:id:sgtin:0614141.107346.{}", number / 10 + 9000),
+        ],
+    })
+}
+
+fn epcis_document(events: &[Value]) -> String {
+    json!({
+        "type": "EPCISDocument", "schemaVersion": "2.0", "creationDate": "2026-03-01T12:00:00Z",
+        "epcisBody": {"eventList": events}
+    })
+    .to_string()
+}
+
+#[test]
+fn a_bad_event_is_named_by_its_place_and_the_others_stand() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bad = epcis_event(2);
+    bad["action"] = json!("CREATE");
+    write(
+        folder.path(),
+        "t.json",
+        epcis_document(&[epcis_event(1), bad, epcis_event(3)]),
+    );
+    let dry = |more: &[&str]| {
+        let mut arguments = vec!["import", "t.json", "--json", "--url", NOBODY];
+        arguments.extend(more);
+        farmgate(folder.path(), &arguments)
+    };
+    let output = dry(&["--dry-run"]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let report = report(&output);
+    let expected = [row(
+        2,
+        0,
+        "/epcisBody/eventList/1/action",
+        "`CREATE` is not known: expected",
+    )];
+    assert_eq!(errors(&report), expected);
+    assert_eq!(report["done"], 2);
+    let without_circuit = dry(&[]);
+    assert_eq!(without_circuit.status.code(), Some(3));
+    assert!(
+        said(&without_circuit).contains("needs --circuit"),
+        "{}",
+        said(&without_circuit)
+    );
+}
+
+/// A server that gives these answers, one a connection, the last one again and again; none is a connection that it
+/// closes without a word. Gives its address and what it was asked.
+fn scripted(answers: Vec<Option<&'static str>>) -> (String, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, asked) = mpsc::channel();
+    std::thread::spawn(move || {
+        for (index, stream) in listener.incoming().enumerate() {
+            let mut stream = BufReader::new(stream.unwrap());
+            let (mut line, mut length) = (String::new(), 0);
+            let mut first = String::new();
+            while stream.read_line(&mut line).unwrap_or(0) > 2 {
+                if let Some(text) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                    length = text.trim().parse().unwrap();
+                }
+                if first.is_empty() {
+                    first.clone_from(&line);
+                }
+                line.clear();
+            }
+            // The client may be gone already; the server of a test does not care.
+            let _ = stream.read_exact(&mut vec![0; length]);
+            let _ = sender.send(first);
+            if let Some(answer) = answers[index.min(answers.len() - 1)] {
+                let text = format!("HTTP/1.1 {answer}\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{{}}");
+                let _ = stream.get_mut().write_all(text.as_bytes());
+            }
+        }
+    });
+    (url, asked)
+}
+
+fn send(folder: &Path, url: &str) -> Output {
+    let arguments = [
+        "import",
+        "t.csv",
+        "--json",
+        "--url",
+        url,
+        "--token",
+        "x",
+        "--at-once",
+        "1",
+    ];
+    farmgate(folder, &arguments)
+}
+
+#[test]
+fn a_server_that_breaks_off_is_busy_or_fails_is_asked_again() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "t.csv", "local_id,data.a\none,1\ntwo,2\n");
+    let (url, asked) = scripted(vec![
+        None,
+        Some("503 Away\r\nRetry-After: 0"),
+        Some("429 Slowly\r\nRetry-After: 0"),
+        Some("201 Made"),
+    ]);
+    let output = send(folder.path(), &url);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(report(&output)["done"], 2);
+    assert_eq!(asked.try_iter().count(), 5);
+}
+
+#[test]
+fn a_server_that_stays_broken_is_told_by_row_and_ends_the_run_at_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows: String = (0..40).map(|number| format!("r{number},1\n")).collect();
+    write(folder.path(), "t.csv", format!("local_id,data.a\n{rows}"));
+    let (url, asked) = scripted(vec![Some("201 Made"), Some("500 Broken\r\nRetry-After: 0")]);
+    let output = send(folder.path(), &url);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let first = report(&output);
+    assert_eq!(
+        (&first["done"], &first["failed"], &first["rows"]),
+        (&json!(1), &json!(32), &json!(33))
+    );
+    assert!(
+        first["stopped"].as_str().unwrap().contains("found no server"),
+        "{first}"
+    );
+    assert_eq!(errors(&first)[0], row(2, 3, "", "500: no reason given"));
+    assert_eq!(asked.try_iter().count(), 1 + 32 * 6);
+
+    // The next run begins with the row that failed.
+    let (url_again, asked) = scripted(vec![Some("201 Made")]);
+    let elsewhere = send(folder.path(), &url_again);
+    assert_eq!(
+        report(&elsewhere)["done_before"],
+        0,
+        "another server holds none of the rows"
+    );
+    assert_eq!(asked.try_iter().count(), 40);
+}
+
+#[test]
+fn a_token_that_is_not_known_ends_the_run_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "t.csv", "local_id,data.a\none,1\ntwo,2\n");
+    let (url, asked) = scripted(vec![Some("401 Who")]);
+    let output = send(folder.path(), &url);
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    assert!(said(&output).contains("--token"), "{}", said(&output));
+    assert_eq!(asked.try_iter().count(), 1);
+}
+
+/// Starts an import and kills it as soon as it has imported some rows; gives how many it noted.
+fn begin_and_kill(folder: &Path, arguments: &[&str], state: &str) -> usize {
+    let mut import = command(folder, arguments).stdout(Stdio::null()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let noted = || std::fs::read_to_string(folder.join(state)).map_or(0, |text| text.lines().count());
+    while noted() < 12 {
+        assert!(Instant::now() < deadline, "the import imports nothing");
+        assert!(
+            import.try_wait().unwrap().is_none(),
+            "the import ended before it could be killed"
+        );
+        std::thread::yield_now();
+    }
+    import.kill().unwrap();
+    import.wait().unwrap();
+    noted() - 1
+}
+
+#[tokio::test]
+async fn an_import_that_was_killed_goes_on_and_makes_everything_once() {
+    let server = Server::start(Engine::Sqlite);
+    let (owner, partner) = (server.person("ana").await, server.person("ben").await);
+    let circuit = owner.circuit_with(&partner, "ben").await;
+    let folder = server.folder();
+    let table: String = (0..300)
+        .map(|number| format!("lot-{number},L{number},40\n"))
+        .collect();
+    write(
+        folder,
+        "lots.csv",
+        format!("local_id,identifier.lot,data.bags\n{table}"),
+    );
+    let events: Vec<Value> = (0..150).map(epcis_event).collect();
+    write(folder, "moves.json", epcis_document(&events));
+    for (file, rows) in [("lots.csv", 300), ("moves.json", 150)] {
+        let arguments = [
+            "import",
+            file,
+            "--json",
+            "--url",
+            &owner.url,
+            "--token",
+            &owner.token,
+            "--circuit",
+            &circuit,
+        ];
+        let noted = begin_and_kill(folder, &arguments, &format!("{file}.farmgate-import"));
+        assert!(
+            noted < rows,
+            "{file} was imported before the import could be killed"
+        );
+        let again = farmgate(folder, &arguments);
+        assert_eq!(again.status.code(), Some(0), "{}", said(&again));
+        let second = report(&again);
+        assert_eq!(second["rows"], rows, "{second}");
+        assert!(
+            second["done_before"].as_u64().unwrap() >= noted as u64,
+            "{second}"
+        );
+        let third = report(&farmgate(folder, &arguments));
+        assert_eq!((&third["done_before"], &third["done"]), (&json!(rows), &json!(0)));
+    }
+    // 300 lots, 150 instances of goods and 15 of what they were shipped in.
+    let items = partner.all(&format!("/api/circuits/{circuit}/items")).await;
+    assert_eq!(items.len(), 300 + 150 + 15);
+    let mut found: BTreeMap<String, usize> = BTreeMap::new();
+    for event in owner.all("/api/events").await {
+        if event["source"] == "epcis" {
+            *found.entry(event["data"]["event"].to_string()).or_default() += 1;
+        }
+    }
+    assert_eq!(found.len(), 150);
+    assert!(found.values().all(|count| *count == 1));
+}
+
+#[tokio::test]
+async fn what_the_server_refuses_is_told_and_two_events_of_one_id_are_both_kept() {
+    let server = Server::start(Engine::Sqlite);
+    let (owner, partner) = (server.person("ana").await, server.person("ben").await);
+    let circuit = owner.circuit_with(&partner, "ben").await;
+    let import = |file: &str| {
+        let arguments = [
+            "import",
+            file,
+            "--json",
+            "--url",
+            &owner.url,
+            "--token",
+            &owner.token,
+            "--circuit",
+            &circuit,
+            "--at-once",
+            "1",
+        ];
+        farmgate(server.folder(), &arguments)
+    };
+    write(
+        server.folder(),
+        "t.csv",
+        "local_id,sisbov\na,076310000000010\na,076310000000028\n",
+    );
+    let output = import("t.csv");
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let table = report(&output);
+    assert_eq!(
+        errors(&table),
+        [row(2, 3, "", "409: the local id `a` is taken")],
+        "{table}"
+    );
+
+    let (mut one, mut other) = (epcis_event(1), epcis_event(1));
+    one["eventID"] = json!("urn:uuid:374d95fc-9457-4a51-bd6a-0bba133845a8");
+    other["eventID"] = one["eventID"].clone();
+    other["bizStep"] = json!("receiving");
+    write(
+        server.folder(),
+        "t.json",
+        epcis_document(&[one.clone(), other, one]),
+    );
+    let output = import("t.json");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let document = report(&output);
+    assert_eq!(document["notes"].as_array().unwrap().len(), 1, "{document}");
+    let events = owner.all("/api/events").await;
+    assert_eq!(
+        events.iter().filter(|event| event["source"] == "epcis").count(),
+        2
+    );
+}
