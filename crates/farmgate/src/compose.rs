@@ -63,19 +63,7 @@ impl Running {
         let master_key = settings::master_key(settings)?;
         let csrf_key = Sha256::digest([b"farmgate/csrf/v1".as_slice(), &master_key].concat());
         let csrf = Csrf::new(csrf_key.into());
-        let identity_config = settings::identity(settings, master_key);
-        let identity = Services::start(&db, &*clock, &*ids, identity_config).await?;
-        let app = App::new(Parts {
-            item_loader: app::item_loader(&db),
-            db: db.clone(),
-            clock: clock.clone(),
-            ids: ids.clone(),
-            identity,
-            outbox_wake: Arc::new(tokio::sync::Notify::new()),
-        });
-        if let Some(password) = &settings.admin_password {
-            app.identity().ensure_admin(settings::secret(password)).await?;
-        }
+        let app = use_cases(settings, master_key, &db, (&clock, &ids)).await?;
         let shared_limits = settings::shared_limits(settings)?.map(Arc::new);
         let latches = Latches::default();
         let probes = probes(&db, shared_limits.as_ref());
@@ -192,6 +180,29 @@ impl Running {
         }
         self.db.close().await;
     }
+}
+
+/// The use cases over this database, with the administrator that the settings ask for.
+async fn use_cases(
+    settings: &Settings,
+    master_key: [u8; 32],
+    db: &Db,
+    (clock, ids): (&Arc<dyn Clock>, &Arc<dyn IdSource>),
+) -> Result<App> {
+    let identity_config = settings::identity(settings, master_key);
+    let identity = Services::start(db, &**clock, &**ids, identity_config).await?;
+    let app = App::new(Parts {
+        item_loader: app::item_loader(db),
+        db: db.clone(),
+        clock: Arc::clone(clock),
+        ids: Arc::clone(ids),
+        identity,
+        outbox_wake: Arc::new(tokio::sync::Notify::new()),
+    });
+    if let Some(password) = &settings.admin_password {
+        app.identity().ensure_admin(settings::secret(password)).await?;
+    }
+    Ok(app)
 }
 
 /// Longest time that an operator's request may take to end after everything else has.

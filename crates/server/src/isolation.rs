@@ -256,7 +256,7 @@ impl Isolation {
                 })
             })
             .collect();
-        open.sort_unstable_by(|one, other| other.age.cmp(&one.age));
+        open.sort_unstable_by_key(|context| std::cmp::Reverse(context.age));
         open.truncate(limit);
         open
     }
@@ -277,7 +277,7 @@ impl Isolation {
             .filter_map(|held| Some((held.context.upgrade()?, held.ended.elapsed())))
             .filter(|(_, since)| *since >= grace)
             .collect();
-        leaked.sort_unstable_by(|one, other| other.1.cmp(&one.1));
+        leaked.sort_unstable_by_key(|leak| std::cmp::Reverse(leak.1));
         leaked
     }
 
