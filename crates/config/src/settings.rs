@@ -83,7 +83,7 @@ settings! {
     unready_time: Duration = "http.unready_time", "UNREADY_TIME", "0s", "Time after a stop in which connections are still accepted while `/health/ready` already answers 503, so that load balancers notice.";
     drain_time: Duration = "http.drain_time", "DRAIN_TIME", "30s", "Time that running requests may take to end after a stop.";
     max_concurrent: NonZeroUsize = "http.max_concurrent", "MAX_CONCURRENT", "1024", "Requests served at once.";
-    max_concurrent_per_caller: NonZeroUsize = "http.max_concurrent_per_caller", "MAX_CONCURRENT_PER_CALLER", "64", "Requests of one caller served at once.";
+    max_concurrent_per_caller: NonZeroUsize = "http.max_concurrent_per_caller", "MAX_CONCURRENT_PER_CALLER", "192", "Requests of one caller served at once.";
     trusted_proxies: Vec<Cidr> = "http.trusted_proxies", "TRUSTED_PROXIES", "", "Address ranges whose `X-Forwarded-For` is believed.";
     allowed_origins: Vec<String> = "http.allowed_origins", "CORS_ORIGINS", "", "Origins that browsers may call from.";
     operator_host: IpAddr = "operator.host", "OPERATOR_HOST", "127.0.0.1", "Address of the operators' listener.";

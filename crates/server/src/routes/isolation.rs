@@ -47,6 +47,7 @@ pub fn routes() -> Routes<Platform> {
 #[serde(deny_unknown_fields, default)]
 struct IsolationQuery {
     /// Entries of each list, 20 when absent, at most 512.
+    #[param(minimum = 1, maximum = 512)]
     limit: Option<usize>,
 }
 
