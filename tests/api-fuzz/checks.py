@@ -13,7 +13,7 @@ def refusals_name_what_the_schema_cannot_say(ctx, response, case):
     if case.meta is None or not case.meta.generation.mode.is_positive or response.status_code != 400:
         return
     # Where another answer had null, the tool sends its own word for it in the path.
-    if "None" in (case.path_parameters or {}).values():
+    if any(str(value) == "None" for value in (case.path_parameters or {}).values()):
         return
     problem = response.json()
     fields = {error["field"] for error in problem.get("errors", [])}

@@ -7,6 +7,7 @@ use axum::extract::State;
 use domain::{
     identity::{ApiScope, Role},
     ids::Timestamp,
+    problem::ErrorCode,
 };
 use serde::{Deserialize, Serialize};
 use store::{audit::OutcomeCount, records::StateCount};
@@ -31,7 +32,8 @@ pub fn routes() -> Routes<Platform> {
             "Counts the workspace's records of a span, and says what the figures leave out",
         )
         .query::<Span>()
-        .returns::<ReportView>(200),
+        .returns::<ReportView>(200)
+        .problems(&[ErrorCode::ValidationFailed]),
         report,
     )
 }
