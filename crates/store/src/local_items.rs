@@ -87,7 +87,6 @@ statements! {
         select l.workspace_id, l.local_id, l.identifiers, l.data, l.status, l.dfid, l.merged_into, l.undo, l.created_by, l.version, l.created_at, l.updated_at
           from unnest($1::uuid[], $2::text[]) as k (w, i)
           join local_items l on l.workspace_id = k.w and l.local_id = k.i
-         where l.workspace_id = any($1)
          order by l.workspace_id, l.local_id
            for update of l";
     TOKENIZE = "local_items.tokenize",

@@ -154,6 +154,13 @@ pub(super) struct Pool {
 /// once instead of joining a queue that does not move. Longer than a slow disk holds up all commits now and then.
 const STUCK: Duration = Duration::from_millis(300);
 
+/// Every statement is a point read, a keyset page or a write by key. The plan made once is the right one, and planning
+/// a join with row guards anew costs more than running it. It is kept, so it must not depend on how full the tables were
+/// when it was made, or on whether they were analyzed: rows are looked up by index, never by reading a whole table or
+/// workspace, which is right for an almost empty one.
+const PLANS: &str = "set plan_cache_mode = force_generic_plan; set random_page_cost = 1.1; set enable_seqscan = off; \
+                     set enable_bitmapscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off";
+
 impl Pool {
     pub fn new(
         role: Role,
@@ -167,10 +174,8 @@ impl Pool {
             Role::System => (&target.system_role, target.system_pool),
             Role::Replica => (&target.app_role, target.replica_pool),
         };
-        // Every statement is a point read, a keyset page or a write by key: the plan made once is the right one, and
-        // planning a join with row guards anew costs more than running it.
         let setup = format!(
-            "set plan_cache_mode = force_generic_plan; set role \"{}\"; set statement_timeout = {}; set idle_in_transaction_session_timeout = {}; set timezone = 'UTC'",
+            "{PLANS}; set role \"{}\"; set statement_timeout = {}; set idle_in_transaction_session_timeout = {}; set timezone = 'UTC'",
             name.replace('"', "\"\""),
             config.statement_timeout.as_millis(),
             config.unit_timeout.as_millis(),

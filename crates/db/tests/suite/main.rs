@@ -6,6 +6,7 @@ mod cancellation;
 mod coalescer;
 mod grouping;
 mod migrations;
+mod plans;
 mod replica;
 mod security;
 mod signals;
