@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 use super::{config::PasswordConfig, secrets::Secret};
 use crate::{AppError, Result};
 
-/// Added to the threads' nice value: about a tenth of the weight of an ordinary thread.
-const NICE: i32 = 10;
+/// Added to the threads' nice value, the most there is: a sixtieth of the weight of an ordinary thread.
+const NICE: i32 = 19;
 /// Seconds after which a caller who was turned away may come again.
 const RETRY_AFTER_SECONDS: u64 = 2;
 
