@@ -10,7 +10,7 @@ use std::{
 
 use domain::{identity::Cidr, tier::Tier};
 
-use crate::value::{Environment, LogFormat, LogLevel, SecretString, Setting};
+use crate::value::{Environment, LogFormat, LogLevel, Ratio, SecretString, Setting};
 
 /// A key's declaration.
 #[derive(Clone, Copy, Debug)]
@@ -124,9 +124,10 @@ settings! {
     log_format: LogFormat = "log.format", "LOG_FORMAT", "text", "How log lines look: text or json.";
     prometheus: bool = "metrics.enabled", "PROMETHEUS_ENABLED", "true", "Whether metrics are served.";
     metrics_public: bool = "metrics.public", "METRICS_PUBLIC", "true", "Whether `/metrics` of the public listener is open to anybody; else platform administrators only.";
-    jaeger: bool = "tracing.jaeger_enabled", "JAEGER_ENABLED", "false", "Whether traces are sent to `tracing.jaeger_endpoint`.", unused "this build exports no traces";
-    jaeger_endpoint: Option<String> = "tracing.jaeger_endpoint", "JAEGER_ENDPOINT", "", "OTLP address of Jaeger.", unused "this build exports no traces";
-    otlp_endpoint: Option<String> = "tracing.otlp_endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", "", "Address that traces are sent to.", unused "this build exports no traces";
+    otlp_endpoint: Option<String> = "tracing.otlp_endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", "", "Where traces are sent by OTLP over HTTP, such as http://localhost:4318; absent: none are made.";
+    jaeger: bool = "tracing.jaeger_enabled", "JAEGER_ENABLED", "false", "Whether traces are sent to `tracing.jaeger_endpoint`.";
+    jaeger_endpoint: Option<String> = "tracing.jaeger_endpoint", "JAEGER_ENDPOINT", "", "Jaeger's address for OTLP over HTTP; `tracing.otlp_endpoint` goes before it.";
+    trace_ratio: Ratio = "tracing.sample_ratio", "OTEL_TRACES_SAMPLER_ARG", "1", "Share of the requests that are traced, from 0 to 1, where the caller has not decided with its `traceparent`.";
     smtp_host: Option<String> = "mail.host", "SMTP_HOST", "", "Mail server; absent: no mail is sent.", unused "this build sends no mail";
     smtp_port: u16 = "mail.port", "SMTP_PORT", "587", "Its port.", unused "this build sends no mail";
     smtp_user: Option<String> = "mail.user", "SMTP_USER", "", "Name to sign in with.", unused "this build sends no mail";

@@ -98,6 +98,30 @@ plain! {
     Tier = "basic, professional, enterprise or admin",
 }
 
+/// A share, from 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ratio(f64);
+
+impl Ratio {
+    /// The share.
+    #[must_use]
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl Setting for Ratio {
+    fn read(text: &str) -> Result<Self, String> {
+        let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+        share
+            .map(Self)
+            .ok_or_else(|| "expected a number from 0 to 1, such as 0.1".to_owned())
+    }
+    fn show(&self) -> String {
+        self.0.to_string()
+    }
+}
+
 /// `localhost` and the brackets that addresses of version 6 have in URLs are understood.
 impl Setting for IpAddr {
     fn read(text: &str) -> Result<Self, String> {

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::observer::{Observer, PoolStats, ReplicaStats};
 use crate::postgres::{Postgres, PostgresTx};
@@ -342,16 +342,12 @@ impl Probe {
         let waited = self.meter.wait();
         let start = Instant::now();
         let result = work.await;
-        let took = start
-            .elapsed()
-            .saturating_sub(self.meter.wait().saturating_sub(waited));
-        self.record(name, statements, took, result.is_ok());
+        let waited = self.meter.wait().saturating_sub(waited);
+        let took = start.elapsed().saturating_sub(waited);
+        self.meter
+            .add_queries(name, statements as u64, start + waited, took, result.is_ok());
+        self.observer.query(name, took, result.is_ok());
         result
-    }
-
-    fn record(&self, name: &'static str, statements: usize, took: Duration, ok: bool) {
-        self.meter.add_queries(statements as u64, took);
-        self.observer.query(name, took, ok);
     }
 }
 

@@ -1,10 +1,10 @@
-//! On whose behalf a statement runs, and the meter that adds up what it cost.
+//! On whose behalf a statement runs.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use uuid::Uuid;
+
+use crate::Meter;
 
 /// Whose rows a statement may touch. PostgreSQL enforces it by row-level security.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Scope {
     pub const fn new(tenant: Tenant) -> Self {
         Self {
             tenant,
-            meter: Meter(None),
+            meter: Meter::idle(),
         }
     }
 
@@ -71,75 +71,4 @@ impl Scope {
             meter: self.meter.clone(),
         }
     }
-}
-
-#[derive(Debug, Default)]
-struct Counters {
-    queries: AtomicU64,
-    rows: AtomicU64,
-    busy_nanos: AtomicU64,
-    wait_nanos: AtomicU64,
-}
-
-/// Adds up a request's database use; the request log reads it. The default counts nothing.
-#[derive(Debug, Clone, Default)]
-pub struct Meter(Option<Arc<Counters>>);
-
-impl Meter {
-    /// A meter that counts.
-    #[must_use]
-    pub fn counting() -> Self {
-        Self(Some(Arc::default()))
-    }
-
-    /// Statements run so far.
-    #[must_use]
-    pub fn queries(&self) -> u64 {
-        self.read(|c| &c.queries)
-    }
-
-    /// Rows read and changed so far.
-    #[must_use]
-    pub fn rows(&self) -> u64 {
-        self.read(|c| &c.rows)
-    }
-
-    /// Time spent in statements so far, waits excluded.
-    #[must_use]
-    pub fn busy(&self) -> Duration {
-        Duration::from_nanos(self.read(|c| &c.busy_nanos))
-    }
-
-    /// Time spent waiting for a connection so far.
-    #[must_use]
-    pub fn wait(&self) -> Duration {
-        Duration::from_nanos(self.read(|c| &c.wait_nanos))
-    }
-
-    fn read(&self, counter: impl Fn(&Counters) -> &AtomicU64) -> u64 {
-        self.0.as_ref().map_or(0, |c| counter(c).load(Ordering::Relaxed))
-    }
-
-    pub(crate) fn add_queries(&self, statements: u64, took: Duration) {
-        if let Some(c) = &self.0 {
-            c.queries.fetch_add(statements, Ordering::Relaxed);
-            c.busy_nanos.fetch_add(nanos(took), Ordering::Relaxed);
-        }
-    }
-
-    pub(crate) fn add_rows(&self, rows: usize) {
-        if let Some(c) = &self.0 {
-            c.rows.fetch_add(rows as u64, Ordering::Relaxed);
-        }
-    }
-
-    pub(crate) fn add_wait(&self, took: Duration) {
-        if let Some(c) = &self.0 {
-            c.wait_nanos.fetch_add(nanos(took), Ordering::Relaxed);
-        }
-    }
-}
-
-pub(crate) fn nanos(took: Duration) -> u64 {
-    took.as_nanos().try_into().unwrap_or(u64::MAX)
 }

@@ -24,13 +24,14 @@ use server::{
     rate_shared::RedisLimiter,
     redirect::Redirect,
     served::{Latches, MetricsAccess, Probe, Served, Version},
+    spans::TraceSink,
     system::{SystemClock, SystemIds},
 };
 use sha2::{Digest, Sha256};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use workers::WorkersConfig;
 
-use crate::{listeners::Listeners, log::Log, settings};
+use crate::{listeners::Listeners, log::Log, settings, traces::Traces};
 
 /// The present moment, for commands that stamp what they do.
 pub fn now() -> Micros {
@@ -52,6 +53,7 @@ pub struct Running {
     operator: Arc<Edge>,
     listen: ListenConfig,
     db: Db,
+    traces: Option<Arc<Traces>>,
 }
 
 impl Running {
@@ -98,6 +100,8 @@ impl Running {
             outside.guard = Some(Arc::new(PlatformGuard(app.clone())));
         }
         outside.log = log.requests();
+        let traces = Traces::start(settings, Arc::clone(&ids), db.engine().name())?;
+        outside.traces = traces.clone().map(|traces| traces as Arc<dyn TraceSink>);
         let routes = routes.merge(served.routes(settings::metrics_access(settings)));
         let edge = Edge::new(routes, settings::edge(settings), outside)?;
         served.attach(&edge);
@@ -108,6 +112,7 @@ impl Running {
             operator,
             listen: settings::listen(settings),
             db,
+            traces,
         })
     }
 
@@ -177,6 +182,9 @@ impl Running {
         }
         if let Err(error) = self.app.flush_refusals().await {
             tracing::warn!(%error, "could not note the last refused attempts");
+        }
+        if let Some(traces) = self.traces.clone() {
+            traces.finish().await;
         }
         self.db.close().await;
     }

@@ -7,6 +7,7 @@ mod demo;
 mod listeners;
 mod log;
 mod settings;
+mod traces;
 
 use std::process::ExitCode;
 

@@ -37,6 +37,7 @@ use crate::{
     rate::{LocalLimiter, Quota, RateLimiter},
     request_log::{Line, RequestLog},
     routes::{BoundRoutes, Endpoint, Matched, RouteError, RouteTable},
+    spans::{RequestSpan, TraceSink},
     trace::TraceContext,
 };
 
@@ -125,6 +126,8 @@ pub struct Outside {
     pub denials: Option<Arc<dyn DenialSink>>,
     /// Who looks at answers before they leave.
     pub guard: Option<Arc<dyn OutgoingGuard>>,
+    /// Where traced requests go.
+    pub traces: Option<Arc<dyn TraceSink>>,
 }
 
 impl Outside {
@@ -147,6 +150,7 @@ impl Outside {
             isolation: Arc::default(),
             denials: None,
             guard: None,
+            traces: None,
         }
     }
 }
@@ -182,6 +186,7 @@ struct Finish {
     route: Option<usize>,
     request_id: HeaderValue,
     trace: TraceContext,
+    meter: db::Meter,
     method: Method,
     address: IpAddr,
     caller: Option<Arc<Caller>>,
@@ -250,7 +255,7 @@ impl Edge {
     pub async fn handle(&self, request: Request, peer: Peer) -> Response {
         let started = Instant::now();
         let request_id = self.request_id(request.headers());
-        let trace = TraceContext::continue_or_begin(request.headers().get("traceparent"), &*self.outside.ids);
+        let trace = self.trace(request.headers());
         let origin = request.headers().get(header::ORIGIN).cloned();
         let gzip = compress::accepted(request.headers());
         let method = request.method().clone();
@@ -259,6 +264,10 @@ impl Edge {
             route: None,
             request_id,
             trace,
+            meter: match &self.outside.traces {
+                Some(_) if trace.sampled => db::Meter::tracing(),
+                _ => db::Meter::counting(),
+            },
             address: peer.address,
             caller: None,
             guest: Guest::new(&self.outside.isolation, &self.metrics, method.clone(), started),
@@ -322,7 +331,8 @@ impl Edge {
         let address = headers::client_address(request.headers(), peer.address, proxies);
         let https = peer.https || headers::proxy_says_https(request.headers(), peer.address, proxies);
         finish.address = address;
-        let found = admission::caller(self, request.headers(), endpoint, address, now).await?;
+        let look_up = admission::caller(self, request.headers(), endpoint, address, now);
+        let found = finish.meter.step("look the caller up", look_up).await?;
         finish.caller = found.as_ref().map(|found| Arc::clone(&found.caller));
         let caller = found.as_ref().map(|found| &*found.caller);
         let admitted = policy.admit(caller);
@@ -331,12 +341,11 @@ impl Edge {
         }
         admitted?;
         admission::check_csrf(self, &request, caller)?;
-        let quota = admission::count(self, policy.rate, found.as_ref(), address, now).await?;
-        let slot = self
-            .fair
-            .enter(slot_key(caller, address))
-            .await
-            .map_err(|_| self.saturated())?;
+        let counted = admission::count(self, policy.rate, found.as_ref(), address, now);
+        let quota = finish.meter.step("count against the rate limit", counted).await?;
+        let slot = self.fair.enter(slot_key(caller, address));
+        let slot = finish.meter.step("wait for a slot", slot).await;
+        let slot = slot.map_err(|_| self.saturated())?;
         let ctx = Arc::new(self.context(finish, endpoint, found, (address, https), now));
         finish.guest.settle_in(&ctx, slot);
         let request = prepare(request, &ctx, params, policy.body_limit, self.config.body_time)?;
@@ -370,7 +379,7 @@ impl Edge {
             deadline: finish.started + budget,
             address,
             route: endpoint.path,
-            meter: db::Meter::counting(),
+            meter: finish.meter.clone(),
             caller: found.map(|found| found.caller),
             cancelled: OnceLock::new(),
             https,
@@ -456,26 +465,55 @@ impl Edge {
             finish.guest.context().map_or(peer.https, |ctx| ctx.https()),
         );
         self.cors.allow(added, origin);
-        let (status, took) = (response.status().as_u16(), finish.started.elapsed());
+        self.account_for(response.status().as_u16(), code, finish);
+        response
+    }
+
+    /// Counts the request, writes its line and hands its trace on.
+    fn account_for(&self, status: u16, code: Option<ErrorCode>, finish: &mut Finish) {
+        let took = finish.started.elapsed();
         self.metrics.record(finish.route, status, took);
         finish.guest.answered(Outcome::of(status, code), status);
+        let route = finish.route.map(|index| self.table.endpoints()[index].path);
+        let request_id = finish.request_id.to_str().unwrap_or_default();
         if let Some(log) = &self.outside.log {
             log.write(&Line {
                 time: self.outside.clock.now(),
                 method: finish.method.as_str(),
-                route: finish
-                    .route
-                    .map_or("unmatched", |index| self.table.endpoints()[index].path),
+                route: route.unwrap_or("unmatched"),
                 status,
                 took,
-                request_id: finish.request_id.to_str().unwrap_or_default(),
+                request_id,
                 trace: finish.trace,
                 address: finish.address,
                 caller: finish.caller.as_deref(),
-                meter: finish.guest.context().map(|ctx| &ctx.meter),
+                meter: &finish.meter,
             });
         }
-        response
+        if let Some(traces) = self.outside.traces.as_ref().filter(|_| finish.trace.sampled) {
+            traces.record(RequestSpan {
+                trace: finish.trace,
+                method: finish.method.to_string(),
+                route,
+                status,
+                request_id: request_id.to_owned(),
+                workspace: finish.caller.as_ref().map(|caller| caller.workspace_id),
+                ended: self.outside.clock.now(),
+                start: finish.started,
+                took,
+                parts: finish.meter.take_parts(),
+            });
+        }
+    }
+
+    /// The trace that the request belongs to: its caller's, or one that begins here and is recorded by chance.
+    fn trace(&self, headers: &HeaderMap) -> TraceContext {
+        let mut trace = TraceContext::continue_or_begin(headers.get("traceparent"), &*self.outside.ids);
+        if trace.begins() {
+            let traces = self.outside.traces.as_ref();
+            trace.sampled = traces.is_some_and(|traces| traces.samples(trace.trace_id));
+        }
+        trace
     }
 
     fn note_denial(&self, code: ErrorCode, finish: &Finish) {

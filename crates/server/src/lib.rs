@@ -37,6 +37,7 @@ pub mod request_log;
 pub mod routes;
 pub mod served;
 pub mod signals;
+pub mod spans;
 pub mod system;
 pub mod testing;
 pub mod tls;

@@ -152,7 +152,7 @@ pub struct Line<'a> {
     /// The caller, if there is one.
     pub caller: Option<&'a Caller>,
     /// What it used of the database.
-    pub meter: Option<&'a db::Meter>,
+    pub meter: &'a db::Meter,
 }
 
 impl RequestLog {
@@ -194,9 +194,8 @@ impl Line<'_> {
 
     /// Queries, milliseconds in them, milliseconds waited.
     fn database(&self) -> (u64, f64, f64) {
-        self.meter.map_or((0, 0.0, 0.0), |meter| {
-            (meter.queries(), millis(meter.busy()), millis(meter.wait()))
-        })
+        let meter = self.meter;
+        (meter.queries(), millis(meter.busy()), millis(meter.wait()))
     }
 
     /// None of the values can hold a quote: ids, patterns, numbers, and the request id, which the edge has checked.

@@ -43,6 +43,12 @@ impl TraceContext {
         }
     }
 
+    /// Whether no caller's span stands above this one.
+    #[must_use]
+    pub const fn begins(&self) -> bool {
+        self.parent_id == 0
+    }
+
     /// The value of `traceparent` for calls made on behalf of this request.
     #[must_use]
     pub fn header(&self) -> String {

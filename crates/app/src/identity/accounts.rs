@@ -9,7 +9,7 @@ use domain::{
 };
 use store::{Step, members, users, workspaces};
 
-use super::{Identity, data_key, secrets::Secret};
+use super::{Identity, data_key, passwords, secrets::Secret};
 use crate::{AppError, Result, limits};
 
 /// Longest slug that leaves room for the suffix that makes it unique.
@@ -74,8 +74,8 @@ impl Identity<'_> {
         let hash = self
             .services()
             .passwords
-            .hash(valid.password.clone(), self.salt())
-            .await?;
+            .hash(valid.password.clone(), self.salt());
+        let hash = scope.meter.step(passwords::HASH, hash).await?;
         let plain = slug(&valid.workspace_name);
         match self
             .insert_account(

@@ -11,6 +11,7 @@ use store::{Step, members, sessions, sign_in_failures, users};
 use super::{
     Identity,
     guard::Counters,
+    passwords,
     secrets::{self, Secret},
     tokens::{Claims, CookieToken},
 };
@@ -113,11 +114,8 @@ impl Identity<'_> {
         let scope = client.scope();
         let found = users::login(&self.app.db().scoped(&scope), folded).await?;
         let stored = found.as_ref().map(|login| login.password_hash.clone());
-        let verdict = self
-            .services()
-            .passwords
-            .check(password, stored, self.salt())
-            .await?;
+        let check = self.services().passwords.check(password, stored, self.salt());
+        let verdict = scope.meter.step(passwords::CHECK, check).await?;
         match found {
             Some(login) if verdict.matches => Ok((login, verdict.upgraded)),
             other => {

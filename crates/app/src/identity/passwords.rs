@@ -14,6 +14,10 @@ use crate::{AppError, Result};
 
 /// Added to the threads' nice value, the most there is: a sixtieth of the weight of an ordinary thread.
 const NICE: i32 = 19;
+/// What a hash is called in a trace.
+pub(super) const HASH: &str = "hash the password";
+/// What a check is called in a trace.
+pub(super) const CHECK: &str = "check the password";
 /// Seconds after which a caller who was turned away may come again.
 const RETRY_AFTER_SECONDS: u64 = 2;
 

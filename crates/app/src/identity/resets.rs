@@ -7,7 +7,7 @@ use serde_json::json;
 use store::{password_resets, records, sessions, users};
 
 use super::{
-    Client, Identity,
+    Client, Identity, passwords,
     secrets::{self, Secret},
     sessions::check_new_password,
 };
@@ -71,7 +71,8 @@ impl Identity<'_> {
             .ok_or_else(gone)?;
         let account = users::find(&db.scoped(&scope), user).await?.ok_or_else(gone)?;
         check_new_password(&password, &account.user.username, "password")?;
-        let hash = self.services().passwords.hash(password, self.salt()).await?;
+        let hash = self.services().passwords.hash(password, self.salt());
+        let hash = scope.meter.step(passwords::HASH, hash).await?;
         let tx = db.begin(&scope).await?;
         password_resets::lock(&tx, token, now).await?.ok_or_else(gone)?;
         let steps = vec![

@@ -11,7 +11,7 @@ use domain::{
 use serde_json::json;
 use store::{members, sessions, sessions::Session, users};
 
-use super::{Identity, guard::Counters, secrets::Secret};
+use super::{Identity, guard::Counters, passwords, secrets::Secret};
 use crate::{
     AppError, Ctx, Result,
     audit::{Refusal, Refused},
@@ -96,11 +96,9 @@ impl Identity<'_> {
         let login = found.ok_or_else(|| AppError::not_found("user"))?;
         let counters = Counters::new(&login.user.username.to_ascii_lowercase(), &ctx.address);
         self.check_failures(&scope, &counters).await?;
-        let verdict = self
-            .services()
-            .passwords
-            .check(present, Some(login.password_hash), self.salt())
-            .await?;
+        let stored = Some(login.password_hash);
+        let check = self.services().passwords.check(present, stored, self.salt());
+        let verdict = scope.meter.step(passwords::CHECK, check).await?;
         if !verdict.matches {
             self.count_failure(&scope, &counters).await?;
             self.app.note_refusal(Refusal {
@@ -116,7 +114,8 @@ impl Identity<'_> {
             ));
         }
         check_new_password(&new, &login.user.username, "new_password")?;
-        let hash = self.services().passwords.hash(new, self.salt()).await?;
+        let hash = self.services().passwords.hash(new, self.salt());
+        let hash = scope.meter.step(passwords::HASH, hash).await?;
         let now = self.app.now();
         let mut steps = vec![
             users::set_password(ctx.user(), &hash, now),

@@ -11,7 +11,7 @@ use tokio_postgres::{Client, NoTls, Statement};
 
 use super::error::classify;
 use super::lease::Lease;
-use crate::scope::nanos;
+use crate::meter::nanos;
 use crate::{DbConfig, DbError, Observer, PoolStats, PostgresConfig, Scope, Sql};
 
 #[derive(Debug, Clone, Copy)]
@@ -227,7 +227,7 @@ impl Pool {
             self.waits.0.fetch_add(1, Ordering::Relaxed);
             self.waits.1.fetch_add(nanos(took), Ordering::Relaxed);
         }
-        scope.meter.add_wait(took);
+        scope.meter.add_wait(self.name, start, took, got.is_ok());
         self.observer.waited(self.name, took, got.is_ok());
         got.map(Lease::new).map_err(|error| match error {
             PoolError::Timeout(_) => DbError::unavailable("every connection is busy"),

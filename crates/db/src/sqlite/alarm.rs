@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use super::bind::classify;
 use crate::DbError;
-use crate::scope::nanos;
+use crate::meter::nanos;
 
 /// Steps of the engine's machine between two looks at the clock: well under a millisecond.
 const STEPS: c_int = 10_000;

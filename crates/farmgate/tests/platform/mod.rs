@@ -64,6 +64,11 @@ impl Drop for Server {
 impl Server {
     /// Starts one and waits until it says where it listens.
     pub fn start(engine: Engine) -> Self {
+        Self::start_with(engine, &[])
+    }
+
+    /// Starts one with these settings too.
+    pub fn start_with(engine: Engine, settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut serve = command(
             folder.path(),
@@ -72,7 +77,8 @@ impl Server {
         serve
             .env("FARMGATE_RATE_LIMITS", "off")
             .env("FARMGATE_DEFAULT_TIER", "enterprise")
-            .env("LOG_LEVEL", "off");
+            .env("LOG_LEVEL", "off")
+            .envs(settings.iter().copied());
         let database = (engine == Engine::Postgres).then(|| test_support::empty(engine));
         if let Some(TestDb { config, .. }) = &database
             && let Target::Postgres(target) = &config.target
