@@ -296,4 +296,6 @@ fn a_wrong_file_is_refused_by_line_and_key() {
     );
     assert!(error("[[resource]]\nname = 'a'\ncreate = 'a'").contains("must begin with `/`"));
     assert!(error("[policy.waived]\n'access.reed' = 'x'").contains("no rule `access.reed`"));
+    assert!(error("[effort]\nstorm_workers = 0").contains("effort.storm_workers must be at least 1"));
+    assert!(error("[effort]\nstorm_requests = 0\nrestart = ['sh']").contains("happens in the storm"));
 }
