@@ -69,11 +69,14 @@ async fn a_service_that_restarts_in_the_storm_is_isolated_all_the_same() {
         script.into(),
         mark.display().to_string(),
     ];
-    config.effort.storm_requests = 3_000;
+    // However short the storm, the restart is in its middle.
+    config.effort.storm_requests = 40;
     let report = run(config, Rule::PoolAnswer).await;
     assert_eq!(report.verdict, Verdict::Isolated, "{}", report.text());
     assert_eq!(restarts.load(std::sync::atomic::Ordering::SeqCst), 1);
     assert!(report.trouble > 0, "nobody noticed the restart");
+    let told = |note: &String| note.starts_with("the restart in the storm met ");
+    assert!(report.notes.iter().any(told), "{:?}", report.notes);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,6 +8,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::mpsc;
 
+use super::pace::Pace;
 use super::{Event, Key, Mine};
 use crate::config::{Config, Operation};
 use crate::exchange::{Exchange, Request};
@@ -33,6 +34,7 @@ pub(super) struct Worker {
     pub events: mpsc::Sender<Event>,
     pub mine: BTreeMap<Who, Vec<Mine>>,
     pub written: u64,
+    pub pace: Arc<Pace>,
 }
 
 /// The judge has gone.
@@ -86,14 +88,21 @@ impl Worker {
             .rng
             .random_bool(CANCELLED)
             .then(|| Duration::from_micros(self.rng.random_range(50..3_000)));
+        let met = self.pace.restarting();
         let sending = self.net.send(Lane::Shared, Some(who), request);
         let answered = match tear {
             Some(after) => tokio::time::timeout(after, sending).await.ok(),
             None => Some(sending.await),
         };
         match answered {
-            Some(Ok(exchange)) => Some(exchange),
+            Some(Ok(exchange)) => {
+                if exchange.answer.is_trouble() {
+                    self.pace.trouble(met);
+                }
+                Some(exchange)
+            }
             Some(Err(_)) => {
+                self.pace.trouble(met);
                 let _gone = self.tell(Event::Trouble).await;
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 None
