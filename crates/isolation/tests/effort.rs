@@ -175,6 +175,30 @@ async fn somebody_whose_secret_is_not_set_is_left_out_and_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_seed_may_be_used_twice_on_one_service() {
+    let service = service(&[]).await;
+    for (salt, taken) in [(1, false), (2, false), (2, true)] {
+        let mut config = config(service.url());
+        config.effort.storm_requests = 0;
+        // Nobody is removed, so that the names stay taken.
+        config.auth.delete_account.clear();
+        let options = Options {
+            salt,
+            self_test: false,
+            only: vec![Rule::AccessRead],
+            ..Options::default()
+        };
+        let report = isolate(config, &options, &mut Silent).await.unwrap();
+        assert_eq!(report.verdict, Verdict::Isolated, "{}", report.text());
+        let again = report
+            .notes
+            .iter()
+            .any(|note| note.contains("tried again under another name"));
+        assert_eq!(again, taken, "salt {salt}: {:?}", report.notes);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_could_not_be_registered_plays_no_part() {
     let service = service(&[]).await;
     let mut config = config(service.url());

@@ -37,6 +37,7 @@ struct Ear {
     people: Vec<(Who, Principal, Mine)>,
     place: Place,
     rng: ChaCha8Rng,
+    text: ChaCha8Rng,
     events: mpsc::Sender<Event>,
     pace: Arc<Pace>,
     /// The restart was going on when this turn began.
@@ -72,6 +73,7 @@ pub(super) fn listening(
                 people: people.clone(),
                 place: run.net.place().clone(),
                 rng: ChaCha8Rng::seed_from_u64(run.rng.random()),
+                text: ChaCha8Rng::seed_from_u64(run.text.random()),
                 events: events.clone(),
                 pace: pace.clone(),
                 met: false,
@@ -135,7 +137,7 @@ impl Ear {
     fn prepare(&mut self, person: &Principal, target: &Mine) -> Result<(Request, Vec<String>), Error> {
         let mut vars: Vars = person.vars.clone();
         vars.extend(target.vars.clone());
-        let mut mint = Mint::new(&mut self.rng, Size::Short);
+        let mut mint = Mint::new(&mut self.text, Size::Short);
         let opening = Operation::new("GET", &self.socket.path);
         let mut request = template::request(&opening, &vars, &mut mint)?;
         person.sign(&self.config.auth, &mut request, &mut mint)?;

@@ -164,6 +164,7 @@ fn loose(
             foreign: foreign.clone(),
             net: Net::new(run.net.place().clone()),
             rng: ChaCha8Rng::seed_from_u64(run.rng.random()),
+            text: ChaCha8Rng::seed_from_u64(run.text.random()),
             events: events.clone(),
             mine: BTreeMap::new(),
             written: 0,

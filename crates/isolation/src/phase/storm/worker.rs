@@ -31,6 +31,7 @@ pub(super) struct Worker {
     pub foreign: Arc<Vec<Mine>>,
     pub net: Net,
     pub rng: ChaCha8Rng,
+    pub text: ChaCha8Rng,
     pub events: mpsc::Sender<Event>,
     pub mine: BTreeMap<Who, Vec<Mine>>,
     pub written: u64,
@@ -75,7 +76,7 @@ impl Worker {
             .map(|(_, person)| person)?;
         let mut all = person.vars.clone();
         all.extend(vars.clone());
-        let mut mint = Mint::new(&mut self.rng, size);
+        let mut mint = Mint::new(&mut self.text, size);
         let mut request = template::request(operation, &all, &mut mint).ok()?;
         let tokens = mint.tokens.clone();
         person.sign(&self.config.auth, &mut request, &mut mint).ok()?;
@@ -303,7 +304,7 @@ impl Worker {
             .map(|(_, person)| person.vars.clone())
             .unwrap_or_default();
         for (pointer, expected) in &view.identity {
-            let Ok(expected) = template::text(expected, &vars, &mut Mint::new(&mut self.rng, Size::Short))
+            let Ok(expected) = template::text(expected, &vars, &mut Mint::new(&mut self.text, Size::Short))
             else {
                 continue;
             };
