@@ -1,4 +1,4 @@
-//! A whole run: self-test, people, the plan round by round, confirmation with fresh identities, verdict.
+//! A whole run: people, self-test, the plan round by round, confirmation with fresh identities, verdict.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,8 +26,10 @@ const CONFIRMATION: Duration = Duration::from_secs(45);
 /// How a run is done.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Source of all randomness.
+    /// Source of all choices.
     pub seed: u64,
+    /// Makes names and canaries other than those of another run with the same seed, which the service may still have.
+    pub salt: u64,
     /// Only this finding.
     pub replay: Option<String>,
     /// Only the checks that find these rules broken; empty: all. A run with fewer says so in its notes.
@@ -42,6 +44,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             seed: 1,
+            salt: 0,
             replay: None,
             only: Vec::new(),
             self_test: true,
@@ -98,12 +101,15 @@ pub async fn isolate(
     let begun = Instant::now();
     discover::complete(&mut config).await?;
     config.validate()?;
-    if options.self_test && options.replay.is_none() {
-        progress.say("self-test: every rule against a right service and against its planted fault");
-        selftest::all(options.seed).await?;
+    let checks = chosen(&config, options)?;
+    let mut run = Run::new(Arc::new(config), options.seed, options.salt)?;
+    let mut self_test = Duration::ZERO;
+    let prepared = prepare(&mut run, options, &mut self_test, progress).await;
+    if prepared.is_err() {
+        // Whoever was registered so far does not stay behind.
+        tidy::tidy(&mut run).await;
     }
-    let self_test = begun.elapsed();
-    let mut report = test(config, options, progress).await?;
+    let mut report = test(run, &checks, &prepared?, options, progress).await;
     report.seconds = begun.elapsed().as_secs_f64();
     report.self_test_seconds = self_test.as_secs_f64();
     if !options.self_test {
@@ -118,28 +124,45 @@ pub async fn isolate(
     Ok(report)
 }
 
+/// Everything without which there is no verdict: the service, the people, and then the self-test, which takes longest and
+/// says nothing about either. Returns the workers.
+async fn prepare(
+    run: &mut Run,
+    options: &Options,
+    self_test: &mut Duration,
+    progress: &mut dyn Progress,
+) -> Result<Vec<Who>, Error> {
+    reach(run).await?;
+    let workers = people(run, progress).await?;
+    if options.self_test && options.replay.is_none() {
+        progress.say("self-test: every rule against a right service and against its planted fault");
+        let begun = Instant::now();
+        selftest::all(options.seed).await?;
+        *self_test = begun.elapsed();
+    }
+    Ok(workers)
+}
+
 /// Everything after the self-test.
-pub(crate) async fn test(
-    config: Config,
+async fn test(
+    run: Run,
+    checks: &[Check],
+    workers: &[Who],
     options: &Options,
     progress: &mut dyn Progress,
-) -> Result<Report, Error> {
-    let config = Arc::new(config);
-    let checks = chosen(&config, options)?;
-    let mut run = Run::new(config.clone(), options.seed)?;
-    reach(&mut run).await?;
-    let workers = people(&mut run, progress).await?;
+) -> Report {
+    let notes = left_out(&run.config);
     let mut engine = Engine {
         run,
         options,
         suspicions: Vec::new(),
         uncovered: BTreeMap::new(),
         covered: Vec::new(),
-        notes: left_out(&config),
+        notes,
         rounds_took: Duration::ZERO,
     };
-    engine.rounds(&checks, &workers, progress).await;
-    engine.confirm(&workers, progress).await;
+    engine.rounds(checks, workers, progress).await;
+    engine.confirm(workers, progress).await;
     if let Some(first) = engine.run.refused.first() {
         let times = engine.run.refused.len();
         engine.notes.push(format!(
@@ -148,7 +171,7 @@ pub(crate) async fn test(
     }
     progress.say("removing what was made");
     let left = tidy::tidy(&mut engine.run).await;
-    Ok(engine.report(&checks, left))
+    engine.report(checks, left)
 }
 
 fn chosen(config: &Config, options: &Options) -> Result<Vec<Check>, Error> {

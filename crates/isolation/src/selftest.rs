@@ -120,7 +120,7 @@ async fn stage(faults: &[(&'static Fault, f64)], seed: u64) -> Result<(testbed::
     {
         config.policy.latency_objective_ms = Some(250);
     }
-    let mut run = Run::new(Arc::new(config), seed)?;
+    let mut run = Run::new(Arc::new(config), seed, 0)?;
     let owner = run.enrol(Role::Worker).await?;
     let other = run.enrol(Role::Worker).await?;
     let third = run.enrol(Role::Worker).await?;

@@ -64,7 +64,7 @@ fn removals(run: &mut Run, left: &mut BTreeMap<String, u64>) -> Vec<Removal> {
             continue;
         };
         let filled = run.fill(Some(object.owner), delete, &object.vars);
-        let mut mint = Mint::new(&mut run.rng, Size::Short);
+        let mut mint = Mint::new(&mut run.text, Size::Short);
         let signed = filled.and_then(|(mut request, _)| {
             run.people[object.owner].sign(&config.auth, &mut request, &mut mint)?;
             Ok(request)

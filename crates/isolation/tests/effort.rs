@@ -69,11 +69,14 @@ async fn a_service_that_restarts_in_the_storm_is_isolated_all_the_same() {
         script.into(),
         mark.display().to_string(),
     ];
-    config.effort.storm_requests = 3_000;
+    // However short the storm, the restart is in its middle.
+    config.effort.storm_requests = 40;
     let report = run(config, Rule::PoolAnswer).await;
     assert_eq!(report.verdict, Verdict::Isolated, "{}", report.text());
     assert_eq!(restarts.load(std::sync::atomic::Ordering::SeqCst), 1);
     assert!(report.trouble > 0, "nobody noticed the restart");
+    let told = |note: &String| note.starts_with("the restart in the storm met ");
+    assert!(report.notes.iter().any(told), "{:?}", report.notes);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -169,6 +172,30 @@ async fn somebody_whose_secret_is_not_set_is_left_out_and_named() {
     let refused = isolate(config, &options, &mut Silent).await.unwrap_err();
     assert!(refused.to_string().contains("chief"), "{refused}");
     assert!(!refused.to_string().contains("hunter2"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_seed_may_be_used_twice_on_one_service() {
+    let service = service(&[]).await;
+    for (salt, taken) in [(1, false), (2, false), (2, true)] {
+        let mut config = config(service.url());
+        config.effort.storm_requests = 0;
+        // Nobody is removed, so that the names stay taken.
+        config.auth.delete_account.clear();
+        let options = Options {
+            salt,
+            self_test: false,
+            only: vec![Rule::AccessRead],
+            ..Options::default()
+        };
+        let report = isolate(config, &options, &mut Silent).await.unwrap();
+        assert_eq!(report.verdict, Verdict::Isolated, "{}", report.text());
+        let again = report
+            .notes
+            .iter()
+            .any(|note| note.contains("tried again under another name"));
+        assert_eq!(again, taken, "salt {salt}: {:?}", report.notes);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use isolation::{Config, EXAMPLE, Options, Report, Rule, Silent, Verdict, isolate};
+use isolation::{Config, EXAMPLE, Options, Progress, Report, Rule, Silent, Verdict, isolate};
 use testbed::{FAULTS, Fault, Running};
 
 /// Classes of faults that need many requests in flight at once: they are looked for with the storm and the noise.
@@ -277,8 +277,36 @@ async fn a_service_that_is_not_there_is_an_error() {
         .unwrap();
     let mut config = Config::parse("example.toml", EXAMPLE).unwrap();
     config.target.url = Some(format!("http://{closed}"));
-    let error = isolate(config, &options(1), &mut Silent).await.unwrap_err();
+    let mut said = Lines::default();
+    let error = isolate(config, &Options::default(), &mut said).await.unwrap_err();
     assert!(error.to_string().contains(&closed.to_string()), "{error}");
+    assert_eq!(said.0, Vec::<String>::new(), "it is told before the self-test");
+}
+
+/// What was said of the progress.
+#[derive(Default)]
+struct Lines(Vec<String>);
+
+impl Progress for Lines {
+    fn say(&mut self, line: &str) {
+        self.0.push(line.to_owned());
+    }
+}
+
+#[tokio::test]
+async fn people_without_credentials_are_told_before_the_self_test() {
+    let service = start(&[], 1).await;
+    let mut config = config(&service, false);
+    config.auth.login[0]
+        .capture
+        .insert("x".to_owned(), "/no/such/field".to_owned());
+    let mut said = Lines::default();
+    let error = isolate(config, &Options::default(), &mut said).await.unwrap_err();
+    assert!(
+        error.to_string().contains("the answer has no `/no/such/field`"),
+        "{error}"
+    );
+    assert_eq!(said.0, ["people: registering and logging in"]);
 }
 
 #[test]
@@ -296,4 +324,6 @@ fn a_wrong_file_is_refused_by_line_and_key() {
     );
     assert!(error("[[resource]]\nname = 'a'\ncreate = 'a'").contains("must begin with `/`"));
     assert!(error("[policy.waived]\n'access.reed' = 'x'").contains("no rule `access.reed`"));
+    assert!(error("[effort]\nstorm_workers = 0").contains("effort.storm_workers must be at least 1"));
+    assert!(error("[effort]\nstorm_requests = 0\nrestart = ['sh']").contains("happens in the storm"));
 }

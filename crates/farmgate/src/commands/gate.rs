@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::init::Init;
 use super::joined::{CheckStage, IsolationStage};
 use super::options::{
-    Output, block_on, check_report_paths, environment, finish, journeys, now, single, sources,
+    Output, block_on, check_report_paths, environment, finish, journeys, now, salt, single, sources,
 };
 
 /// Runs every stage of a gate.toml and gives one verdict: may this release go out?
@@ -243,6 +243,7 @@ impl Setup<'_> {
         config.target.insecure |= self.given.http.insecure;
         let options = isolation::Options {
             seed: self.seed,
+            salt: salt(),
             command: format!("farmgate isolate {} --url {}", file.display(), self.given.url),
             ..isolation::Options::default()
         };

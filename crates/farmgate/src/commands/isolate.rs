@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use isolation::{Config, Options, Progress, Rule};
 
-use super::options::environment;
+use super::options::{environment, salt};
 
 /// Tests whether anyone ever gets what is somebody else's
 ///
@@ -22,7 +22,7 @@ pub struct Isolate {
     /// OpenAPI document (a file, a URL, or a path on the service) that tells what the file does not
     #[arg(long)]
     openapi: Option<String>,
-    /// Seed of all randomness
+    /// Seed of all choices; names and canaries differ in every run
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Do only this finding again
@@ -81,6 +81,7 @@ impl Isolate {
         let config = self.config()?;
         let options = Options {
             seed: self.seed,
+            salt: salt(),
             replay: self.replay.clone(),
             only: self.rules.clone(),
             self_test: !self.no_self_test,

@@ -127,6 +127,15 @@ pub fn environment(name: &str) -> anyhow::Result<String> {
     std::env::var(name).with_context(|| format!("the environment variable {name} is not set"))
 }
 
+/// A number that no other run has.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the gate's commands take what no seed decides here and nowhere else"
+)]
+pub fn salt() -> u64 {
+    rand::random()
+}
+
 /// The wall clock, RFC 3339.
 #[allow(
     clippy::disallowed_methods,

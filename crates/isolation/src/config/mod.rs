@@ -170,10 +170,7 @@ impl Config {
                 )));
             }
         }
-        if self.effort.rounds == 0 {
-            return Err(Error::Config("effort.rounds must be at least 1".into()));
-        }
-        Ok(())
+        self.effort.validate()
     }
 
     /// The resource's parent, its parent, and so on; `None` if they form a ring.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::Error;
+
 /// Where the service is.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -94,7 +96,7 @@ pub struct Effort {
     pub storm_requests: usize,
     /// Workers of the storm. Default: 24.
     pub storm_workers: usize,
-    /// A command (program and arguments) that restarts the service in the middle of the storm.
+    /// A command (program and arguments) that restarts the service in the middle of the storm, and ends when it is there again.
     pub restart: Vec<String>,
     /// Milliseconds of one arm of the noisy-neighbour rounds. 0: none. Default: 400.
     pub noise_ms: u64,
@@ -121,5 +123,28 @@ impl Default for Effort {
             gauges: Vec::new(),
             baseline_ms: 3_000,
         }
+    }
+}
+
+impl Effort {
+    /// Sees that nothing declared could be left undone in silence.
+    pub(super) fn validate(&self) -> Result<(), Error> {
+        let refused = match self {
+            Self { rounds: 0, .. } => "effort.rounds must be at least 1",
+            Self {
+                storm_requests: 0,
+                restart,
+                ..
+            } if !restart.is_empty() => {
+                "effort.restart happens in the storm: effort.storm_requests must not be 0"
+            }
+            Self {
+                storm_requests: 1..,
+                storm_workers: 0,
+                ..
+            } => "effort.storm_workers must be at least 1, or effort.storm_requests 0",
+            _ => return Ok(()),
+        };
+        Err(Error::Config(refused.into()))
     }
 }

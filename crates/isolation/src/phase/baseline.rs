@@ -152,7 +152,7 @@ async fn tear(run: &mut Run, cast: Cast) -> Result<(), Error> {
         }
         for micros in [50, 200, 800, 3_000] {
             let (mut request, _) = run.fill(Some(cast.owner), list, &Default::default())?;
-            let mut mint = crate::template::Mint::new(&mut run.rng, crate::template::Size::Short);
+            let mut mint = crate::template::Mint::new(&mut run.text, crate::template::Size::Short);
             run.people[cast.owner].sign(&config.auth, &mut request, &mut mint)?;
             let sending = run.net.send(Lane::Fresh, Some(cast.owner), &request);
             let _cancelled = tokio::time::timeout(Duration::from_micros(micros), sending).await;

@@ -81,7 +81,7 @@ pub async fn second(run: &mut Run, cast: Cast, target: Target) -> Result<Seen, E
         Rule::CacheSecond
     };
     // A query that nobody has used before: whatever is kept for it was put there by the owner.
-    let fresh = crate::ledger::canary(&mut run.rng)[..8].to_owned();
+    let fresh = crate::ledger::canary(&mut run.text)[..8].to_owned();
     for address in 0..run.net.place().len() {
         for query in [None, Some(fresh.as_str())] {
             let mut request = request_of(run, cast, &get)?;
@@ -176,7 +176,7 @@ pub async fn suffix(run: &mut Run, cast: Cast, target: Target) -> Result<Seen, E
     };
     let policy = run.config.policy.clone();
     let mut seen = Seen::default();
-    let word = crate::ledger::canary(&mut run.rng)[..6].to_owned();
+    let word = crate::ledger::canary(&mut run.text)[..6].to_owned();
     for ending in [
         "/{}.css",
         ".css?{}",

@@ -142,7 +142,7 @@ fn request(run: &mut Run, who: Who) -> Result<Option<Request>, Error> {
         return Ok(None);
     };
     let (mut request, _) = run.fill(Some(who), operation, &Vars::new())?;
-    let mut mint = Mint::new(&mut run.rng, Size::Short);
+    let mut mint = Mint::new(&mut run.text, Size::Short);
     run.people[who].sign(&config.auth, &mut request, &mut mint)?;
     Ok(Some(request))
 }

@@ -107,7 +107,7 @@ pub fn identity(
 ) -> Result<(), Error> {
     let vars = run.people[who].vars.clone();
     for (pointer, template) in &view.identity {
-        let mut mint = crate::template::Mint::new(&mut run.rng, crate::template::Size::Short);
+        let mut mint = crate::template::Mint::new(&mut run.text, crate::template::Size::Short);
         let expected = crate::template::text(template, &vars, &mut mint)?;
         let found = answered
             .answer

@@ -71,7 +71,7 @@ pub async fn oracle(run: &mut Run, cast: Cast, at: usize, index: usize) -> Resul
         let Some(word) = object.tokens.first().cloned() else {
             return Ok(Seen::default());
         };
-        let (one, two) = (canary(&mut run.rng), canary(&mut run.rng));
+        let (one, two) = (canary(&mut run.text), canary(&mut run.text));
         let absent = ask(run, cast.other, operation, &one).await?;
         let again = ask(run, cast.other, operation, &two).await?;
         let foreign = ask(run, cast.other, operation, &word).await?;

@@ -65,7 +65,7 @@ async fn open(
     let (mut request, _) = run.fill(who, &operation, vars)?;
     let mut all = vars.clone();
     if let Some(who) = who {
-        let mut mint = Mint::new(&mut run.rng, Size::Short);
+        let mut mint = Mint::new(&mut run.text, Size::Short);
         run.people[who].sign(&run.config.auth, &mut request, &mut mint)?;
         all.extend(
             run.people[who]
@@ -95,7 +95,7 @@ async fn open(
         return Ok(None);
     };
     for frame in frames {
-        let mut mint = Mint::new(&mut run.rng, Size::Short);
+        let mut mint = Mint::new(&mut run.text, Size::Short);
         let text = crate::template::text(frame, &all, &mut mint)?;
         run.ledger.heard(who, text.as_bytes());
         if channel.say(text).await.is_err() {

@@ -71,8 +71,10 @@ pub struct Run {
     pub ledger: Ledger,
     /// Everybody.
     pub people: Vec<Principal>,
-    /// The only source of randomness.
+    /// Source of all choices: who, in which order. The seed decides.
     pub rng: ChaCha8Rng,
+    /// Source of all text: names, passwords, canaries. The seed and the salt decide, so that no other run has written it.
+    pub text: ChaCha8Rng,
     /// What was seen that should not have been, since the last check began.
     pub sightings: Vec<Sighting>,
     /// Exchanges since the last check began.
@@ -96,7 +98,7 @@ impl Run {
     ///
     /// # Errors
     /// When an address cannot be understood.
-    pub fn new(config: Arc<Config>, seed: u64) -> Result<Self, Error> {
+    pub fn new(config: Arc<Config>, seed: u64, salt: u64) -> Result<Self, Error> {
         let place = net::Place::new(&config.target)?;
         let mut ledger = Ledger::default();
         ledger.grace = Duration::from_millis(config.policy.grace_ms);
@@ -107,6 +109,7 @@ impl Run {
             ledger,
             people: Vec::new(),
             rng: ChaCha8Rng::seed_from_u64(seed),
+            text: text_source(seed, salt),
             sightings: Vec::new(),
             log: Vec::new(),
             counts: Counts::default(),
@@ -134,7 +137,7 @@ impl Run {
         mut request: Request,
     ) -> Result<Arc<Exchange>, Error> {
         if let Some(who) = who {
-            let mut mint = Mint::new(&mut self.rng, Size::Short);
+            let mut mint = Mint::new(&mut self.text, Size::Short);
             self.people[who].sign(&self.config.auth, &mut request, &mut mint)?;
         }
         let lane = if self.shared_lane {
@@ -318,10 +321,18 @@ impl Run {
         let mut all = who.map(|who| self.people[who].vars.clone()).unwrap_or_default();
         all.extend(vars.iter().map(|(name, value)| (name.clone(), value.clone())));
         let turn = [Size::Long, Size::Short, Size::Medium][(self.counts.objects % 3) as usize];
-        let mut mint = Mint::new(&mut self.rng, self.size.unwrap_or(turn));
+        let mut mint = Mint::new(&mut self.text, self.size.unwrap_or(turn));
         let request = template::request(operation, &all, &mut mint)?;
         Ok((request, mint.tokens))
     }
+}
+
+/// Text that a seed and a salt decide together.
+fn text_source(seed: u64, salt: u64) -> ChaCha8Rng {
+    let mut both = [0; 32];
+    both[..8].copy_from_slice(&seed.to_le_bytes());
+    both[8..16].copy_from_slice(&salt.to_le_bytes());
+    ChaCha8Rng::from_seed(both)
 }
 
 /// How long to wait before the next try.

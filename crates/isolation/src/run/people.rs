@@ -19,10 +19,10 @@ impl Run {
 
     /// A fresh name, and the variables that go with it.
     pub fn fresh_vars(&mut self, prefix: &str) -> Vars {
-        let word = crate::ledger::canary(&mut self.rng);
+        let word = crate::ledger::canary(&mut self.text);
         let username = format!("{prefix}{}", &word[2..10]);
         let email = format!("{word}@example.com");
-        let password = format!("Pw-{}-9x", crate::ledger::canary(&mut self.rng));
+        let password = format!("Pw-{}-9x", crate::ledger::canary(&mut self.text));
         Vars::from(
             [("username", username), ("email", email), ("password", password)]
                 .map(|(name, value)| (name.to_owned(), value)),
@@ -168,7 +168,7 @@ impl Run {
         for step in steps {
             let vars = self.people[who].vars.clone();
             let (mut request, _) = self.fill(Some(who), &step.call, &vars)?;
-            let mut mint = Mint::new(&mut self.rng, Size::Short);
+            let mut mint = Mint::new(&mut self.text, Size::Short);
             if self.people[who]
                 .sign(&self.config.auth, &mut request, &mut mint)
                 .is_err()

@@ -16,8 +16,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
-/// A wire to the service. When the marked file appears, all connections are cut; then the file is removed, and the wire
-/// is there again. Returns its URL and the number of cuts.
+/// Connections that are refused before a restart ends. The storm tears some of its requests itself and does not count
+/// those as trouble: of so many, one at least was not torn.
+const REFUSED: usize = 12;
+
+/// A wire to the service. When the marked file appears, all connections are cut, and the next ones refused; then the file
+/// is removed, and the wire is there again. Returns its URL and the number of cuts.
 pub async fn restarting(service: SocketAddr, mark: PathBuf) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -36,6 +40,9 @@ pub async fn restarting(service: SocketAddr, mark: PathBuf) -> (String, Arc<Atom
                 }
                 _ = look.tick() => if mark.exists() {
                     wires.shutdown().await;
+                    for _ in 0..REFUSED {
+                        drop(listener.accept().await.unwrap());
+                    }
                     counted.fetch_add(1, Ordering::SeqCst);
                     std::fs::remove_file(&mark).unwrap();
                 },

@@ -9,6 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::pace::Pace;
 use super::worker::Gone;
 use super::{Event, Mine};
 use crate::Error;
@@ -36,7 +37,11 @@ struct Ear {
     people: Vec<(Who, Principal, Mine)>,
     place: Place,
     rng: ChaCha8Rng,
+    text: ChaCha8Rng,
     events: mpsc::Sender<Event>,
+    pace: Arc<Pace>,
+    /// The restart was going on when this turn began.
+    met: bool,
 }
 
 /// Opens the ears; they end soon after `over` is set.
@@ -45,6 +50,7 @@ pub(super) fn listening(
     people: &[Who],
     targets: &[Mine],
     events: &mpsc::Sender<Event>,
+    pace: &Arc<Pace>,
     over: &Arc<AtomicBool>,
 ) -> JoinSet<()> {
     let config = run.config.clone();
@@ -67,7 +73,10 @@ pub(super) fn listening(
                 people: people.clone(),
                 place: run.net.place().clone(),
                 rng: ChaCha8Rng::seed_from_u64(run.rng.random()),
+                text: ChaCha8Rng::seed_from_u64(run.text.random()),
                 events: events.clone(),
+                pace: pace.clone(),
+                met: false,
             };
             let over = over.clone();
             ears.spawn(async move { while !over.load(Ordering::Relaxed) && ear.turn().await.is_ok() {} });
@@ -78,11 +87,19 @@ pub(super) fn listening(
 
 impl Ear {
     async fn tell(&self, event: Event) -> Result<(), Gone> {
+        let trouble = match &event {
+            Event::Answer { exchange, .. } => exchange.answer.is_trouble(),
+            event => matches!(event, Event::Trouble),
+        };
+        if trouble {
+            self.pace.trouble(self.met);
+        }
         self.events.send(event).await.map_err(|_| Gone)
     }
 
     /// One user's turn.
     async fn turn(&mut self) -> Result<(), Gone> {
+        self.met = self.pace.restarting();
         let (who, person, target) = self.people[self.rng.random_range(0..self.people.len())].clone();
         let Ok((request, frames)) = self.prepare(&person, &target) else {
             return Err(Gone);
@@ -90,8 +107,9 @@ impl Ear {
         let mut channel = match Channel::open(&self.place, Some(who), request, self.socket.sse).await {
             Ok(Ok(channel)) => channel,
             refused => {
+                self.tell(refused_event(refused)).await?;
                 tokio::time::sleep(PAUSE).await;
-                return self.tell(refused_event(refused)).await;
+                return Ok(());
             }
         };
         for frame in frames {
@@ -119,7 +137,7 @@ impl Ear {
     fn prepare(&mut self, person: &Principal, target: &Mine) -> Result<(Request, Vec<String>), Error> {
         let mut vars: Vars = person.vars.clone();
         vars.extend(target.vars.clone());
-        let mut mint = Mint::new(&mut self.rng, Size::Short);
+        let mut mint = Mint::new(&mut self.text, Size::Short);
         let opening = Operation::new("GET", &self.socket.path);
         let mut request = template::request(&opening, &vars, &mut mint)?;
         person.sign(&self.config.auth, &mut request, &mut mint)?;

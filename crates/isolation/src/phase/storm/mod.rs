@@ -5,18 +5,19 @@
 //! write before it writes, so that nothing can come back before it is known.
 
 mod ears;
+mod pace;
 mod worker;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use self::pace::{Pace, Restarted};
 use self::worker::Worker;
 use crate::Error;
 use crate::check::{Cast, Seen};
@@ -82,34 +83,65 @@ pub async fn storm(run: &mut Run, cast: Cast) -> Result<Seen, Error> {
     }
     let people: Vec<Who> = cast_of(run, cast);
     let foreign = Arc::new(targets(run, &people, &usable).await);
+    let (pace, restarting) = pace::pace(config.effort.storm_requests, &config.effort.restart);
     let (events, inbox) = mpsc::channel(WAITING);
-    let mut workers = loose(run, &people, &usable, &foreign, &events);
+    let mut workers = loose(run, &people, &usable, &foreign, &events, &pace);
     let over = Arc::new(AtomicBool::new(false));
-    let mut ears = ears::listening(run, &people, &foreign, &events, &over);
-    drop(events);
+    let mut ears = ears::listening(run, &people, &foreign, &events, &pace, &over);
+    // What is left of these is the workers' and the ears', and ends with them.
+    drop((events, pace));
     let before = run.counts.clone();
     let working = async {
-        while workers.join_next().await.is_some() {}
+        let mut broken = ended(&mut workers).await;
         over.store(true, Ordering::Relaxed);
-        while ears.join_next().await.is_some() {}
+        broken += ended(&mut ears).await;
+        broken
     };
-    let restarting = restart(&config);
-    let (seen, restarted, ()) = tokio::join!(listen(run, inbox), restarting, working);
-    let mut seen = seen;
-    let (trouble, requests) = (
-        run.counts.trouble - before.trouble,
+    let (mut seen, restarted, broken) = tokio::join!(listen(run, inbox), restarting, working);
+    let (requests, trouble) = (
         run.counts.requests - before.requests,
+        run.counts.trouble - before.trouble,
     );
-    if trouble * 2 > requests {
-        let what = format!(
-            "{trouble} of {requests} requests of the storm met 5xx, 429 or nothing: raise the service's limits for the test, or lower effort.storm_workers"
-        );
-        seen.missing = Some(what);
-    }
-    if let Some(failed) = restarted {
-        seen.missing = Some(failed);
-    }
+    seen.missing = incomplete(requests, trouble, broken, restarted.as_ref());
+    seen.notes.extend(
+        restarted
+            .filter(|restarted| restarted.failed.is_none())
+            .map(|restarted| {
+                let Restarted {
+                    requests, trouble, ..
+                } = restarted;
+                format!("the restart in the storm met {requests} requests and made trouble for {trouble}")
+            }),
+    );
     Ok(seen)
+}
+
+/// Waits for all of them; says how many broke off.
+async fn ended(tasks: &mut JoinSet<()>) -> usize {
+    let mut broken = 0;
+    while let Some(ended) = tasks.join_next().await {
+        broken += usize::from(ended.is_err());
+    }
+    broken
+}
+
+/// Why a storm proves nothing.
+fn incomplete(requests: u64, trouble: u64, broken: usize, restarted: Option<&Restarted>) -> Option<String> {
+    if let Some(failed) = restarted.and_then(|restarted| restarted.failed.clone()) {
+        return Some(failed);
+    }
+    if broken > 0 {
+        return Some(format!(
+            "{broken} workers or ears of the storm broke off: this is a bug"
+        ));
+    }
+    // A restart makes trouble; that says nothing of the rest.
+    let trouble = trouble.saturating_sub(restarted.map_or(0, |restarted| restarted.trouble));
+    (requests == 0 || trouble * 2 > requests).then(|| {
+        format!(
+            "{trouble} requests of the storm met 5xx, 429 or nothing, and {requests} were answered: raise the service's limits for the test, or lower effort.storm_workers"
+        )
+    })
 }
 
 /// Sets the workers to work.
@@ -119,9 +151,9 @@ fn loose(
     usable: &[usize],
     foreign: &Arc<Vec<Mine>>,
     events: &mpsc::Sender<Event>,
+    pace: &Arc<Pace>,
 ) -> JoinSet<()> {
     let config = run.config.clone();
-    let each = config.effort.storm_requests / config.effort.storm_workers.max(1);
     let mut workers = JoinSet::new();
     for number in 0..config.effort.storm_workers {
         let mine = [number, number + 1 + number / people.len().max(1)].map(|at| people[at % people.len()]);
@@ -132,16 +164,16 @@ fn loose(
             foreign: foreign.clone(),
             net: Net::new(run.net.place().clone()),
             rng: ChaCha8Rng::seed_from_u64(run.rng.random()),
+            text: ChaCha8Rng::seed_from_u64(run.text.random()),
             events: events.clone(),
             mine: BTreeMap::new(),
             written: 0,
+            pace: pace.clone(),
         };
         let usable = usable.to_vec();
         workers.spawn(async move {
-            for _ in 0..each {
-                if worker.step(&usable).await.is_err() {
-                    break;
-                }
+            while worker.pace.turn().await && worker.step(&usable).await.is_ok() {
+                worker.pace.done();
             }
         });
     }
@@ -187,21 +219,6 @@ async fn targets(run: &mut Run, people: &[Who], usable: &[usize]) -> Vec<Mine> {
         }
     }
     targets
-}
-
-/// Runs the declared restart command after a moment; says what went wrong with it.
-async fn restart(config: &Config) -> Option<String> {
-    let (program, arguments) = config.effort.restart.split_first()?;
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    match tokio::process::Command::new(program)
-        .args(arguments)
-        .status()
-        .await
-    {
-        Ok(status) if status.success() => None,
-        Ok(status) => Some(format!("the restart command ended with {status}")),
-        Err(error) => Some(format!("the restart command could not be run: {error}")),
-    }
 }
 
 /// The one place that judges.

@@ -8,6 +8,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::mpsc;
 
+use super::pace::Pace;
 use super::{Event, Key, Mine};
 use crate::config::{Config, Operation};
 use crate::exchange::{Exchange, Request};
@@ -30,9 +31,11 @@ pub(super) struct Worker {
     pub foreign: Arc<Vec<Mine>>,
     pub net: Net,
     pub rng: ChaCha8Rng,
+    pub text: ChaCha8Rng,
     pub events: mpsc::Sender<Event>,
     pub mine: BTreeMap<Who, Vec<Mine>>,
     pub written: u64,
+    pub pace: Arc<Pace>,
 }
 
 /// The judge has gone.
@@ -73,7 +76,7 @@ impl Worker {
             .map(|(_, person)| person)?;
         let mut all = person.vars.clone();
         all.extend(vars.clone());
-        let mut mint = Mint::new(&mut self.rng, size);
+        let mut mint = Mint::new(&mut self.text, size);
         let mut request = template::request(operation, &all, &mut mint).ok()?;
         let tokens = mint.tokens.clone();
         person.sign(&self.config.auth, &mut request, &mut mint).ok()?;
@@ -86,14 +89,21 @@ impl Worker {
             .rng
             .random_bool(CANCELLED)
             .then(|| Duration::from_micros(self.rng.random_range(50..3_000)));
+        let met = self.pace.restarting();
         let sending = self.net.send(Lane::Shared, Some(who), request);
         let answered = match tear {
             Some(after) => tokio::time::timeout(after, sending).await.ok(),
             None => Some(sending.await),
         };
         match answered {
-            Some(Ok(exchange)) => Some(exchange),
+            Some(Ok(exchange)) => {
+                if exchange.answer.is_trouble() {
+                    self.pace.trouble(met);
+                }
+                Some(exchange)
+            }
             Some(Err(_)) => {
+                self.pace.trouble(met);
                 let _gone = self.tell(Event::Trouble).await;
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 None
@@ -294,7 +304,7 @@ impl Worker {
             .map(|(_, person)| person.vars.clone())
             .unwrap_or_default();
         for (pointer, expected) in &view.identity {
-            let Ok(expected) = template::text(expected, &vars, &mut Mint::new(&mut self.rng, Size::Short))
+            let Ok(expected) = template::text(expected, &vars, &mut Mint::new(&mut self.text, Size::Short))
             else {
                 continue;
             };
