@@ -1,15 +1,21 @@
 //! A small fast HTTP server to measure generators against: `target [PORT] [stall]`. Answers every request without a body with 200 and
 //! a short JSON body; with `stall` it stands still in the last second of every ten, so that the truth is known.
+//! `/count` tells how many it has answered, itself not counted: what a generator claims can be compared.
 
 #![allow(clippy::unwrap_used, reason = "an example that cannot go on may stop")]
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-const ANSWER: &[u8] =
-    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 27\r\n\r\n{\"ok\":true,\"items\":[1,2,3]}";
+/// It says that the connection stays open, because `ab` asks as HTTP/1.0 does and waits for the end else.
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 27\r\n\
+    Connection: keep-alive\r\n\r\n{\"ok\":true,\"items\":[1,2,3]}";
+
+/// Answers written so far.
+static ANSWERED: AtomicU64 = AtomicU64::new(0);
 
 #[tokio::main]
 async fn main() {
@@ -41,6 +47,15 @@ async fn serve(mut stream: TcpStream, stalls_from: Option<Instant>) {
             continue;
         }
         filled = 0;
+        if buffer.starts_with(b"GET /count ") {
+            let count = ANSWERED.load(Ordering::Relaxed).to_string();
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{count}",
+                count.len()
+            );
+            let _ = stream.write_all(answer.as_bytes()).await;
+            return;
+        }
         if let Some(start) = stalls_from {
             let within = start.elapsed().as_micros() as u64 % 10_000_000;
             if within >= 9_000_000 {
@@ -50,5 +65,6 @@ async fn serve(mut stream: TcpStream, stalls_from: Option<Instant>) {
         if stream.write_all(ANSWER).await.is_err() {
             return;
         }
+        ANSWERED.fetch_add(1, Ordering::Relaxed);
     }
 }

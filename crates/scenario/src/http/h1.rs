@@ -1,6 +1,7 @@
 //! HTTP/1.0 and 1.1 (RFC 9112): writing prepared bytes, reading one answer.
 
 use std::future::poll_fn;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Instant;
@@ -206,10 +207,15 @@ impl Http1 {
     }
 
     fn parse_head(&mut self) -> Result<Option<Head>, Error> {
-        let mut storage = [httparse::EMPTY_HEADER; MAX_FIELDS];
-        let mut parsed = httparse::Response::new(&mut storage);
+        let mut storage = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+        let mut parsed = httparse::Response::new(&mut []);
         let malformed = |e: httparse::Error| Error::new(Reason::Protocol, format!("malformed answer: {e}"));
-        let length = match parsed.parse(&self.buffer).map_err(malformed)? {
+        let read = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+            &mut parsed,
+            &self.buffer,
+            &mut storage,
+        );
+        let length = match read.map_err(malformed)? {
             httparse::Status::Partial => return Ok(None),
             httparse::Status::Complete(length) => length,
         };

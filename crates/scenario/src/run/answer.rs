@@ -1,6 +1,7 @@
 //! What came back for an entry, with what queries make of it: each computed once, when first asked for.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ pub(super) struct Exchange {
     pub(super) response: Response,
     /// Absolute, normalised.
     pub(super) url: String,
-    pub(super) peer: String,
+    pub(super) peer: IpAddr,
     /// The connection, if the answer switched it to another protocol.
     pub(super) upgraded: Option<Connection>,
 }

@@ -145,7 +145,7 @@ impl<'a> Entry<'a> {
             variables: &user.variables,
             settings: &settings,
         };
-        let mut draft = draft(scope, &entry.request, options).await?;
+        let mut draft = draft(scope, &user.origin, &entry.request, options).await?;
         let handshake = entry
             .websocket
             .as_ref()

@@ -82,11 +82,10 @@ impl User {
         for cookie in delivery.response.headers.get_all("set-cookie") {
             self.jar.set(&draft.url, &cookie, || clock());
         }
-        let (url, peer) = (draft.url.to_string(), delivery.peer.to_string());
         Ok(Exchange {
             response: delivery.response,
-            url,
-            peer,
+            url: draft.url.to_string(),
+            peer: delivery.peer,
             upgraded: delivery.upgraded,
         })
     }

@@ -20,7 +20,7 @@ mod variables;
 mod websocket;
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::outcome::{EntryOutcome, Observer, Outcome};
@@ -29,6 +29,7 @@ use crate::settings::Settings;
 use crate::value::Value;
 use cookies::Jar;
 use options::Options;
+use request::Origin;
 use transport::Pool;
 use variables::Variables;
 
@@ -40,6 +41,8 @@ pub struct User {
     pool: Pool,
     /// The options of an entry that sets none.
     base: Arc<Options>,
+    /// Where the first request went: most others go there too, and need not read it again.
+    origin: OnceLock<Origin>,
 }
 
 impl User {
@@ -52,6 +55,7 @@ impl User {
             jar: Jar::default(),
             pool: Pool::default(),
             base,
+            origin: OnceLock::new(),
             settings,
         }
     }

@@ -56,7 +56,7 @@ impl Looking<'_> {
             QueryKind::RawBytes => some(Value::Bytes(answer.response().body.clone())),
             QueryKind::Sha256 => some(Value::Bytes(Sha256::digest(bytes()?).to_vec().into())),
             QueryKind::Md5 => some(Value::Bytes(Md5::digest(bytes()?).to_vec().into())),
-            QueryKind::Ip => some(Value::from(answer.last().peer.as_str())),
+            QueryKind::Ip => some(Value::String(answer.last().peer.to_string())),
             QueryKind::Redirects => some(self.redirects()),
             QueryKind::Certificate => Err(failed("the query certificate is not supported".to_string())),
         }

@@ -1,5 +1,7 @@
 //! From an entry to a request: everything that a redirection may have to change is kept apart.
 
+use std::sync::OnceLock;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -39,9 +41,20 @@ pub(super) struct Draft {
     pub(super) content_type: Option<String>,
 }
 
-pub(super) async fn draft(scope: Scope<'_>, request: &Request, options: &Options) -> Run<Draft> {
+/// Scheme and authority of a URL as written, and the same read.
+pub(super) struct Origin {
+    text: String,
+    url: Url,
+}
+
+pub(super) async fn draft(
+    scope: Scope<'_>,
+    origin: &OnceLock<Origin>,
+    request: &Request,
+    options: &Options,
+) -> Run<Draft> {
     let text = url_text(scope, request)?;
-    let url = parse_url(&text).map_err(|reason| {
+    let url = parse_at(origin, &text).map_err(|reason| {
         Failure::new(
             request.url.pos,
             ErrorKind::Template,
@@ -106,6 +119,37 @@ pub(super) fn parse_url(text: &str) -> Result<Url, String> {
         return Err("only http:// and https:// are supported".to_string());
     }
     Url::parse(text).map_err(|e| e.to_string())
+}
+
+/// Reads a URL; one that begins as the first did is resolved against that, for a quarter of the time.
+fn parse_at(origin: &OnceLock<Origin>, text: &str) -> Result<Url, String> {
+    if let Some(known) = origin.get()
+        && let Some(path) = text.strip_prefix(known.text.as_str())
+        && is_plain_path(path)
+    {
+        return known.url.join(path).map_err(|e| e.to_string());
+    }
+    let url = parse_url(text)?;
+    if let Some(authority) = authority(text) {
+        origin.get_or_init(|| Origin {
+            text: authority.to_string(),
+            url: url.clone(),
+        });
+    }
+    Ok(url)
+}
+
+/// What stands before the path, if a path follows.
+fn authority(text: &str) -> Option<&str> {
+    let start = text.find("://")? + 3;
+    let end = start + text[start..].find(['/', '\\', '?', '#'])?;
+    text[end..].starts_with('/').then(|| &text[..end])
+}
+
+/// Whether it means the same after an authority and as a reference of its own: `//` would name another host, and
+/// the reader skips what is not printed.
+fn is_plain_path(path: &str) -> bool {
+    path.starts_with('/') && !path[1..].starts_with(['/', '\\']) && path.bytes().all(|b| b > b' ' && b < 0x7f)
 }
 
 /// Path and query as written, if they can be sent so: the URL reader would escape more than is needed.
@@ -283,5 +327,52 @@ impl Draft {
             version,
             raw_path: self.raw_path.clone(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_read_alike_after_another_of_its_origin() {
+        let firsts = [
+            "http://127.0.0.1:80/",
+            "http://User:p%40w@EXAMPLE.org:8080/a/b?c#d",
+            "https://[::1]:1/x",
+            "http://host?q=/",
+            "http://a\\b/c",
+        ];
+        let paths = [
+            "/",
+            "/a/../b/./c",
+            "/a?b=c#d",
+            "//other/x",
+            "/\\other",
+            "/\t/other",
+            "/a b",
+            "/\u{e4}",
+            "/%zz",
+            "/a\\b",
+            "",
+            "?q",
+            "@other/x",
+            ":1/x",
+            "x/y",
+            "/a//b",
+            "/?//",
+            "/#//",
+            "/..",
+            "/|{}",
+        ];
+        for first in firsts {
+            let origin = OnceLock::new();
+            assert_eq!(parse_at(&origin, first), parse_url(first), "{first}");
+            let known = origin.get().map_or(first, |known| known.text.as_str());
+            for path in paths {
+                let text = format!("{known}{path}");
+                assert_eq!(parse_at(&origin, &text), parse_url(&text), "{text}");
+            }
+        }
     }
 }

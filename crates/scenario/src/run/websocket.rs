@@ -219,7 +219,7 @@ impl Conversation<'_> {
                 ..self.opened.response.clone()
             },
             url: self.opened.url.clone(),
-            peer: self.opened.peer.clone(),
+            peer: self.opened.peer,
             upgraded: None,
         };
         let answer = Answer::new(
