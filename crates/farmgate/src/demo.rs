@@ -170,10 +170,10 @@ Try, in another terminal:
   B={url} J='Content-Type: application/json' C={circuit}
   TOKEN=$(curl -s $B/api/auth/login -H "$J" -d '{{"username":"{name}","password":"{password}"}}' | sed 's/.*"token":"\([^"]*\)".*/\1/')
   A="Authorization: Bearer $TOKEN"
-  curl -s "$B/api/circuits/$C" -H "$A"
+  curl -sw '\n' "$B/api/circuits/$C" -H "$A"
   DFID=$(curl -s "$B/api/items?limit=1" -H "$A" | sed 's/.*"dfid":"\([^"]*\)".*/\1/')
-  curl -s "$B/api/items/$DFID" -H "$A"
-  curl -s "$B/api/items/$DFID/timeline" -H "$A"
+  curl -sw '\n' "$B/api/items/$DFID" -H "$A"
+  curl -sw '\n' "$B/api/items/$DFID/timeline" -H "$A"
   printf 'local_id,identifier.lot,data.bags\nmine-1,L1,40\nmine-2,L2,25\n' > lots.csv
   {} import lots.csv --url $B --token "$TOKEN" --circuit $C
 

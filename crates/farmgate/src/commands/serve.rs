@@ -21,7 +21,7 @@ use crate::{
 #[derive(clap::Args, Debug)]
 pub struct Serve {
     /// Start in a throw-away folder with accounts and realistic data, and say what to try
-    #[arg(long)]
+    #[arg(long, conflicts_with = "server.data")]
     demo: bool,
     /// How many items the demonstration holds; the first are there at once, the others follow while it serves
     #[arg(long, default_value_t = 300, requires = "demo")]

@@ -56,17 +56,19 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     runtime.block_on(future)
 }
 
-/// Whether a tool is installed. Where tools are required, its absence fails the test.
+/// Whether a tool is installed. If not, the test says so aloud and is not counted as passed; in CI it fails.
 #[allow(
     clippy::disallowed_methods,
     reason = "a test reads whether its tools must be there"
 )]
 pub fn tool_is_there(name: &str) -> bool {
     let there = std::process::Command::new(name).arg("--version").output().is_ok();
-    let required = std::env::var("FARMGATE_REQUIRE_TOOLS").is_ok_and(|v| v == "1");
-    assert!(
-        there || !required,
-        "{name} is required and not installed: cargo install {name} --version 8.0.1"
-    );
+    if !there {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "{name} is missing, and CI needs it: cargo install --locked {name}@8.0.1"
+        );
+        eprintln!("not run: {name} is missing, so nothing was compared: cargo install --locked {name}@8.0.1");
+    }
     there
 }

@@ -12,11 +12,7 @@ use crate::{
 
 pub async fn nobody_grants_what_they_do_not_hold(engine: Engine) {
     let service = Service::start(engine).await;
-    let (ana, bia, caio) = (
-        service.person("ana").await,
-        service.person("bia").await,
-        service.person("caio").await,
-    );
+    let (ana, bia, caio) = service.trio().await;
     let circuit = service.circuit(&ana, json!({})).await;
     service.join(&ana, &circuit, (&bia, "bia"), "admin").await;
     service.join(&ana, &circuit, (&caio, "caio"), "member").await;
@@ -121,11 +117,7 @@ pub async fn nobody_grants_what_they_do_not_hold(engine: Engine) {
 
 pub async fn invitations_and_join_requests_are_decided_once(engine: Engine) {
     let service = Service::start(engine).await;
-    let (ana, bia, caio) = (
-        service.person("ana").await,
-        service.person("bia").await,
-        service.person("caio").await,
-    );
+    let (ana, bia, caio) = service.trio().await;
     let circuit = service.circuit(&ana, json!({"public": {"enabled": true}})).await;
     let invite = format!("{circuit}/invitations");
     let body = json!({"username": "bia", "role": "member"});

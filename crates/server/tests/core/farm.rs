@@ -1,4 +1,4 @@
-//! Short words for what the cases do again and again.
+//! Short words for what the cases do again and again; no case is here.
 
 use serde_json::{Value, json};
 
@@ -58,6 +58,77 @@ impl Service {
         let made = self.expect(201, owner, "POST", &path, body).await;
         let path = format!("/api/invitations/{}/accept", text(&made, "id"));
         self.expect(200, who, "POST", &path, Value::Null).await;
+    }
+
+    /// A circuit of ana's with push approval, of which bia and caio are members.
+    pub async fn guarded(&self) -> (Person, Person, Person, String) {
+        let (ana, bia, caio) = self.trio().await;
+        let circuit = self.approving(&ana).await;
+        for (who, name) in [(&bia, "bia"), (&caio, "caio")] {
+            self.join(&ana, &circuit, (who, name), "member").await;
+        }
+        (ana, bia, caio, circuit)
+    }
+
+    /// A circuit in which pushes wait for approval, and pulls do not.
+    pub async fn approving(&self, owner: &Person) -> String {
+        self.circuit(owner, json!({"approvals": {"push": true, "pull": false}}))
+            .await
+    }
+
+    /// Decides a push: `approve`, `reject` or `cancel`.
+    pub async fn decide(&self, who: &Person, circuit: &str, pushed: &Value, word: &str) -> Value {
+        let path = format!("{circuit}/operations/{}/{word}", text(pushed, "operation_id"));
+        self.expect(200, who, "POST", &path, json!({})).await
+    }
+
+    /// Pushes a new local item with this content; gives its id and the answer.
+    pub async fn push_new(
+        &self,
+        who: &Person,
+        circuit: &str,
+        identifiers: Value,
+        data: Value,
+    ) -> (String, Answer) {
+        let local = self.local(who, identifiers, data).await;
+        let pushed = self.push(who, circuit, &local).await;
+        (local, pushed)
+    }
+
+    /// Status and DFID of a local item.
+    pub async fn local_state(&self, who: &Person, local: &str) -> (Value, Value) {
+        let local = self.get(who, &format!("/api/items/local/{local}")).await.body;
+        (local["status"].clone(), local["dfid"].clone())
+    }
+
+    /// Asserts status and DFID of a local item.
+    pub async fn local_is(&self, who: &Person, local: &str, status: &str, dfid: &Value) {
+        let found = self.local_state(who, local).await;
+        assert_eq!(found, (json!(status), dfid.clone()), "{local}");
+    }
+
+    /// An item of ana's that lies in the circuit, with GTIN 1.
+    pub async fn shown_item(&self, ana: &Person, circuit: &str) -> String {
+        let (_, pushed) = self
+            .push_new(ana, circuit, json!([gtin(1)]), json!({"weight": 400}))
+            .await;
+        self.decide(ana, circuit, &pushed.body, "approve").await;
+        text(&pushed.body, "dfid")
+    }
+}
+
+impl Answer {
+    /// Asserts the status, and these members of the body.
+    pub fn says(&self, status: u16, members: &Value) {
+        assert_eq!(self.status, status, "{}", self.body);
+        says(&self.body, members);
+    }
+}
+
+/// Asserts these members of a body; null stands for one that is absent, too.
+pub fn says(body: &Value, members: &Value) {
+    for (name, expected) in members.as_object().unwrap() {
+        assert_eq!(&body[name], expected, "{name}: {body}");
     }
 }
 

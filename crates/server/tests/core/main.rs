@@ -18,6 +18,7 @@ mod lists;
 mod operations;
 mod push;
 mod reach;
+mod same_thing;
 mod waiting;
 mod walk;
 
@@ -97,13 +98,15 @@ both! {
         a_refused_addition_changes_nothing,
         an_approval_checks_the_rules_again,
         what_it_would_add_to_may_have_left,
-        a_waiting_push_is_not_found_by_a_second_one,
-        two_items_that_others_know_are_a_conflict_at_approval,
-        eight_approvals_of_one_thing_make_one_item,
         approvals_that_were_switched_off_let_pushes_pass,
         members_hear_of_a_push_when_it_is_approved,
         a_waiting_place_is_given_up_by_its_operation,
         waiting_content_is_bounded,
+    },
+    same_thing::{
+        a_waiting_push_is_not_found_by_a_second_one,
+        two_items_that_others_know_are_a_conflict_at_approval,
+        eight_approvals_of_one_thing_make_one_item,
     },
     walk::{
         every_route_answers_each_caller_as_its_policy_says,

@@ -13,17 +13,7 @@ use crate::{
 
 pub async fn a_waiting_push_is_the_pushers_own_until_approved(engine: Engine) {
     let service = Service::start(engine).await;
-    let (ana, bia, caio) = (
-        service.person("ana").await,
-        service.person("bia").await,
-        service.person("caio").await,
-    );
-    let circuit = service
-        .circuit(&ana, json!({"approvals": {"push": true, "pull": false}}))
-        .await;
-    for (who, name) in [(&bia, "bia"), (&caio, "caio")] {
-        service.join(&ana, &circuit, (who, name), "member").await;
-    }
+    let (ana, bia, caio, circuit) = service.guarded().await;
     let local = service.local(&bia, json!([gtin(1)]), json!({})).await;
     let pushed = service.push(&bia, &circuit, &local).await.body;
     let (dfid, operation) = (text(&pushed, "dfid"), text(&pushed, "operation_id"));
@@ -116,9 +106,7 @@ pub async fn eight_approvals_make_one_transition(engine: Engine) {
 pub async fn a_refused_push_leaves_nothing_and_can_be_repeated(engine: Engine) {
     let service = Service::start(engine).await;
     let (ana, bia) = (service.person("ana").await, service.person("bia").await);
-    let circuit = service
-        .circuit(&ana, json!({"approvals": {"push": true, "pull": false}}))
-        .await;
+    let circuit = service.approving(&ana).await;
     service.join(&ana, &circuit, (&bia, "bia"), "member").await;
     let local = service.local(&bia, json!([gtin(1)]), json!({})).await;
     for (who, word, state) in [(&ana, "reject", "rejected"), (&bia, "cancel", "cancelled")] {

@@ -181,11 +181,7 @@ pub async fn an_identifier_split_off_leads_away_from_the_item(engine: Engine) {
 
 pub async fn anothers_item_is_not_brought_into_a_second_circuit(engine: Engine) {
     let service = Service::start(engine).await;
-    let (ana, bia, caio) = (
-        service.person("ana").await,
-        service.person("bia").await,
-        service.person("caio").await,
-    );
+    let (ana, bia, caio) = service.trio().await;
     let shared = service.circuit(&ana, json!({})).await;
     service.join(&ana, &shared, (&bia, "bia"), "member").await;
     let own = service.circuit(&bia, json!({})).await;

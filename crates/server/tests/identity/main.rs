@@ -6,37 +6,53 @@
     reason = "a case tells one story from beginning to end"
 )]
 
-mod cases;
+mod credentials;
 #[path = "../support/mod.rs"]
 mod fixture;
+mod signing_in;
+mod steps;
+mod tiers;
+mod workspace;
 
 macro_rules! suite {
-    ($($case:ident),+ $(,)?) => {
-        mod sqlite { $( #[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $case() {
-            super::cases::$case(db::Engine::Sqlite).await;
-        } )+ }
-        mod postgres { $( #[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $case() {
-            super::cases::$case(db::Engine::Postgres).await;
-        } )+ }
+    ($engine:ident, $variant:ident: $($module:ident::{$($case:ident),+ $(,)?}),+ $(,)?) => {
+        mod $engine { $( $( #[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $case() {
+            super::$module::$case(db::Engine::$variant).await;
+        } )+ )+ }
     };
 }
 
-suite! {
-    register_then_login_gives_what_the_contract_names,
-    names_that_are_taken_and_bad_fields_are_told,
-    wrong_passwords_and_unknown_users_answer_alike_and_are_throttled,
-    an_imported_hash_is_upgraded_at_the_next_login,
-    logout_and_ended_sessions_are_dead_on_every_replica,
-    a_token_ends_and_a_reused_refresh_token_ends_the_family,
-    a_frozen_account_is_refused_at_once_with_every_credential,
-    api_keys_do_what_they_may_and_die_at_once,
-    nobody_gives_or_takes_a_role_above_the_own_and_an_owner_stays,
-    another_workspace_is_absent,
-    a_workspace_is_changed_by_its_version,
-    a_forgotten_password_is_replaced_once,
-    changing_the_password_ends_the_other_sessions,
-    the_set_up_token_makes_one_administrator,
-    eight_callers_at_once_stay_within_a_limit,
-    the_tier_bounds_the_members_and_follows_the_administrator,
-    eight_debits_at_once_never_overdraw_and_the_ledger_sums_to_zero,
+macro_rules! both {
+    ($($cases:tt)+) => {
+        suite!(sqlite, Sqlite: $($cases)+);
+        suite!(postgres, Postgres: $($cases)+);
+    };
+}
+
+both! {
+    signing_in::{
+        register_then_login_gives_what_the_contract_names,
+        names_that_are_taken_and_bad_fields_are_told,
+        wrong_passwords_and_unknown_users_answer_alike_and_are_throttled,
+        an_imported_hash_is_upgraded_at_the_next_login,
+        a_forgotten_password_is_replaced_once,
+        changing_the_password_ends_the_other_sessions,
+    },
+    credentials::{
+        logout_and_ended_sessions_are_dead_on_every_replica,
+        a_token_ends_and_a_reused_refresh_token_ends_the_family,
+        a_frozen_account_is_refused_at_once_with_every_credential,
+        api_keys_do_what_they_may_and_die_at_once,
+    },
+    workspace::{
+        nobody_gives_or_takes_a_role_above_the_own_and_an_owner_stays,
+        another_workspace_is_absent,
+        a_workspace_is_changed_by_its_version,
+    },
+    tiers::{
+        the_set_up_token_makes_one_administrator,
+        eight_callers_at_once_stay_within_a_limit,
+        the_tier_bounds_the_members_and_follows_the_administrator,
+        eight_debits_at_once_never_overdraw_and_the_ledger_sums_to_zero,
+    },
 }

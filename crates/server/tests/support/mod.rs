@@ -310,6 +310,27 @@ impl Service {
         self.send("POST", path, &[], Some(body)).await
     }
 
+    /// Sends as a bearer, and expects this status.
+    pub async fn expect_as(&self, status: u16, token: &str, method: &str, path: &str, body: Option<Value>) {
+        let answer = self.as_bearer(token, method, path, body).await;
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.body);
+    }
+
+    /// Posts as nobody known, and expects this status.
+    pub async fn expect_post(&self, status: u16, path: &str, body: Value) {
+        let answer = self.post(path, body).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.body);
+    }
+
+    /// Ana, bia and caio, each with a workspace.
+    pub async fn trio(&self) -> (Person, Person, Person) {
+        (
+            self.person("ana").await,
+            self.person("bia").await,
+            self.person("caio").await,
+        )
+    }
+
     /// Registers somebody and signs them in.
     pub async fn person(&self, username: &str) -> Person {
         let email = format!("{username}@example.org");
