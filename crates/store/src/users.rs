@@ -8,7 +8,7 @@ use domain::{
     tier::Tier,
 };
 
-use crate::bind::Columns;
+use crate::bind::{Columns, containing};
 
 db::statements! {
     /// Adds a user.
@@ -39,14 +39,14 @@ db::statements! {
         "select u.id, u.username, u.email, u.status, u.platform_admin, u.home_workspace_id, u.created_at, w.tier
          from users u join workspaces w on w.id = u.home_workspace_id
          where (cast($1 as {text}) is null or u.status = $1) and (cast($2 as {text}) is null or w.tier = $2)
-           and (cast($3 as {text}) is null or u.username_key like $3 or u.email_key like $3)
+           and (cast($3 as {text}) is null or u.username_key like $3 escape '\\' or u.email_key like $3 escape '\\')
            and (cast($4 as {uuid}) is null or u.id < $4)
          order by u.id desc limit $5 offset $6";
     /// Number of users for the same filters.
     COUNT = "users.count",
         "select count(*) as total from users u join workspaces w on w.id = u.home_workspace_id
          where (cast($1 as {text}) is null or u.status = $1) and (cast($2 as {text}) is null or w.tier = $2)
-           and (cast($3 as {text}) is null or u.username_key like $3 or u.email_key like $3)";
+           and (cast($3 as {text}) is null or u.username_key like $3 escape '\\' or u.email_key like $3 escape '\\')";
     /// Whether the deployment has an administrator.
     ADMIN_EXISTS = "users.admin_exists", "select id from users where platform_admin = $1 limit 1";
     /// Changes the state.
@@ -127,10 +127,8 @@ pub struct Filter {
 
 impl Filter {
     fn pattern(&self) -> Option<String> {
-        // The letters of names and addresses hold no `%`; `_` would match more, never less.
-        self.text
-            .as_ref()
-            .map(|text| format!("%{}%", text.to_ascii_lowercase()))
+        let text = self.text.as_ref()?;
+        Some(containing(&text.to_ascii_lowercase()))
     }
 }
 
