@@ -229,11 +229,10 @@ impl Admin<'_> {
             .into());
         }
         let (mut steps, mut unknown) = (Vec::new(), Vec::new());
+        let homes = users::homes(&self.app.db().scoped(&scope), ids).await?;
         for (index, id) in ids.iter().enumerate() {
-            match users::find(&self.app.db().scoped(&scope), *id).await? {
-                Some(account) => {
-                    steps.extend(self.grant_steps(ctx, account.user.home_workspace_id, amount, reason)?)
-                }
+            match homes.get(id) {
+                Some(home) => steps.extend(self.grant_steps(ctx, *home, amount, reason)?),
                 None => unknown.push(FieldError::new(
                     format!("user_ids[{index}]"),
                     "unknown_user",

@@ -1,5 +1,7 @@
 //! Users: people's accounts. They belong to no workspace; `members` says where they act.
 
+use std::collections::HashMap;
+
 use db::{DbError, Read, Row, Step};
 use domain::{
     identity::{Role, UserStatus},
@@ -32,6 +34,8 @@ db::statements! {
     FIND = "users.find",
         "select u.id, u.username, u.email, u.status, u.platform_admin, u.home_workspace_id, u.created_at, w.tier
          from users u join workspaces w on w.id = u.home_workspace_id where u.id = $1";
+    /// The home workspaces of many users.
+    HOMES = "users.homes", "select id, home_workspace_id from users where id {any:$1}";
     /// The id behind a name or an address.
     FIND_ID = "users.find_id", "select id from users where username_key = $1 or email_key = $1";
     /// Users for administrators, newest first.
@@ -175,6 +179,15 @@ pub async fn find(read: &impl Read, id: UserId) -> Result<Option<Account>, DbErr
         .as_ref()
         .map(account_row)
         .transpose()
+}
+
+/// The home workspaces of those of these users who exist.
+pub async fn homes(read: &impl Read, ids: &[UserId]) -> Result<HashMap<UserId, WorkspaceId>, DbError> {
+    let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
+    let rows = read.all(HOMES, bind![ids]).await?;
+    rows.iter()
+        .map(|row| Ok((row.id("id")?, row.id("home_workspace_id")?)))
+        .collect()
 }
 
 /// The id behind a folded name or address.
