@@ -6,7 +6,7 @@ use domain::{
     circuit::{BuiltInRole, InvitationState, JoinRequestState, Permission},
     ids::{CircuitId, InvitationId, JoinRequestId, UserId},
     page::{Cursor, Page, PageRequest},
-    problem::FieldError,
+    problem::{ErrorCode, FieldError},
 };
 use serde_json::json;
 use store::{
@@ -91,7 +91,7 @@ impl App {
             .steps
             .extend(circuits::delete_member(id, user, leaving.workspace_id));
         self.db().run(&ctx.scope(), record.steps).await?;
-        self.parts.outbox_wake.notify_one();
+        self.wake_outbox();
         Ok(())
     }
 
@@ -175,7 +175,7 @@ impl App {
             }
             other => {
                 other?;
-                self.parts.outbox_wake.notify_one();
+                self.wake_outbox();
                 Ok(invitation)
             }
         }
@@ -325,7 +325,7 @@ impl App {
             Err(db::DbError::Unique { .. }) => Err(AppError::conflict("you have asked already")),
             other => {
                 other?;
-                self.parts.outbox_wake.notify_one();
+                self.wake_outbox();
                 Ok(request)
             }
         }
@@ -438,17 +438,8 @@ impl App {
 
     /// Runs steps whose first one is a conditional transition: if somebody else was first, nothing happens.
     pub(crate) async fn decide(&self, scope: &db::Scope, record: Record<'_>, too_late: &str) -> Result<()> {
-        let tx = self.db().begin(scope).await?;
-        if tx.pipeline(record.steps).await?.first() != Some(&1) {
-            tx.rollback().await;
-            return Err(AppError::new(
-                domain::problem::ErrorCode::InvalidTransition,
-                too_late,
-            ));
-        }
-        tx.commit().await?;
-        self.parts.outbox_wake.notify_one();
-        Ok(())
+        let too_late = AppError::new(ErrorCode::InvalidTransition, too_late);
+        self.run_if_first(scope, record.steps, too_late).await
     }
 }
 

@@ -163,6 +163,23 @@ impl App {
         }
     }
 
+    /// Runs a unit of work whose first step must change exactly one row. If it does not, somebody else was first, or the
+    /// row is not as the caller believed: then nothing happens, and `otherwise` is the answer.
+    pub(crate) async fn run_if_first(
+        &self,
+        scope: &Scope,
+        steps: Vec<db::Step>,
+        otherwise: AppError,
+    ) -> Result<()> {
+        let tx = self.db().begin(scope).await?;
+        let affected = tx.pipeline(steps).await?;
+        let outcome = match affected.first() {
+            Some(1) => Ok(()),
+            _ => Err(otherwise),
+        };
+        self.finish(outcome, tx).await
+    }
+
     pub(crate) fn now(&self) -> domain::ids::Timestamp {
         self.parts.clock.now()
     }

@@ -160,13 +160,12 @@ impl App {
     pub async fn retry_job(&self, ctx: &Ctx, id: JobId) -> Result<Job> {
         let job = self.own_job(ctx, id).await?;
         let step = jobs::retry(ctx.workspace(), id, bind::json(&json!({})), self.now());
-        if self.db().run(&ctx.scope(), vec![step]).await? != [1] {
-            let message = format!(
-                "only failed and cancelled jobs can be retried; this one is {}",
-                job.state
-            );
-            return Err(AppError::new(ErrorCode::InvalidTransition, message));
-        }
+        let message = format!(
+            "only failed and cancelled jobs can be retried; this one is {}",
+            job.state
+        );
+        let otherwise = AppError::new(ErrorCode::InvalidTransition, message);
+        self.run_if_first(&ctx.scope(), vec![step], otherwise).await?;
         self.job(ctx, id).await
     }
 
