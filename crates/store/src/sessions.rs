@@ -46,8 +46,8 @@ db::statements! {
     /// A refresh token with its session, locked.
     FIND_REFRESH = "refresh_tokens.find",
         "select token_hash, session_id, expires_at, used_at from refresh_tokens where token_hash = $1 {for_update}";
-    /// The user of a session.
-    OWNER = "sessions.owner", "select user_id from sessions where id = $1";
+    /// The user of a session, and the workspace it acts in.
+    OWNER = "sessions.owner", "select user_id, workspace_id from sessions where id = $1";
     /// Uses a refresh token up.
     USE_REFRESH = "refresh_tokens.use", "update refresh_tokens set used_at = $2 where token_hash = $1 and used_at is null";
     /// Removes what nobody can use any more, a batch at a time.
@@ -217,11 +217,11 @@ pub async fn find_refresh(read: &impl Read, hash: [u8; 32]) -> Result<Option<Ref
     }))
 }
 
-/// The user of a session.
-pub async fn owner(read: &impl Read, id: SessionId) -> Result<Option<UserId>, DbError> {
+/// The user of a session, and the workspace it acts in, also after its end.
+pub async fn owner(read: &impl Read, id: SessionId) -> Result<Option<(UserId, WorkspaceId)>, DbError> {
     read.optional(OWNER, bind![id])
         .await?
-        .map(|row| row.id("user_id"))
+        .map(|row| Ok((row.id("user_id")?, row.id("workspace_id")?)))
         .transpose()
 }
 

@@ -46,6 +46,8 @@ suite! {
     audit::trying_ids_opens_an_incident_and_daily_work_does_not,
     audit::a_misused_key_opens_an_incident,
     audit::a_flood_of_refusals_stays_a_few_entries,
+    audit::a_refresh_token_that_comes_twice_is_in_the_trail,
+    audit::a_password_that_was_reset_is_in_the_trail,
     audit::what_changes_who_may_do_what_is_in_the_trail,
     audit::the_trail_is_kept_as_long_as_the_tier_says,
     audit::the_compliance_report_counts_real_records_and_says_what_it_leaves_out,
