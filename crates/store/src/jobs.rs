@@ -2,7 +2,7 @@
 
 use db::{Db, JsonText, Read, Row, Scope, statements};
 use domain::{
-    ids::{JobId, Timestamp, UserId, WorkspaceId},
+    ids::{JobId, OutboxId, Timestamp, UserId, WorkspaceId},
     page::PageRequest,
 };
 use serde_json::Value;
@@ -74,6 +74,12 @@ statements! {
         update jobs
            set cancel_requested = $3, state = case when state = 'waiting' then 'cancelled' else state end, updated_at = $4
          where workspace_id = $1 and id = $2 and state in ('waiting', 'running')";
+    // Of a job that was cancelled before it ran: one that runs is told of when it has ended.
+    TELL_CANCELLED = "jobs.tell_cancelled", "
+        insert into outbox (workspace_id, id, topic, payload, state, attempts, available_at, created_at)
+        select $1, $3, $4, $5, 'waiting', 0, $6, $6
+          from jobs
+         where workspace_id = $1 and id = $2 and state = 'cancelled'";
     RETRY = "jobs.retry", "
         update jobs
            set state = 'waiting', attempts = 0, cancel_requested = $3, error = null, result = null, progress = $4, updated_at = $5
@@ -295,6 +301,16 @@ pub fn release(job: &Job, owner: &str, now: Timestamp) -> Step {
 #[must_use]
 pub fn cancel(workspace: WorkspaceId, id: JobId, now: Timestamp) -> Step {
     (CANCEL, bind![workspace, id, true, now])
+}
+
+/// The step that asks the workers to tell of a job's end; in one unit of work with [`cancel`] it affects no row unless
+/// the job waited and so has ended.
+#[must_use]
+pub fn tell_cancelled(job: &Job, id: OutboxId, topic: &str, payload: JsonText, now: Timestamp) -> Step {
+    (
+        TELL_CANCELLED,
+        bind![job.workspace, job.id, id, topic, payload, now],
+    )
 }
 
 /// The step that begins a failed or cancelled job again. It affects no row in another state.

@@ -4,12 +4,12 @@ pub mod import;
 
 use domain::{
     identity::ApiScope,
-    ids::JobId,
+    ids::{JobId, OutboxId},
     page::{Cursor, Page, PageRequest},
     problem::{ErrorCode, FieldError},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use store::{
     bind,
     jobs::{self, Job, JobFilter},
@@ -142,14 +142,13 @@ impl App {
     /// Invalid transition if it has ended.
     pub async fn cancel_job(&self, ctx: &Ctx, id: JobId) -> Result<Job> {
         let job = self.own_job(ctx, id).await?;
-        if self
-            .db()
-            .run(&ctx.scope(), vec![jobs::cancel(ctx.workspace(), id, self.now())])
-            .await?
-            != [1]
-        {
-            return Err(ended(&job.state));
-        }
+        let (outbox, now) = (OutboxId::generate(self.ids()), self.now());
+        let told = bind::json(&told(&job, "cancelled", &job.progress));
+        let steps = vec![
+            jobs::cancel(ctx.workspace(), id, now),
+            jobs::tell_cancelled(&job, outbox, ENDED, told, now),
+        ];
+        self.run_if_first(&ctx.scope(), steps, ended(&job.state)).await?;
         self.job(ctx, id).await
     }
 
@@ -216,6 +215,14 @@ impl App {
             FieldError::new("payload", "malformed", message).into()
         })
     }
+}
+
+/// What listeners are told of a job: its state, and how far it is.
+#[must_use]
+pub fn told(job: &Job, state: &str, reached: &Value) -> Value {
+    json!({
+        "id": job.id, "kind": job.kind, "state": state, "user_id": job.created_by, "progress": reached,
+    })
 }
 
 fn ended(state: &str) -> AppError {

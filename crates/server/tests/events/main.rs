@@ -74,6 +74,7 @@ suite! {
     work::an_import_job_makes_items_of_rows_and_names_the_broken_ones,
     work::a_job_is_no_way_around_the_limits_of_a_key,
     work::a_running_job_tells_how_far_it_is_and_ends_when_cancelled,
+    work::a_job_cancelled_before_it_runs_is_told_of,
     work::a_stop_gives_a_job_back_and_a_crash_costs_an_attempt,
     work::who_runs_least_comes_first,
     work::what_nobody_can_use_any_more_is_removed,

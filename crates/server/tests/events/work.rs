@@ -414,6 +414,35 @@ pub async fn a_running_job_tells_how_far_it_is_and_ends_when_cancelled(engine: E
     );
 }
 
+pub async fn a_job_cancelled_before_it_runs_is_told_of(engine: Engine) {
+    let service = Service::start(engine).await;
+    let ana = service.person("ana").await;
+    let job = post(&service, &ana, "/api/jobs", json!({"kind": "export"})).await;
+    let cancel = format!("/api/jobs/{}/cancel", job.body["id"].as_str().unwrap());
+    let cancelled = post(&service, &ana, &cancel, json!({})).await;
+    assert_eq!(cancelled.body["state"], "cancelled", "{}", cancelled.body);
+    assert_eq!(post(&service, &ana, &cancel, json!({})).await.status, 409);
+    let outbox = OutboxRunner::new(
+        &service.app,
+        OutboxConfig::default(),
+        workers::default_handlers(&service.app),
+    );
+    while outbox.run_once().await.unwrap() > 0 {}
+    let scope = Scope::system();
+    let told = store::live::since(&service.db.scoped(&scope), 0, 500)
+        .await
+        .unwrap();
+    let told: Vec<_> = told.iter().filter(|one| one.topic == "jobs").collect();
+    assert_eq!(told.len(), 1, "once, though it was asked for twice: {told:?}");
+    let body: Value = serde_json::from_str(told[0].body.get()).unwrap();
+    assert_eq!(
+        (&body["type"], &body["details"]["state"], &body["details"]["id"]),
+        (&json!("job.ended"), &json!("cancelled"), &job.body["id"]),
+        "{body}"
+    );
+    assert_eq!(told[0].user.map(|user| user.to_string()), Some(ana.user_id));
+}
+
 pub async fn a_stop_gives_a_job_back_and_a_crash_costs_an_attempt(engine: Engine) {
     let service = Service::start(engine).await;
     let ana = service.person("ana").await;
