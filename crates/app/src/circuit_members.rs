@@ -235,31 +235,24 @@ impl App {
             (true, false) => InvitationState::Accepted,
             (false, _) => InvitationState::Declined,
         };
-        let role = circuits::role(&self.db().scoped(&scope), invitation.circuit_id, &invitation.role).await?;
-        let role = role.ok_or_else(|| {
-            AppError::conflict("the role offered no longer exists: ask for a new invitation")
-        })?;
         record
             .steps
             .push(circuit_entry::decide_invitation(&invitation, state, record.now));
         if accept {
+            let db = self.db().scoped(&scope);
+            let role = circuits::role(&db, invitation.circuit_id, &invitation.role).await?;
+            let role = role.ok_or_else(|| {
+                AppError::conflict("the role offered no longer exists: ask for a new invitation")
+            })?;
             let member = self.new_member(ctx.user(), invitation.invited_workspace_id, &role, record.now);
             record
                 .steps
                 .extend(circuits::insert_member(invitation.circuit_id, &member));
         }
-        let action = format!("invitation.{state}");
-        record.activity(
-            Some(invitation.circuit_id),
-            &action,
-            &id.to_string(),
-            &json!({"role": role.name}),
-        );
-        record.audit(
-            &action,
-            &invitation.circuit_id.to_string(),
-            &json!({"role": role.name}),
-        )?;
+        let (action, circuit) = (format!("invitation.{state}"), invitation.circuit_id);
+        let details = json!({"role": invitation.role});
+        record.activity(Some(circuit), &action, &id.to_string(), &details);
+        record.audit(&action, &circuit.to_string(), &details)?;
         self.decide(&scope, record, "the invitation was decided already")
             .await?;
         Ok(Invitation { state, ..invitation })
