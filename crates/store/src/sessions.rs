@@ -26,6 +26,9 @@ db::statements! {
         "select id, workspace_id, address, agent, created_at, last_seen_at, expires_at from sessions
          where user_id = $1 and ended_at is null and expires_at > $2 and (cast($3 as {uuid}) is null or id < $3)
          order by id desc limit $4 offset $5";
+    /// Counts them.
+    COUNT = "sessions.count",
+        "select count(*) as n from sessions where user_id = $1 and ended_at is null and expires_at > $2";
     /// Ends one session of a user.
     END = "sessions.end", "update sessions set ended_at = $3 where id = $1 and user_id = $2 and ended_at is null";
     /// Ends all sessions of a user but one.
@@ -166,6 +169,11 @@ pub async fn list(
 ) -> Result<Vec<Session>, DbError> {
     let args = bind![user, now, after, page.rows(), i64::from(page.offset)];
     read.all(LIST, args).await?.iter().map(session_row).collect()
+}
+
+/// Number of a user's living sessions.
+pub async fn count(read: &impl Read, user: UserId, now: Timestamp) -> Result<u64, DbError> {
+    read.one(COUNT, bind![user, now]).await?.version("n")
 }
 
 /// Ends a session of this user; affects no row if it is somebody else's or has ended.

@@ -42,6 +42,15 @@ impl App {
         Ok(Page::cut(rows, page, |record| Cursor::new("", record.id)))
     }
 
+    /// Counts what [`Self::audit_records`] lists.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn count_audit_records(&self, ctx: &Ctx, filter: &AuditFilter) -> Result<u64> {
+        let scope = ctx.scope();
+        Ok(audit::count(&self.db().scoped(&scope), ctx.workspace(), filter).await?)
+    }
+
     /// Lists the workspace's incidents, newest first.
     ///
     /// # Errors
@@ -65,6 +74,15 @@ impl App {
         )
         .await?;
         Ok(Page::cut(rows, page, |incident| Cursor::new("", incident.id)))
+    }
+
+    /// Counts what [`Self::incidents`] lists.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn count_incidents(&self, ctx: &Ctx, state: Option<&str>, rule: Option<&str>) -> Result<u64> {
+        let scope = ctx.scope();
+        Ok(incidents::count(&self.db().scoped(&scope), ctx.workspace(), state, rule).await?)
     }
 
     /// Reads an incident of the workspace.

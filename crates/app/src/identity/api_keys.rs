@@ -85,8 +85,18 @@ impl Identity<'_> {
     pub async fn api_keys(&self, ctx: &Ctx, page: &PageRequest) -> Result<Page<ApiKey>> {
         let after = page.after.as_ref().map(Cursor::id).transpose()?;
         let scope = ctx.system_scope();
-        let rows = api_keys::list(&self.app.db().scoped(&scope), ctx.workspace(), user, page, after).await?;
+        let db = self.app.db().scoped(&scope);
+        let rows = api_keys::list(&db, ctx.workspace(), whose(ctx), page, after).await?;
         Ok(Page::cut(rows, page, |key| Cursor::new("", key.id)))
+    }
+
+    /// Counts them.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn api_key_count(&self, ctx: &Ctx) -> Result<u64> {
+        let scope = ctx.system_scope();
+        Ok(api_keys::count(&self.app.db().scoped(&scope), ctx.workspace(), whose(ctx)).await?)
     }
 
     /// One key, with its usage up to now.
@@ -179,6 +189,11 @@ fn like(key: &ApiKey) -> CreateApiKey {
         rate_per_minute: key.rate_per_minute,
         expires_at: key.expires_at,
     }
+}
+
+/// Whose keys the caller sees in lists: everybody's as an administrator of the workspace, else the own ones.
+fn whose(ctx: &Ctx) -> Option<UserId> {
+    (ctx.caller.role < Role::Admin).then(|| ctx.user())
 }
 
 fn manages(ctx: &Ctx, key: &ApiKey) -> bool {

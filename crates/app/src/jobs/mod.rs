@@ -136,6 +136,15 @@ impl App {
         Ok(Page::cut(rows, page, |job| Cursor::new("", job.id)))
     }
 
+    /// Counts what [`Self::jobs`] lists.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn count_jobs(&self, ctx: &Ctx, filter: &JobFilter) -> Result<u64> {
+        let scope = ctx.scope();
+        Ok(jobs::count(&self.db().scoped(&scope), ctx.workspace(), filter).await?)
+    }
+
     /// Ends a job: one that waits at once, one that runs at its next step.
     ///
     /// # Errors

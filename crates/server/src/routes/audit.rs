@@ -84,7 +84,7 @@ pub fn routes() -> Routes<Platform> {
         )
 }
 
-#[derive(Default, Deserialize, IntoParams)]
+#[derive(Clone, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 struct Filter {
     /// Who acted.
@@ -219,11 +219,11 @@ async fn list(
     State(platform): State<Platform>,
     list: List<Filter>,
 ) -> Result<Listing<AuditView>, ApiError> {
-    let page = platform
-        .app
-        .audit_records(&context(&ctx)?, &list.filter.into(), &list.page)
-        .await?;
-    Ok(Listing::new(page, list.page.limit, None, AuditView::from))
+    let (app, context) = (&platform.app, context(&ctx)?);
+    let filter = list.filter.clone().into();
+    let page = app.audit_records(&context, &filter, &list.page).await?;
+    let total = list.total(app.count_audit_records(&context, &filter)).await?;
+    Ok(Listing::new(page, list.page.limit, total, AuditView::from))
 }
 
 async fn export(
@@ -276,11 +276,9 @@ async fn incidents(
     list: List<IncidentFilter>,
 ) -> Result<Listing<IncidentView>, ApiError> {
     let (state, rule) = (list.filter.state.as_deref(), list.filter.rule.as_deref());
-    let page = platform
-        .app
-        .incidents(&context(&ctx)?, state, rule, &list.page)
-        .await?;
-    Ok(Listing::new(page, list.page.limit, None, IncidentView::from))
+    let page = app.incidents(&context, state, rule, &list.page).await?;
+    let total = list.total(app.count_incidents(&context, state, rule)).await?;
+    Ok(Listing::new(page, list.page.limit, total, IncidentView::from))
 }
 
 async fn incident(

@@ -165,7 +165,7 @@ impl StartBody {
     }
 }
 
-#[derive(Default, Deserialize, IntoParams)]
+#[derive(Clone, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 struct Filter {
     /// `waiting`, `running`, `completed`, `failed` or `cancelled`.
@@ -237,14 +237,15 @@ async fn list(
     list: List<Filter>,
 ) -> Result<Listing<JobView>, ApiError> {
     let context = context(&ctx)?;
-    let Filter { state, kind, mine } = list.filter;
+    let Filter { state, kind, mine } = list.filter.clone();
     let filter = JobFilter {
         created_by: mine.then(|| context.user()),
         state,
         kind,
     };
     let page = platform.app.jobs(&context, &filter, &list.page).await?;
-    Ok(Listing::new(page, list.page.limit, None, JobView::from))
+    let total = list.total(platform.app.count_jobs(&context, &filter)).await?;
+    Ok(Listing::new(page, list.page.limit, total, JobView::from))
 }
 
 async fn get(

@@ -81,6 +81,8 @@ both! {
         lists_of_people_count_and_skip,
         a_member_pages_through_the_own_operations,
         a_public_view_counts_and_skips,
+        every_list_counts_what_it_lists,
+        a_search_of_administrators_means_its_letters,
     },
     entry::{
         an_invitation_to_a_role_that_is_gone_can_be_declined,
