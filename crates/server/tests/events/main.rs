@@ -53,6 +53,7 @@ suite! {
     audit::the_compliance_report_counts_real_records_and_says_what_it_leaves_out,
     isolation::the_view_shows_what_requests_left_behind,
     isolation::an_answer_with_another_tenants_data_is_withheld,
+    isolation::a_circuits_operation_of_strangers_is_withheld,
     isolation::a_context_that_is_kept_shows_as_leaked,
     isolation::a_client_that_leaves_is_cleaned_up_after,
     live::messages_reach_their_workspace_and_a_return_misses_nothing,
