@@ -4,14 +4,13 @@ use app::{
     events::export::Format,
     jobs::{ExportTask, Task, import::ImportTask},
 };
-use axum::{body::Body, extract::State, response::Response};
+use axum::{extract::State, response::Response};
 use domain::{
     identity::ApiScope,
     ids::{JobId, Timestamp, UserId},
     problem::{ErrorCode, FieldError},
 };
 use futures_util::stream;
-use http::{HeaderValue, header};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::jobs::{Job, JobFilter};
@@ -19,7 +18,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     ApiError, Created, Ctx, Json, List, Listing, Operation, Path, Policy, Routes,
+    answer::pieces,
     platform::{Platform, context},
+    routes::schema::FormatWord,
 };
 
 const TAG: &str = "jobs";
@@ -94,7 +95,8 @@ pub fn routes() -> Routes<Platform> {
 struct StartBody {
     kind: KindWord,
     /// `csv` when absent.
-    format: Option<FormatWord>,
+    #[schema(value_type = Option<FormatWord>)]
+    format: Option<Format>,
     /// The rows to import, at most 4 MiB.
     content: Option<String>,
     /// Export only events of this type.
@@ -118,15 +120,6 @@ enum KindWord {
     Import,
 }
 
-/// The form of a file.
-#[derive(Clone, Copy, Deserialize, ToSchema)]
-#[schema(as = ExportFormat)]
-#[serde(rename_all = "snake_case")]
-enum FormatWord {
-    Csv,
-    Jsonl,
-}
-
 impl StartBody {
     /// The task; what belongs to another kind is an error, not ignored.
     fn into_task(self) -> Result<Task, ApiError> {
@@ -146,10 +139,7 @@ impl StartBody {
         if !errors.is_empty() {
             return Err(errors.into());
         }
-        let format = match self.format {
-            Some(FormatWord::Jsonl) => Format::Jsonl,
-            Some(FormatWord::Csv) | None => Format::Csv,
-        };
+        let format = self.format.unwrap_or(Format::Csv);
         Ok(match self.kind {
             KindWord::Export => Task::Export(ExportTask {
                 format,
@@ -295,11 +285,5 @@ async fn output(
             Some((text, (app, context, piece + 1)))
         },
     );
-    let pieces = futures_util::StreamExt::chain(stream::iter([Ok(first)]), rest);
-    let mut response = Response::new(Body::from_stream(pieces));
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(task.format.media_type()),
-    );
-    Ok(response)
+    Ok(pieces(task.format.media_type(), first, rest))
 }
