@@ -18,6 +18,7 @@ pub mod events;
 pub mod figures;
 pub mod idempotency;
 pub mod identity;
+pub mod import;
 pub mod items;
 pub mod jobs;
 pub mod limits;

@@ -42,9 +42,11 @@ pub fn routes() -> Routes<Platform> {
             Operation::new(TAG, "Starts a job: an export of the workspace's events, or an import of local items")
                 .description(
                     "An API key also needs `events:read` for an export and `items:write` for an import. Rows of an \
-                     import: in CSV, columns named after a registry hold canonical identifiers, `identifier.NAME` \
-                     contextual ones, `local_id` the item's own name, all others data; in JSON lines, each is what \
-                     `POST /api/items/local` takes. A row that breaks rules stops no other.",
+                     import: in CSV (commas, semicolons or tabs), columns named after a registry hold canonical \
+                     identifiers, `identifier.NAME` contextual ones, `namespace` that of the row's identifiers, \
+                     `local_id` the item's own name, `data.NAME` and all others data; in JSON lines, each is what \
+                     `POST /api/items/local` takes. A row that breaks rules, or says nothing but its name, stops no \
+                     other.",
                 )
                 .body::<StartBody>()
                 .returns::<JobView>(201)
