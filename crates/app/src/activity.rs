@@ -38,6 +38,27 @@ impl App {
         Ok(Page::cut(rows, page, |activity| Cursor::new("", activity.id)))
     }
 
+    /// Counts what [`Self::activities`] lists.
+    ///
+    /// # Errors
+    /// Not found if the workspace takes no part in the circuit.
+    pub async fn count_activities(
+        &self,
+        ctx: &Ctx,
+        circuit: Option<CircuitId>,
+        filter: &ActivityFilter,
+    ) -> Result<u64> {
+        let scope = ctx.scope();
+        let db = self.db().scoped(&scope);
+        Ok(match circuit {
+            Some(circuit) => {
+                self.check_takes_part(ctx, circuit).await?;
+                activities::count_of_circuit(&db, ctx.workspace(), circuit, filter).await?
+            }
+            None => activities::count_of_workspace(&db, ctx.workspace(), filter).await?,
+        })
+    }
+
     /// How often each action was done since a moment, by default within thirty days.
     ///
     /// # Errors

@@ -175,6 +175,15 @@ impl Admin<'_> {
         Ok(Page::cut(rows, page, |workspace| Cursor::new("", workspace.id)))
     }
 
+    /// Number of workspaces that match.
+    ///
+    /// # Errors
+    /// Forbidden.
+    pub async fn workspace_count(&self, ctx: &Ctx, tier: Option<Tier>, text: Option<&str>) -> Result<u64> {
+        let scope = Self::scope(ctx)?;
+        Ok(workspaces::count(&self.app.db().scoped(&scope), tier, text).await?)
+    }
+
     /// One workspace.
     ///
     /// # Errors
@@ -229,11 +238,10 @@ impl Admin<'_> {
             .into());
         }
         let (mut steps, mut unknown) = (Vec::new(), Vec::new());
+        let homes = users::homes(&self.app.db().scoped(&scope), ids).await?;
         for (index, id) in ids.iter().enumerate() {
-            match users::find(&self.app.db().scoped(&scope), *id).await? {
-                Some(account) => {
-                    steps.extend(self.grant_steps(ctx, account.user.home_workspace_id, amount, reason)?)
-                }
+            match homes.get(id) {
+                Some(home) => steps.extend(self.grant_steps(ctx, *home, amount, reason)?),
                 None => unknown.push(FieldError::new(
                     format!("user_ids[{index}]"),
                     "unknown_user",
@@ -296,6 +304,15 @@ impl Admin<'_> {
         let after = page.after.as_ref().map(Cursor::id).transpose()?;
         let rows = admin::list(&self.app.db().scoped(&scope), action, actor, page, after).await?;
         Ok(Page::cut(rows, page, |action| Cursor::new("", action.id)))
+    }
+
+    /// Number of actions that match.
+    ///
+    /// # Errors
+    /// Forbidden.
+    pub async fn action_count(&self, ctx: &Ctx, action: Option<&str>, actor: Option<UserId>) -> Result<u64> {
+        let scope = Self::scope(ctx)?;
+        Ok(admin::count(&self.app.db().scoped(&scope), action, actor).await?)
     }
 
     fn action(&self, ctx: &Ctx, action: &str, target: &str, details: Json) -> Step {

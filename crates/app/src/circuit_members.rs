@@ -6,7 +6,7 @@ use domain::{
     circuit::{BuiltInRole, InvitationState, JoinRequestState, Permission},
     ids::{CircuitId, InvitationId, JoinRequestId, UserId},
     page::{Cursor, Page, PageRequest},
-    problem::FieldError,
+    problem::{ErrorCode, FieldError},
 };
 use serde_json::json;
 use store::{
@@ -91,7 +91,7 @@ impl App {
             .steps
             .extend(circuits::delete_member(id, user, leaving.workspace_id));
         self.db().run(&ctx.scope(), record.steps).await?;
-        self.parts.outbox_wake.notify_one();
+        self.wake_outbox();
         Ok(())
     }
 
@@ -175,7 +175,7 @@ impl App {
             }
             other => {
                 other?;
-                self.parts.outbox_wake.notify_one();
+                self.wake_outbox();
                 Ok(invitation)
             }
         }
@@ -235,31 +235,24 @@ impl App {
             (true, false) => InvitationState::Accepted,
             (false, _) => InvitationState::Declined,
         };
-        let role = circuits::role(&self.db().scoped(&scope), invitation.circuit_id, &invitation.role).await?;
-        let role = role.ok_or_else(|| {
-            AppError::conflict("the role offered no longer exists: ask for a new invitation")
-        })?;
         record
             .steps
             .push(circuit_entry::decide_invitation(&invitation, state, record.now));
         if accept {
+            let db = self.db().scoped(&scope);
+            let role = circuits::role(&db, invitation.circuit_id, &invitation.role).await?;
+            let role = role.ok_or_else(|| {
+                AppError::conflict("the role offered no longer exists: ask for a new invitation")
+            })?;
             let member = self.new_member(ctx.user(), invitation.invited_workspace_id, &role, record.now);
             record
                 .steps
                 .extend(circuits::insert_member(invitation.circuit_id, &member));
         }
-        let action = format!("invitation.{state}");
-        record.activity(
-            Some(invitation.circuit_id),
-            &action,
-            &id.to_string(),
-            &json!({"role": role.name}),
-        );
-        record.audit(
-            &action,
-            &invitation.circuit_id.to_string(),
-            &json!({"role": role.name}),
-        )?;
+        let (action, circuit) = (format!("invitation.{state}"), invitation.circuit_id);
+        let details = json!({"role": invitation.role});
+        record.activity(Some(circuit), &action, &id.to_string(), &details);
+        record.audit(&action, &circuit.to_string(), &details)?;
         self.decide(&scope, record, "the invitation was decided already")
             .await?;
         Ok(Invitation { state, ..invitation })
@@ -325,7 +318,7 @@ impl App {
             Err(db::DbError::Unique { .. }) => Err(AppError::conflict("you have asked already")),
             other => {
                 other?;
-                self.parts.outbox_wake.notify_one();
+                self.wake_outbox();
                 Ok(request)
             }
         }
@@ -438,17 +431,8 @@ impl App {
 
     /// Runs steps whose first one is a conditional transition: if somebody else was first, nothing happens.
     pub(crate) async fn decide(&self, scope: &db::Scope, record: Record<'_>, too_late: &str) -> Result<()> {
-        let tx = self.db().begin(scope).await?;
-        if tx.pipeline(record.steps).await?.first() != Some(&1) {
-            tx.rollback().await;
-            return Err(AppError::new(
-                domain::problem::ErrorCode::InvalidTransition,
-                too_late,
-            ));
-        }
-        tx.commit().await?;
-        self.parts.outbox_wake.notify_one();
-        Ok(())
+        let too_late = AppError::new(ErrorCode::InvalidTransition, too_late);
+        self.run_if_first(scope, record.steps, too_late).await
     }
 }
 

@@ -178,15 +178,10 @@ impl App {
                 .steps
                 .extend(self.limits().release(ctx, Limit::Circuits, 1));
         }
-        let tx = self.db().begin(&ctx.scope()).await?;
-        let affected = tx.pipeline(std::mem::take(&mut record.steps)).await?;
-        if affected.first() != Some(&1) {
-            tx.rollback().await;
-            return Err(changed_meanwhile());
-        }
-        tx.commit().await?;
         circuit.version += 1;
         circuit.updated_at = record.now;
+        self.run_if_first(&ctx.scope(), record.steps, changed_meanwhile())
+            .await?;
         Ok(circuit)
     }
 
@@ -254,14 +249,10 @@ impl App {
         let mut record = Record::new(self, ctx);
         record.audit("circuit.role_removed", &id.to_string(), &json!({"role": name}))?;
         record.steps.insert(0, circuits::delete_role(id, name));
-        let tx = self.db().begin(&ctx.scope()).await?;
-        if tx.pipeline(record.steps).await?.first() != Some(&1) {
-            tx.rollback().await;
-            return Err(AppError::conflict(format!(
-                "members have the role `{name}`: give them another one first"
-            )));
-        }
-        Ok(tx.commit().await?)
+        let held = AppError::conflict(format!(
+            "members have the role `{name}`: give them another one first"
+        ));
+        self.run_if_first(&ctx.scope(), record.steps, held).await
     }
 
     async fn custom_role(&self, ctx: &Ctx, id: CircuitId, name: &str) -> Result<(Role, Member)> {

@@ -162,6 +162,15 @@ impl Credits<'_> {
         Ok(Page::cut(rows, page, |entry| Cursor::new("", entry.id)))
     }
 
+    /// Counts them.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn history_count(&self, ctx: &Ctx) -> Result<u64> {
+        let scope = ctx.scope();
+        Ok(credits::count(&self.app.db().scoped(&scope), ctx.workspace()).await?)
+    }
+
     fn note<'n>(&self, ctx: &Ctx, id: MovementId, operation: &'n str, reference: &'n str) -> Note<'n> {
         Note {
             id,

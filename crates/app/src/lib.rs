@@ -18,6 +18,7 @@ pub mod events;
 pub mod figures;
 pub mod idempotency;
 pub mod identity;
+pub mod import;
 pub mod items;
 pub mod jobs;
 pub mod limits;
@@ -161,6 +162,23 @@ impl App {
                 Err(error)
             }
         }
+    }
+
+    /// Runs a unit of work whose first step must change exactly one row. If it does not, somebody else was first, or the
+    /// row is not as the caller believed: then nothing happens, and `otherwise` is the answer.
+    pub(crate) async fn run_if_first(
+        &self,
+        scope: &Scope,
+        steps: Vec<db::Step>,
+        otherwise: AppError,
+    ) -> Result<()> {
+        let tx = self.db().begin(scope).await?;
+        let affected = tx.pipeline(steps).await?;
+        let outcome = match affected.first() {
+            Some(1) => Ok(()),
+            _ => Err(otherwise),
+        };
+        self.finish(outcome, tx).await
     }
 
     pub(crate) fn now(&self) -> domain::ids::Timestamp {

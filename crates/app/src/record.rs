@@ -6,7 +6,7 @@
 use db::Step;
 use domain::{
     canonical,
-    ids::{ActivityId, AuditId, CircuitId, OutboxId, Timestamp, WorkspaceId},
+    ids::{ActivityId, AuditId, CircuitId, OutboxId, Timestamp, UserId, WorkspaceId},
     leaf::{Leaf, LeafKind, Salt},
     problem::ErrorCode,
 };
@@ -72,23 +72,16 @@ impl<'a> Record<'a> {
 
     /// Adds an entry of the audit trail, with its leaf.
     pub fn audit(&mut self, action: &str, target: &str, details: &impl Serialize) -> Result<()> {
-        let id = AuditId::generate(self.app.ids());
-        let payload = serde_json::json!({
-            "id": id, "actor": self.ctx.user(), "action": action, "target": target, "details": details,
-        });
-        let leaf = self.leaf(LeafKind::Audit, &id.to_string(), &payload)?;
-        let new = NewAudit {
+        let entry = AuditEntry {
             workspace: self.ctx.workspace(),
-            id,
             actor: Some(self.ctx.user()),
             action,
             target,
-            outcome: "done",
+            denied: false,
             address: &self.ctx.address,
-            details: json(details),
-            leaf,
         };
-        self.steps.push(records::insert_audit(new, self.now));
+        let steps = self.app.audit_steps(&entry, details, self.now)?;
+        self.steps.extend(steps);
         Ok(())
     }
 
@@ -110,7 +103,51 @@ impl<'a> Record<'a> {
     }
 }
 
+/// An entry of the audit trail: who did, or tried to do, what.
+pub(crate) struct AuditEntry<'a> {
+    pub(crate) workspace: WorkspaceId,
+    /// Nobody for an attempt of somebody unknown.
+    pub(crate) actor: Option<UserId>,
+    pub(crate) action: &'a str,
+    pub(crate) target: &'a str,
+    /// Whether it was refused.
+    pub(crate) denied: bool,
+    pub(crate) address: &'a str,
+}
+
 impl App {
+    /// The steps that add an entry of the audit trail and the leaf that commits to it.
+    pub(crate) fn audit_steps(
+        &self,
+        entry: &AuditEntry<'_>,
+        details: &impl Serialize,
+        now: Timestamp,
+    ) -> Result<[Step; 2]> {
+        let id = AuditId::generate(self.ids());
+        let (actor, action, target) = (entry.actor, entry.action, entry.target);
+        let mut payload = serde_json::json!({
+            "id": id, "actor": actor, "action": action, "target": target, "details": details,
+        });
+        let outcome = if entry.denied { "denied" } else { "done" };
+        if entry.denied {
+            payload["outcome"] = outcome.into();
+        }
+        let (leaf, step) =
+            self.leaf_step(entry.workspace, LeafKind::Audit, &id.to_string(), &payload, now)?;
+        let new = NewAudit {
+            workspace: entry.workspace,
+            id,
+            actor,
+            action,
+            target,
+            outcome,
+            address: entry.address,
+            details: json(details),
+            leaf,
+        };
+        Ok([step, records::insert_audit(new, now)])
+    }
+
     /// The step that adds a leaf of this workspace, and the leaf's id.
     pub(crate) fn leaf_step(
         &self,

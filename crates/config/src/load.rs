@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fmt,
     path::Path,
+    time::Duration,
 };
 
 use crate::{
@@ -125,6 +126,9 @@ fn general(text: impl Into<String>) -> Problem {
     }
 }
 
+/// Time after which a request that has not answered counts as dead, and its idempotency key is free for another.
+const LONGEST_REQUEST: Duration = Duration::from_secs(120);
+
 /// Settings that are sound alone and cannot be meant together.
 fn contradictions(settings: &Settings) -> Vec<Problem> {
     let tls = settings.tls_certificate.is_some();
@@ -136,6 +140,10 @@ fn contradictions(settings: &Settings) -> Vec<Problem> {
         (
             settings.redirect_port.is_some() && !tls,
             "`http.redirect_port` needs TLS: set `http.tls_certificate` and `http.tls_key`",
+        ),
+        (
+            settings.request_time >= LONGEST_REQUEST,
+            "`http.request_time` must be below 2m: after that the idempotency key of a request is free again, and the request could happen twice",
         ),
     ];
     let present = found.into_iter().filter(|(present, _)| *present);

@@ -161,6 +161,8 @@ fn contradictions_are_errors() {
     ];
     assert!(loaded(&[], &both, "").is_ok());
     assert!(problems(&[("MAX_CONCURRENT", "0")], "")[0].contains("at least 1"));
+    assert!(loaded(&[], &[("REQUEST_TIME", "119s")], "").is_ok());
+    assert!(problems(&[("REQUEST_TIME", "2m")], "")[0].contains("below 2m"));
 }
 
 #[test]

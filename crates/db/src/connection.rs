@@ -99,12 +99,8 @@ impl Db {
     /// The error of the first statement that failed; nothing was changed then, unless it is
     /// [`DbError::Unconfirmed`].
     pub async fn run(&self, scope: &Scope, batch: Vec<Step>) -> Result<Vec<u64>, DbError> {
-        Ok(self
-            .outcomes(scope, batch)
-            .await?
-            .into_iter()
-            .map(|o| o.affected)
-            .collect())
+        let outcomes = self.outcomes(scope, batch, false).await?;
+        Ok(outcomes.into_iter().map(|o| o.affected).collect())
     }
 
     /// Like [`run`](Self::run), sharing the transaction with the units that other callers hand in at the same time,
@@ -114,17 +110,7 @@ impl Db {
     /// # Errors
     /// As [`run`](Self::run), the unit's own error only.
     pub async fn run_grouped(&self, scope: &Scope, batch: Vec<Step>) -> Result<Vec<u64>, DbError> {
-        let Some((first, _)) = batch.first() else {
-            return Ok(Vec::new());
-        };
-        let (name, count) = (first.name, batch.len());
-        let work = async {
-            match &self.backend {
-                Backend::Sqlite(sqlite) => sqlite.run(scope, batch).await,
-                Backend::Postgres(postgres) => postgres.run_grouped(scope, batch).await,
-            }
-        };
-        let outcomes = self.probe(scope).measure(name, count, work).await?;
+        let outcomes = self.outcomes(scope, batch, true).await?;
         Ok(outcomes.into_iter().map(|o| o.affected).collect())
     }
 
@@ -133,15 +119,16 @@ impl Db {
     /// # Errors
     /// As [`run`](Self::run).
     pub async fn run_returning(&self, scope: &Scope, batch: Vec<Step>) -> Result<Vec<Vec<Row>>, DbError> {
-        Ok(self
-            .outcomes(scope, batch)
-            .await?
-            .into_iter()
-            .map(|o| o.rows)
-            .collect())
+        let outcomes = self.outcomes(scope, batch, false).await?;
+        Ok(outcomes.into_iter().map(|o| o.rows).collect())
     }
 
-    async fn outcomes(&self, scope: &Scope, batch: Vec<Step>) -> Result<Vec<Outcome>, DbError> {
+    async fn outcomes(
+        &self,
+        scope: &Scope,
+        batch: Vec<Step>,
+        grouped: bool,
+    ) -> Result<Vec<Outcome>, DbError> {
         let Some((first, _)) = batch.first() else {
             return Ok(Vec::new());
         };
@@ -149,6 +136,7 @@ impl Db {
         let work = async {
             match &self.backend {
                 Backend::Sqlite(sqlite) => sqlite.run(scope, batch).await,
+                Backend::Postgres(postgres) if grouped => postgres.run_grouped(scope, batch).await,
                 Backend::Postgres(postgres) => postgres.run(scope, batch).await,
             }
         };
@@ -465,7 +453,9 @@ impl Tx {
                 Unit::Postgres(unit) => unit.parts(steps, &lengths).await,
             }
         };
-        self.probe.measure(name, count, work).await.map(drop)
+        let outcomes = self.probe.measure(name, count, work).await?;
+        self.probe.meter.add_rows(rows_of(&outcomes));
+        Ok(())
     }
 
     async fn steps(&self, steps: Vec<Step>) -> Result<Vec<Outcome>, DbError> {

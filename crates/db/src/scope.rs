@@ -62,13 +62,4 @@ impl Scope {
         self.meter = meter;
         self
     }
-
-    /// The same meter for another tenant.
-    #[must_use]
-    pub fn for_tenant(&self, tenant: Tenant) -> Self {
-        Self {
-            tenant,
-            meter: self.meter.clone(),
-        }
-    }
 }

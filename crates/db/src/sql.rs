@@ -196,18 +196,20 @@ pub(crate) fn type_name(token: &str, engine: Engine) -> Option<&'static str> {
 ///     FIND = "items.find", "select id, code from items where workspace_id = $1 and id = $2";
 ///     /// The clock's resolution differs.
 ///     LOAD = "items.load", sqlite: "select 1", postgres: "select 1::bigint";
+///     /// Parts that several statements share are macros of the module.
+///     COUNT = "items.count", concat!("select count(*) as n", " from items where workspace_id = $1");
 /// }
-/// assert_eq!(STATEMENTS.len(), 2);
+/// assert_eq!(STATEMENTS.len(), 3);
 /// assert_eq!(FIND.name, "items.find");
 /// ```
 #[macro_export]
 macro_rules! statements {
-    ($($(#[$meta:meta])* $vis:vis $id:ident = $name:literal, $(sqlite: $sqlite:literal, postgres: $postgres:literal)? $($text:literal)?;)*) => {
+    ($($(#[$meta:meta])* $vis:vis $id:ident = $name:literal, $(sqlite: $sqlite:literal, postgres: $postgres:literal)? $($text:literal)? $(concat!($($part:tt)*))?;)*) => {
         $(
             $(#[$meta])*
             $vis const $id: &$crate::Sql = {
                 static STATEMENT: $crate::Sql =
-                    $crate::statements!(@sql $name, $($text)? $(sqlite $sqlite, postgres $postgres)?);
+                    $crate::statements!(@sql $name, $($text)? $(sqlite $sqlite, postgres $postgres)? $(concat $($part)*)?);
                 &STATEMENT
             };
         )*
@@ -215,6 +217,7 @@ macro_rules! statements {
         pub const STATEMENTS: &[&$crate::Sql] = &[$($id),*];
     };
     (@sql $name:literal, $text:literal) => { $crate::Sql::new($name, $text) };
+    (@sql $name:literal, concat $($part:tt)*) => { $crate::Sql::new($name, concat!($($part)*)) };
     (@sql $name:literal, sqlite $sqlite:literal, postgres $postgres:literal) => {
         $crate::Sql::two($name, $sqlite, $postgres)
     };

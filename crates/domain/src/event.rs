@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::{canonical, dfid::Dfid, problem::FieldError, words::words};
+use crate::{canonical, dfid::Dfid, problem::FieldError, text::check_line, words::words};
 
 /// Longest event type.
 pub const MAX_TYPE: usize = 64;
@@ -119,19 +119,7 @@ pub fn check_data(data: &Value) -> Vec<FieldError> {
 /// Checks where an event comes from.
 #[must_use]
 pub fn check_source(source: &str) -> Option<FieldError> {
-    let length = source.trim().chars().count();
-    if length == 0 || length > MAX_SOURCE {
-        return Some(FieldError::new(
-            "source",
-            "length",
-            format!("must have 1 to {MAX_SOURCE} characters"),
-        ));
-    }
-    let message = "must not contain control characters";
-    source
-        .chars()
-        .any(char::is_control)
-        .then(|| FieldError::new("source", "control_character", message))
+    check_line("source", source, MAX_SOURCE)
 }
 
 /// Checks tags and gives them trimmed, sorted, each once.
@@ -149,27 +137,11 @@ pub fn check_tags(tags: &[String]) -> Result<Vec<String>, Vec<FieldError>> {
     let errors: Vec<_> = tags
         .iter()
         .enumerate()
-        .filter_map(|(index, tag)| check_tag(index, tag))
+        .filter_map(|(index, tag)| check_line(format!("tags[{index}]"), tag, MAX_TAG))
         .collect();
     if !errors.is_empty() {
         return Err(errors);
     }
     let unique: std::collections::BTreeSet<_> = tags.iter().map(|tag| tag.trim().to_owned()).collect();
     Ok(unique.into_iter().collect())
-}
-
-fn check_tag(index: usize, tag: &str) -> Option<FieldError> {
-    let field = format!("tags[{index}]");
-    let length = tag.trim().chars().count();
-    if length == 0 || length > MAX_TAG {
-        return Some(FieldError::new(
-            field,
-            "length",
-            format!("must have 1 to {MAX_TAG} characters"),
-        ));
-    }
-    let message = "must not contain control characters";
-    tag.chars()
-        .any(char::is_control)
-        .then(|| FieldError::new(field, "control_character", message))
 }

@@ -25,8 +25,9 @@ pub trait Clock: Send + Sync {
 
 /// Text that is no id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a {what}: expected a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057")]
+#[error("not {what}: expected a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057")]
 pub struct IdError {
+    /// The kind of id with its article: `an API key id`.
     what: &'static str,
 }
 
@@ -92,65 +93,35 @@ macro_rules! ids {
 
 ids! {
     /// A workspace: the tenant.
-    WorkspaceId = "workspace id",
+    WorkspaceId = "a workspace id",
     /// A person's account.
-    UserId = "user id",
+    UserId = "a user id",
     /// A signed-in browser or program.
-    SessionId = "session id",
-    /// A family of refresh tokens that ends together.
-    TokenFamilyId = "token family id",
+    SessionId = "a session id",
     /// An API key; the public part of `fg_<id>_<secret>`.
-    ApiKeyId = "API key id",
+    ApiKeyId = "an API key id",
     /// A circuit.
-    CircuitId = "circuit id",
-    /// A custom role of a circuit.
-    RoleId = "role id",
+    CircuitId = "a circuit id",
     /// An invitation into a circuit or workspace.
-    InvitationId = "invitation id",
+    InvitationId = "an invitation id",
     /// A request to join a circuit.
-    JoinRequestId = "join request id",
-    /// A workspace's private item (LID).
-    LocalItemId = "local item id",
-    /// A merge of local items or of DFID items that can be undone.
-    MergeId = "merge id",
-    /// A right to see an item that was given to a user or workspace.
-    ShareId = "share id",
+    JoinRequestId = "a join request id",
     /// An item waiting for somebody's decision.
-    PendingItemId = "pending item id",
+    PendingItemId = "a pending item id",
     /// A push, pull or other operation of a circuit.
-    OperationId = "operation id",
+    OperationId = "an operation id",
     /// An event.
-    EventId = "event id",
+    EventId = "an event id",
     /// An entry of a circuit's or user's activity.
-    ActivityId = "activity id",
+    ActivityId = "an activity id",
     /// An audit record.
-    AuditId = "audit id",
+    AuditId = "an audit id",
     /// A security incident.
-    IncidentId = "incident id",
+    IncidentId = "an incident id",
     /// A background job.
-    JobId = "job id",
-    /// A notification to a user.
-    NotificationId = "notification id",
-    /// A webhook's configuration.
-    WebhookId = "webhook id",
-    /// One attempt to deliver a webhook.
-    DeliveryId = "delivery id",
+    JobId = "a job id",
     /// A row of the outbox.
-    OutboxId = "outbox id",
+    OutboxId = "an outbox id",
     /// A movement of credits.
-    MovementId = "movement id",
-    /// A storage adapter's configuration.
-    AdapterId = "adapter id",
-    /// An entry of an item's storage history.
-    StorageRecordId = "storage record id",
-    /// A receipt of the transparency log.
-    ReceiptId = "receipt id",
-    /// A snapshot of an item or circuit.
-    SnapshotId = "snapshot id",
-    /// An uploaded or produced document, such as an export.
-    DocumentId = "document id",
-    /// A submitted proof.
-    ProofId = "proof id",
-    /// One request, from the edge to its answer.
-    RequestId = "request id",
+    MovementId = "a movement id",
 }

@@ -3,6 +3,7 @@
 //! Time and randomness are arguments ([`ids::Clock`], [`ids::IdSource`], bytes). Nothing here knows a database, a
 //! request or a task; nothing here is decided twice elsewhere.
 
+mod text;
 mod words;
 
 pub mod caller;

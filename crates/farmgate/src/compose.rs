@@ -23,11 +23,13 @@ use server::{
     rate::RateLimiter,
     rate_shared::RedisLimiter,
     redirect::Redirect,
+    routes::BoundRoutes,
     served::{Latches, MetricsAccess, Probe, Served, Version},
     spans::TraceSink,
     system::{SystemClock, SystemIds},
 };
 use sha2::{Digest, Sha256};
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use workers::WorkersConfig;
 
@@ -63,46 +65,28 @@ impl Running {
         let (db, measured) = open_database(settings).await?;
         let (clock, ids): (Arc<dyn Clock>, Arc<dyn IdSource>) = (Arc::new(SystemClock), Arc::new(SystemIds));
         let master_key = settings::master_key(settings)?;
-        let csrf_key = Sha256::digest([b"farmgate/csrf/v1".as_slice(), &master_key].concat());
-        let csrf = Csrf::new(csrf_key.into());
         let app = use_cases(settings, master_key, &db, (&clock, &ids)).await?;
         let shared_limits = settings::shared_limits(settings)?.map(Arc::new);
         let latches = Latches::default();
         let probes = probes(&db, shared_limits.as_ref());
         let served = served(&app, measured, &latches, probes, clock.clone());
-        let guarded = settings.environment == Environment::Staging;
-        let isolation = Arc::new(Isolation::default());
-        let platform = Platform {
-            app: app.clone(),
-            csrf: csrf.clone(),
-            cookie: settings::cookie(settings),
-            isolation: Arc::clone(&isolation),
-            guarded,
-        };
+        let platform = platform(settings, &app, &master_key);
         served.collect(Box::new(PlatformCollector {
             app: app.clone(),
-            isolation: Arc::clone(&isolation),
-            guarded,
+            isolation: Arc::clone(&platform.isolation),
+            guarded: platform.guarded,
         }));
-        let routes = identity_routes()
-            .merge(core_routes())
-            .merge(event_routes())
-            .bind(platform);
-        let authenticator = Arc::new(PlatformAuthenticator(app.clone()));
-        let outside = || Outside::new(clock.clone(), ids.clone(), authenticator.clone(), csrf.clone());
+        let outside = || {
+            let authenticator = Arc::new(PlatformAuthenticator(app.clone()));
+            Outside::new(clock.clone(), ids.clone(), authenticator, platform.csrf.clone())
+        };
         let operator = operator(settings, &served, outside())?;
-        let mut outside = outside();
-        outside.isolation = isolation;
-        outside.idempotency = Some(Arc::new(PlatformIdempotency(app.clone())));
+        let mut outside = of_platform(outside(), &platform);
         outside.shared_limits = shared_limits.map(|limits| limits as Arc<dyn RateLimiter>);
-        outside.denials = Some(Arc::new(PlatformDenials(app.clone())));
-        if guarded {
-            outside.guard = Some(Arc::new(PlatformGuard(app.clone())));
-        }
         outside.log = log.requests();
         let traces = Traces::start(settings, Arc::clone(&ids), db.engine().name())?;
         outside.traces = traces.clone().map(|traces| traces as Arc<dyn TraceSink>);
-        let routes = routes.merge(served.routes(settings::metrics_access(settings)));
+        let routes = routes(platform).merge(served.routes(settings::metrics_access(settings)));
         let edge = Edge::new(routes, settings::edge(settings), outside)?;
         served.attach(&edge);
         Ok(Self {
@@ -127,22 +111,9 @@ impl Running {
         let (handlers, jobs) = (workers::default_handlers(&self.app), workers::default_jobs());
         let tracker = workers::start(&self.app, &WorkersConfig::default(), handlers, jobs, &stop);
         let over = CancellationToken::new();
-        let operator = listeners.operator.map(|listener| {
-            let config = ListenConfig {
-                unready: Duration::ZERO,
-                drain: OPERATOR_DRAIN,
-                ..self.listen
-            };
-            let edge = Arc::clone(&self.operator);
-            tokio::spawn(listen::serve(
-                listener,
-                edge,
-                config,
-                None,
-                over.clone(),
-                abort.clone(),
-            ))
-        });
+        let operator = listeners
+            .operator
+            .map(|listener| self.answer_operators(listener, over.clone(), abort.clone()));
         let redirect = async {
             if let Some((listener, port)) = listeners.redirect {
                 let redirect = Redirect::new(port, Arc::clone(self.edge.metrics()));
@@ -154,15 +125,9 @@ impl Running {
             listen::closing(self.listen.unready, &stop, &abort).await;
             self.app.live().close_all();
         };
-        let edge = Arc::clone(&self.edge);
-        let public = listen::serve(
-            listeners.public,
-            edge,
-            self.listen,
-            listeners.tls,
-            stop.clone(),
-            abort.clone(),
-        );
+        let (edge, tls) = (Arc::clone(&self.edge), listeners.tls);
+        let (stopped, aborted) = (stop.clone(), abort.clone());
+        let public = listen::serve(listeners.public, edge, self.listen, tls, stopped, aborted);
         tokio::join!(public, redirect, streams);
         tokio::select! {
             () = self.finish(&tracker) => {}
@@ -173,6 +138,22 @@ impl Running {
             // A task that panicked has been told already; the process ends either way.
             let _ = operator.await;
         }
+    }
+
+    /// Serves the operators until `over`, in a task of its own.
+    fn answer_operators(
+        &self,
+        listener: TcpListener,
+        over: CancellationToken,
+        abort: CancellationToken,
+    ) -> JoinHandle<()> {
+        let config = ListenConfig {
+            unready: Duration::ZERO,
+            drain: OPERATOR_DRAIN,
+            ..self.listen
+        };
+        let edge = Arc::clone(&self.operator);
+        tokio::spawn(listen::serve(listener, edge, config, None, over, abort))
     }
 
     async fn finish(&self, tracker: &TaskTracker) {
@@ -188,6 +169,39 @@ impl Running {
         }
         self.db.close().await;
     }
+}
+
+/// Everything that the platform answers to.
+fn routes(platform: Platform) -> BoundRoutes {
+    identity_routes()
+        .merge(core_routes())
+        .merge(event_routes())
+        .bind(platform)
+}
+
+/// What the platform's routes are given.
+fn platform(settings: &Settings, app: &App, master_key: &[u8; 32]) -> Platform {
+    let csrf_key = Sha256::digest([b"farmgate/csrf/v1".as_slice(), master_key].concat());
+    Platform {
+        app: app.clone(),
+        csrf: Csrf::new(csrf_key.into()),
+        cookie: settings::cookie(settings),
+        isolation: Arc::new(Isolation::default()),
+        guarded: settings.environment == Environment::Staging,
+    }
+}
+
+/// What the public edge is given besides: the platform keeps its idempotency keys, hears its denials, and on a stage
+/// looks at its answers.
+fn of_platform(mut outside: Outside, platform: &Platform) -> Outside {
+    let app = &platform.app;
+    outside.isolation = Arc::clone(&platform.isolation);
+    outside.idempotency = Some(Arc::new(PlatformIdempotency(app.clone())));
+    outside.denials = Some(Arc::new(PlatformDenials(app.clone())));
+    if platform.guarded {
+        outside.guard = Some(Arc::new(PlatformGuard(app.clone())));
+    }
+    outside
 }
 
 /// The use cases over this database, with the administrator that the settings ask for.

@@ -262,3 +262,37 @@ pub fn check(settings: &Settings) -> Vec<anyhow::Error> {
     .filter_map(Result::err)
     .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use config::{Sources, load};
+
+    use super::*;
+
+    /// The table of keys is where an operator reads a default; the parts have their own, for tests and for the
+    /// operators' listener. Here the two are held together.
+    #[test]
+    fn the_defaults_of_the_table_are_those_of_the_parts() {
+        let nothing = Sources {
+            flags: &[],
+            environment: &HashMap::new(),
+            file: None,
+            read_file: &|_| Err(std::io::ErrorKind::NotFound.into()),
+        };
+        let settings = load(&nothing).unwrap().settings;
+        let shown = |value: &dyn std::fmt::Debug| format!("{value:?}");
+        assert_eq!(shown(&edge(&settings)), shown(&EdgeConfig::default()));
+        assert_eq!(shown(&listen(&settings)), shown(&ListenConfig::default()));
+        assert_eq!(shown(&cookie(&settings)), shown(&CookieRules::default()));
+        let key = [1; 32];
+        assert_eq!(shown(&identity(&settings, key)), shown(&IdentityConfig::new(key)));
+        let database = database(&settings).unwrap();
+        assert_eq!(
+            database.wait_timeout,
+            DbConfig::sqlite("x").wait_timeout,
+            "database.wait"
+        );
+    }
+}

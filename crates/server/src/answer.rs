@@ -1,7 +1,12 @@
 //! The shapes of successful answers: pages, things just created, entities with a version.
 
-use axum::response::{IntoResponse, Response};
+use axum::{
+    BoxError,
+    body::Body,
+    response::{IntoResponse, Response},
+};
 use domain::page::Page;
+use futures_util::{Stream, StreamExt as _, stream};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -100,6 +105,20 @@ impl<T: Serialize> IntoResponse for Created<T> {
         }
         response
     }
+}
+
+/// 200 with a body that comes in pieces. The first is there before the head is sent, so that a refusal is an answer and
+/// not a broken body.
+pub fn pieces<E: Into<BoxError> + Send + 'static>(
+    media_type: &'static str,
+    first: Vec<u8>,
+    rest: impl Stream<Item = Result<Vec<u8>, E>> + Send + 'static,
+) -> Response {
+    let all = stream::iter([Ok(first)]).chain(rest);
+    let mut response = Response::new(Body::from_stream(all));
+    let media_type = HeaderValue::from_static(media_type);
+    response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+    response
 }
 
 /// 204 without a body.

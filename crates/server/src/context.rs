@@ -62,12 +62,6 @@ impl RequestContext {
         self.caller.as_ref().map(|caller| caller.workspace_id)
     }
 
-    /// Time left of the budget; zero when it has run out.
-    #[must_use]
-    pub fn time_left(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
-    }
-
     /// Whether the client came over TLS.
     #[must_use]
     pub fn https(&self) -> bool {

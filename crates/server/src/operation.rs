@@ -86,13 +86,6 @@ impl Operation {
         self
     }
 
-    /// The request's body may have this other media type.
-    #[must_use]
-    pub fn body_media(mut self, media_type: &'static str) -> Self {
-        self.request.push(Content::Media(media_type));
-        self
-    }
-
     /// The query's parameters.
     #[must_use]
     pub fn query<T: IntoParams>(mut self) -> Self {

@@ -13,7 +13,7 @@ use domain::ids::Timestamp;
 use futures_util::future::BoxFuture;
 
 use crate::{
-    ApiError, Auth, Ctx, Routes,
+    ApiError, Ctx, Routes,
     caller::{AuthError, AuthRequest, Authenticated, Authenticator, Caller, Credential, Presented},
     csrf::Csrf,
     denials::{Denial, DenialSink},
@@ -102,17 +102,6 @@ pub fn context(ctx: &Ctx) -> Result<app::Ctx, ApiError> {
         request_id: ctx.request_id().to_owned(),
         meter: ctx.meter.clone(),
     })
-}
-
-/// The same from the extractor of the caller.
-#[must_use]
-pub fn context_of(auth: &Auth, ctx: &Ctx) -> app::Ctx {
-    app::Ctx {
-        caller: Caller::clone(auth),
-        address: ctx.address.to_string(),
-        request_id: ctx.request_id().to_owned(),
-        meter: ctx.meter.clone(),
-    }
 }
 
 /// Asks the platform who calls.

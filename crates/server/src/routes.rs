@@ -29,7 +29,20 @@ use axum::{extract::Request, handler::Handler, response::Response};
 use futures_util::future::BoxFuture;
 use http::Method;
 
-use crate::{operation::Operation, policy::Policy};
+use domain::problem::ErrorCode;
+
+use crate::{error::ApiError, operation::Operation, policy::Policy};
+
+/// What a handler gives.
+type Answer<T> = Result<T, ApiError>;
+
+/// Refusals that nearly every change of something shared can meet.
+const REFUSALS: &[ErrorCode] = &[
+    ErrorCode::NotFound,
+    ErrorCode::Forbidden,
+    ErrorCode::Conflict,
+    ErrorCode::ValidationFailed,
+];
 
 pub(crate) type Handle = Arc<dyn Fn(Request) -> BoxFuture<'static, Response> + Send + Sync>;
 type Bind<S> = Box<dyn FnOnce(S) -> Handle>;

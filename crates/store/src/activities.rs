@@ -9,30 +9,44 @@ use serde_json::Value;
 
 use crate::{StoreError, bind::Columns};
 
-statements! {
-    OF_USER = "activities.of_user", "
-        select id, circuit_id, actor_id, action, target, details, created_at
-          from activities
+/// What the list of a workspace and its count are narrowed to: `$1` to `$5`.
+macro_rules! of_workspace {
+    () => {
+        " from activities
          where workspace_id = $1
            and (cast($2 as {uuid}) is null or actor_id = $2)
            and (cast($3 as {text}) is null or action = $3)
            and (cast($4 as {timestamp}) is null or created_at >= $4)
-           and (cast($5 as {timestamp}) is null or created_at < $5)
-           and (cast($6 as {uuid}) is null or id < $6)
-         order by id desc
-         limit $7 offset $8";
-    OF_CIRCUIT = "activities.of_circuit", "
-        select a.id, a.circuit_id, a.actor_id, a.action, a.target, a.details, a.created_at
-          from activities a
+           and (cast($5 as {timestamp}) is null or created_at < $5)"
+    };
+}
+
+/// The same for a circuit: `$1` to `$6`.
+macro_rules! of_circuit {
+    () => {
+        " from activities a
          where a.circuit_id = $2
            and exists (select 1 from circuit_workspaces w where w.circuit_id = $2 and w.workspace_id = $1)
            and (cast($3 as {uuid}) is null or a.actor_id = $3)
            and (cast($4 as {text}) is null or a.action = $4)
            and (cast($5 as {timestamp}) is null or a.created_at >= $5)
-           and (cast($6 as {timestamp}) is null or a.created_at < $6)
+           and (cast($6 as {timestamp}) is null or a.created_at < $6)"
+    };
+}
+
+statements! {
+    OF_USER = "activities.of_user", concat!("
+        select id, circuit_id, actor_id, action, target, details, created_at", of_workspace!(), "
+           and (cast($6 as {uuid}) is null or id < $6)
+         order by id desc
+         limit $7 offset $8");
+    COUNT_OF_WORKSPACE = "activities.count_of_workspace", concat!("select count(*) as n", of_workspace!());
+    OF_CIRCUIT = "activities.of_circuit", concat!("
+        select a.id, a.circuit_id, a.actor_id, a.action, a.target, a.details, a.created_at", of_circuit!(), "
            and (cast($7 as {uuid}) is null or a.id < $7)
          order by a.id desc
-         limit $8 offset $9";
+         limit $8 offset $9");
+    COUNT_OF_CIRCUIT = "activities.count_of_circuit", concat!("select count(*) as n", of_circuit!());
     STATS = "activities.stats", "
         select action, count(*) as n, max(created_at) as last_at
           from activities
@@ -84,6 +98,12 @@ pub struct ActivityFilter {
     pub to: Option<Timestamp>,
 }
 
+impl ActivityFilter {
+    fn arguments(&self) -> Vec<db::Value> {
+        bind![self.actor, self.action.as_ref(), self.from, self.to]
+    }
+}
+
 /// How often something was done.
 #[derive(Clone, Debug)]
 pub struct ActionCount {
@@ -123,18 +143,21 @@ pub async fn of_workspace(
     after: Option<ActivityId>,
     page: &PageRequest,
 ) -> Result<Vec<Activity>, StoreError> {
-    let action = filter.action.as_ref();
-    let args = bind![
-        workspace,
-        filter.actor,
-        action,
-        filter.from,
-        filter.to,
-        after,
-        page.rows(),
-        page.offset
-    ];
+    let mut args = bind![workspace];
+    args.extend(filter.arguments());
+    args.extend(bind![after, page.rows(), page.offset]);
     db.all(OF_USER, args).await?.iter().map(read).collect()
+}
+
+/// Counts what members of the workspace did.
+pub async fn count_of_workspace(
+    db: &impl Read,
+    workspace: WorkspaceId,
+    filter: &ActivityFilter,
+) -> Result<u64, StoreError> {
+    let mut args = bind![workspace];
+    args.extend(filter.arguments());
+    db.one(COUNT_OF_WORKSPACE, args).await?.version("n")
 }
 
 /// What was done in a circuit that the workspace takes part in, newest first, one row more than the page shows.
@@ -146,18 +169,22 @@ pub async fn of_circuit(
     after: Option<ActivityId>,
     page: &PageRequest,
 ) -> Result<Vec<Activity>, StoreError> {
-    let action = filter.action.as_ref();
-    let mut args = bind![
-        workspace,
-        circuit,
-        filter.actor,
-        action,
-        filter.from,
-        filter.to,
-        after
-    ];
-    args.extend(bind![page.rows(), page.offset]);
+    let mut args = bind![workspace, circuit];
+    args.extend(filter.arguments());
+    args.extend(bind![after, page.rows(), page.offset]);
     db.all(OF_CIRCUIT, args).await?.iter().map(read).collect()
+}
+
+/// Counts what was done in a circuit that the workspace takes part in.
+pub async fn count_of_circuit(
+    db: &impl Read,
+    workspace: WorkspaceId,
+    circuit: CircuitId,
+    filter: &ActivityFilter,
+) -> Result<u64, StoreError> {
+    let mut args = bind![workspace, circuit];
+    args.extend(filter.arguments());
+    db.one(COUNT_OF_CIRCUIT, args).await?.version("n")
 }
 
 /// Whether the workspace takes part in the circuit.

@@ -20,6 +20,10 @@ db::statements! {
          where (cast($1 as {text}) is null or action = $1) and (cast($2 as {uuid}) is null or actor_id = $2)
            and (cast($3 as {uuid}) is null or id < $3)
          order by id desc limit $4 offset $5";
+    /// Counts them.
+    COUNT = "admin_actions.count",
+        "select count(*) as n from admin_actions
+         where (cast($1 as {text}) is null or action = $1) and (cast($2 as {uuid}) is null or actor_id = $2)";
     /// Figures of the deployment.
     STATISTICS = "admin.statistics",
         "select (select count(*) from users) as users,
@@ -85,6 +89,11 @@ pub async fn list(
 ) -> Result<Vec<AdminAction>, DbError> {
     let args = bind![action, actor, after, page.rows(), i64::from(page.offset)];
     read.all(LIST, args).await?.iter().map(action_row).collect()
+}
+
+/// Number of actions that match.
+pub async fn count(read: &impl Read, action: Option<&str>, actor: Option<UserId>) -> Result<u64, DbError> {
+    read.one(COUNT, bind![action, actor]).await?.version("n")
 }
 
 /// The deployment's figures, by the names of [`FIGURES`].

@@ -35,6 +35,9 @@ db::statements! {
          from api_keys where workspace_id = $1 and (cast($2 as {uuid}) is null or created_by = $2)
            and (cast($3 as {uuid}) is null or id < $3)
          order by id desc limit $4 offset $5";
+    /// Counts them.
+    COUNT = "api_keys.count",
+        "select count(*) as n from api_keys where workspace_id = $1 and (cast($2 as {uuid}) is null or created_by = $2)";
     /// Revokes a key.
     REVOKE = "api_keys.revoke", "update api_keys set revoked_at = $3 where workspace_id = $1 and id = $2 and revoked_at is null";
     /// Lets a key run out, because another takes its place.
@@ -181,6 +184,11 @@ pub async fn list(
 ) -> Result<Vec<ApiKey>, DbError> {
     let args = bind![workspace, user, after, page.rows(), i64::from(page.offset)];
     read.all(LIST, args).await?.iter().map(key_row).collect()
+}
+
+/// Number of a workspace's keys, or of one user's.
+pub async fn count(read: &impl Read, workspace: WorkspaceId, user: Option<UserId>) -> Result<u64, DbError> {
+    read.one(COUNT, bind![workspace, user]).await?.version("n")
 }
 
 /// Revokes a key; affects no row if it is revoked already.

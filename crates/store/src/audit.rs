@@ -11,20 +11,27 @@ use uuid::Uuid;
 
 use crate::{Step, StoreError, bind::Columns};
 
-statements! {
-    LIST = "audit_records.list", "
-        select id, actor_id, action, target, outcome, address, details, leaf_id, created_at
-          from audit_records
+/// What a list and its count are narrowed to: `$1` to `$7`.
+macro_rules! filtered {
+    () => {
+        " from audit_records
          where workspace_id = $1
            and (cast($2 as {uuid}) is null or actor_id = $2)
            and (cast($3 as {text}) is null or action = $3)
            and (cast($4 as {text}) is null or target = $4)
            and (cast($5 as {text}) is null or outcome = $5)
            and (cast($6 as {timestamp}) is null or created_at >= $6)
-           and (cast($7 as {timestamp}) is null or created_at < $7)
+           and (cast($7 as {timestamp}) is null or created_at < $7)"
+    };
+}
+
+statements! {
+    LIST = "audit_records.list", concat!("
+        select id, actor_id, action, target, outcome, address, details, leaf_id, created_at", filtered!(), "
            and (cast($8 as {uuid}) is null or id < $8)
          order by id desc
-         limit $9 offset $10";
+         limit $9 offset $10");
+    COUNT = "audit_records.count", concat!("select count(*) as n", filtered!());
     SUMMARY = "audit_records.summary", "
         select action, outcome, count(*) as n
           from audit_records
@@ -87,6 +94,20 @@ pub struct AuditFilter {
     pub to: Option<Timestamp>,
 }
 
+impl AuditFilter {
+    fn arguments(&self, workspace: WorkspaceId) -> Vec<db::Value> {
+        bind![
+            workspace,
+            self.actor,
+            self.action.as_ref(),
+            self.target.as_ref(),
+            self.outcome.as_ref(),
+            self.from,
+            self.to
+        ]
+    }
+}
+
 /// How often something was done or denied.
 #[derive(Clone, Debug)]
 pub struct OutcomeCount {
@@ -137,23 +158,14 @@ pub async fn list(
     after: Option<AuditId>,
     page: &PageRequest,
 ) -> Result<Vec<AuditRecord>, StoreError> {
-    let (action, target, outcome) = (
-        filter.action.as_ref(),
-        filter.target.as_ref(),
-        filter.outcome.as_ref(),
-    );
-    let mut args = bind![
-        workspace,
-        filter.actor,
-        action,
-        target,
-        outcome,
-        filter.from,
-        filter.to,
-        after
-    ];
-    args.extend(bind![page.rows(), page.offset]);
+    let mut args = filter.arguments(workspace);
+    args.extend(bind![after, page.rows(), page.offset]);
     db.all(LIST, args).await?.iter().map(read).collect()
+}
+
+/// Counts the entries of a list.
+pub async fn count(db: &impl Read, workspace: WorkspaceId, filter: &AuditFilter) -> Result<u64, StoreError> {
+    db.one(COUNT, filter.arguments(workspace)).await?.version("n")
 }
 
 /// Counts entries by action and outcome.

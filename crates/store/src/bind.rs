@@ -108,6 +108,20 @@ pub fn json(value: &impl Serialize) -> JsonText {
     JsonText(serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned()))
 }
 
+/// The pattern by which `like … escape '\'` finds the texts that contain this one: its own `%` and `_` mean themselves.
+pub(crate) fn containing(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len() + 2);
+    pattern.push('%');
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
 /// The arguments of a statement, in the order of their numbers.
 #[macro_export]
 macro_rules! bind {

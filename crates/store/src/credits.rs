@@ -41,6 +41,9 @@ db::statements! {
         "select movement_id, amount, kind, operation, reference, created_by, created_at from credit_entries
          where workspace_id = $1 and account = 'workspace' and (cast($2 as {uuid}) is null or movement_id < $2)
          order by movement_id desc limit $3 offset $4";
+    /// Counts them.
+    COUNT = "credits.count",
+        "select count(*) as n from credit_entries where workspace_id = $1 and account = 'workspace'";
     /// The sum over all entries of the deployment: always zero.
     TOTALS = "credits.totals",
         "select account, cast(coalesce(sum(amount), 0) as {bigint}) as amount from credit_entries group by account order by account";
@@ -147,6 +150,11 @@ pub async fn history(
 ) -> Result<Vec<HistoryEntry>, DbError> {
     let args = bind![workspace, after, page.rows(), i64::from(page.offset)];
     read.all(HISTORY, args).await?.iter().map(history_row).collect()
+}
+
+/// Number of a workspace's movements.
+pub async fn count(read: &impl Read, workspace: WorkspaceId) -> Result<u64, DbError> {
+    read.one(COUNT, bind![workspace]).await?.version("n")
 }
 
 /// The sum of each account over the whole deployment; together they are zero.

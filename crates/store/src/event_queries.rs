@@ -10,7 +10,7 @@ use domain::{
 
 use crate::{
     StoreError,
-    bind::Columns,
+    bind::{Columns, containing},
     events::{Event, read},
 };
 
@@ -261,24 +261,10 @@ impl EventFilter {
             self.visibility.map(Visibility::as_str),
             self.from,
             self.to,
-            self.text.as_deref().map(pattern),
+            self.text.as_deref().map(containing),
             self.dfid,
         ]
     }
-}
-
-/// The pattern of texts that contain this one.
-fn pattern(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len() + 2);
-    pattern.push('%');
-    for c in text.chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(c);
-    }
-    pattern.push('%');
-    pattern
 }
 
 /// Lists events in the order they were recorded, one row more than the page shows.

@@ -12,6 +12,16 @@ use crate::{
     records::{StateCount, state_count},
 };
 
+/// What a list and its count are narrowed to: `$1` to `$3`.
+macro_rules! filtered {
+    () => {
+        " from incidents
+         where workspace_id = $1
+           and (cast($2 as {text}) is null or state = $2)
+           and (cast($3 as {text}) is null or rule = $3)"
+    };
+}
+
 statements! {
     OPEN = "incidents.open", "
         insert into incidents (workspace_id, id, rule, severity, state, subject, occurrences, opened_at, last_seen_at)
@@ -32,15 +42,12 @@ statements! {
         select id, rule, severity, state, subject, occurrences, assigned_to, resolution, opened_at, last_seen_at, resolved_at
           from incidents
          where workspace_id = $1 and id = $2";
-    LIST = "incidents.list", "
-        select id, rule, severity, state, subject, occurrences, assigned_to, resolution, opened_at, last_seen_at, resolved_at
-          from incidents
-         where workspace_id = $1
-           and (cast($2 as {text}) is null or state = $2)
-           and (cast($3 as {text}) is null or rule = $3)
+    LIST = "incidents.list", concat!("
+        select id, rule, severity, state, subject, occurrences, assigned_to, resolution, opened_at, last_seen_at, resolved_at", filtered!(), "
            and (cast($4 as {uuid}) is null or id < $4)
          order by id desc
-         limit $5 offset $6";
+         limit $5 offset $6");
+    COUNT = "incidents.count", concat!("select count(*) as n", filtered!());
     SUMMARY = "incidents.summary", "
         select rule as what, state, count(*) as n
           from incidents
@@ -185,6 +192,16 @@ pub async fn list(
 ) -> Result<Vec<Incident>, StoreError> {
     let args = bind![workspace, state, rule, after, page.rows(), page.offset];
     db.all(LIST, args).await?.iter().map(read).collect()
+}
+
+/// Counts the incidents of a list.
+pub async fn count(
+    db: &impl Read,
+    workspace: WorkspaceId,
+    state: Option<&str>,
+    rule: Option<&str>,
+) -> Result<u64, StoreError> {
+    db.one(COUNT, bind![workspace, state, rule]).await?.version("n")
 }
 
 /// Counts the incidents opened within a span by rule and state.

@@ -2,12 +2,23 @@
 
 use db::{Db, JsonText, Read, Row, Scope, statements};
 use domain::{
-    ids::{JobId, Timestamp, UserId, WorkspaceId},
+    ids::{JobId, OutboxId, Timestamp, UserId, WorkspaceId},
     page::PageRequest,
 };
 use serde_json::Value;
 
 use crate::{Step, StoreError, bind::Columns};
+
+/// What a list and its count are narrowed to: `$1` to `$4`.
+macro_rules! filtered {
+    () => {
+        " from jobs
+         where workspace_id = $1
+           and (cast($2 as {uuid}) is null or created_by = $2)
+           and (cast($3 as {text}) is null or state = $3)
+           and (cast($4 as {text}) is null or kind = $4)"
+    };
+}
 
 statements! {
     INSERT = "jobs.insert", "
@@ -19,16 +30,12 @@ statements! {
          where workspace_id = $1 and id = $2";
     PAYLOAD = "jobs.payload", "
         select payload from jobs where workspace_id = $1 and id = $2";
-    LIST = "jobs.list", "
-        select workspace_id, id, kind, state, progress, result, error, attempts, cancel_requested, created_by, created_at, updated_at
-          from jobs
-         where workspace_id = $1
-           and (cast($2 as {uuid}) is null or created_by = $2)
-           and (cast($3 as {text}) is null or state = $3)
-           and (cast($4 as {text}) is null or kind = $4)
+    LIST = "jobs.list", concat!("
+        select workspace_id, id, kind, state, progress, result, error, attempts, cancel_requested, created_by, created_at, updated_at", filtered!(), "
            and (cast($5 as {uuid}) is null or id < $5)
          order by id desc
-         limit $6 offset $7";
+         limit $6 offset $7");
+    COUNT = "jobs.count", concat!("select count(*) as n", filtered!());
     WAITING_OF = "jobs.waiting_of", "
         select count(*) as n from jobs where workspace_id = $1 and created_by = $2 and state in ('waiting', 'running')";
     BY_STATE = "jobs.by_state", "
@@ -74,6 +81,12 @@ statements! {
         update jobs
            set cancel_requested = $3, state = case when state = 'waiting' then 'cancelled' else state end, updated_at = $4
          where workspace_id = $1 and id = $2 and state in ('waiting', 'running')";
+    // Of a job that was cancelled before it ran: one that runs is told of when it has ended.
+    TELL_CANCELLED = "jobs.tell_cancelled", "
+        insert into outbox (workspace_id, id, topic, payload, state, attempts, available_at, created_at)
+        select $1, $3, $4, $5, 'waiting', 0, $6, $6
+          from jobs
+         where workspace_id = $1 and id = $2 and state = 'cancelled'";
     RETRY = "jobs.retry", "
         update jobs
            set state = 'waiting', attempts = 0, cancel_requested = $3, error = null, result = null, progress = $4, updated_at = $5
@@ -189,6 +202,17 @@ pub struct JobFilter {
     pub kind: Option<String>,
 }
 
+impl JobFilter {
+    fn arguments(&self, workspace: WorkspaceId) -> Vec<db::Value> {
+        bind![
+            workspace,
+            self.created_by,
+            self.state.as_ref(),
+            self.kind.as_ref()
+        ]
+    }
+}
+
 /// Lists jobs, newest first, one row more than the page shows.
 pub async fn list(
     db: &impl Read,
@@ -197,17 +221,14 @@ pub async fn list(
     after: Option<JobId>,
     page: &PageRequest,
 ) -> Result<Vec<Job>, StoreError> {
-    let (state, kind) = (filter.state.as_ref(), filter.kind.as_ref());
-    let args = bind![
-        workspace,
-        filter.created_by,
-        state,
-        kind,
-        after,
-        page.rows(),
-        page.offset
-    ];
+    let mut args = filter.arguments(workspace);
+    args.extend(bind![after, page.rows(), page.offset]);
     db.all(LIST, args).await?.iter().map(read).collect()
+}
+
+/// Counts the jobs of a list.
+pub async fn count(db: &impl Read, workspace: WorkspaceId, filter: &JobFilter) -> Result<u64, StoreError> {
+    db.one(COUNT, filter.arguments(workspace)).await?.version("n")
 }
 
 /// How many jobs of the user have not ended.
@@ -295,6 +316,16 @@ pub fn release(job: &Job, owner: &str, now: Timestamp) -> Step {
 #[must_use]
 pub fn cancel(workspace: WorkspaceId, id: JobId, now: Timestamp) -> Step {
     (CANCEL, bind![workspace, id, true, now])
+}
+
+/// The step that asks the workers to tell of a job's end; in one unit of work with [`cancel`] it affects no row unless
+/// the job waited and so has ended.
+#[must_use]
+pub fn tell_cancelled(job: &Job, id: OutboxId, topic: &str, payload: JsonText, now: Timestamp) -> Step {
+    (
+        TELL_CANCELLED,
+        bind![job.workspace, job.id, id, topic, payload, now],
+    )
 }
 
 /// The step that begins a failed or cancelled job again. It affects no row in another state.

@@ -53,6 +53,7 @@ pub fn statements() -> Vec<&'static db::Sql> {
         circuits::STATEMENTS,
         credits::STATEMENTS,
         deployment::STATEMENTS,
+        event_queries::STATEMENTS,
         events::STATEMENTS,
         idempotency::STATEMENTS,
         incidents::STATEMENTS,

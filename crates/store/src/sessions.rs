@@ -26,6 +26,9 @@ db::statements! {
         "select id, workspace_id, address, agent, created_at, last_seen_at, expires_at from sessions
          where user_id = $1 and ended_at is null and expires_at > $2 and (cast($3 as {uuid}) is null or id < $3)
          order by id desc limit $4 offset $5";
+    /// Counts them.
+    COUNT = "sessions.count",
+        "select count(*) as n from sessions where user_id = $1 and ended_at is null and expires_at > $2";
     /// Ends one session of a user.
     END = "sessions.end", "update sessions set ended_at = $3 where id = $1 and user_id = $2 and ended_at is null";
     /// Ends all sessions of a user but one.
@@ -46,8 +49,8 @@ db::statements! {
     /// A refresh token with its session, locked.
     FIND_REFRESH = "refresh_tokens.find",
         "select token_hash, session_id, expires_at, used_at from refresh_tokens where token_hash = $1 {for_update}";
-    /// The user of a session.
-    OWNER = "sessions.owner", "select user_id from sessions where id = $1";
+    /// The user of a session, and the workspace it acts in.
+    OWNER = "sessions.owner", "select user_id, workspace_id from sessions where id = $1";
     /// Uses a refresh token up.
     USE_REFRESH = "refresh_tokens.use", "update refresh_tokens set used_at = $2 where token_hash = $1 and used_at is null";
     /// Removes what nobody can use any more, a batch at a time.
@@ -168,6 +171,11 @@ pub async fn list(
     read.all(LIST, args).await?.iter().map(session_row).collect()
 }
 
+/// Number of a user's living sessions.
+pub async fn count(read: &impl Read, user: UserId, now: Timestamp) -> Result<u64, DbError> {
+    read.one(COUNT, bind![user, now]).await?.version("n")
+}
+
 /// Ends a session of this user; affects no row if it is somebody else's or has ended.
 #[must_use]
 pub fn end(id: SessionId, user: UserId, now: Timestamp) -> Step {
@@ -217,11 +225,11 @@ pub async fn find_refresh(read: &impl Read, hash: [u8; 32]) -> Result<Option<Ref
     }))
 }
 
-/// The user of a session.
-pub async fn owner(read: &impl Read, id: SessionId) -> Result<Option<UserId>, DbError> {
+/// The user of a session, and the workspace it acts in, also after its end.
+pub async fn owner(read: &impl Read, id: SessionId) -> Result<Option<(UserId, WorkspaceId)>, DbError> {
     read.optional(OWNER, bind![id])
         .await?
-        .map(|row| row.id("user_id"))
+        .map(|row| Ok((row.id("user_id")?, row.id("workspace_id")?)))
         .transpose()
 }
 

@@ -1,5 +1,7 @@
 //! Users: people's accounts. They belong to no workspace; `members` says where they act.
 
+use std::collections::HashMap;
+
 use db::{DbError, Read, Row, Step};
 use domain::{
     identity::{Role, UserStatus},
@@ -8,7 +10,7 @@ use domain::{
     tier::Tier,
 };
 
-use crate::bind::Columns;
+use crate::bind::{Columns, containing};
 
 db::statements! {
     /// Adds a user.
@@ -32,6 +34,8 @@ db::statements! {
     FIND = "users.find",
         "select u.id, u.username, u.email, u.status, u.platform_admin, u.home_workspace_id, u.created_at, w.tier
          from users u join workspaces w on w.id = u.home_workspace_id where u.id = $1";
+    /// The home workspaces of many users.
+    HOMES = "users.homes", "select id, home_workspace_id from users where id {any:$1}";
     /// The id behind a name or an address.
     FIND_ID = "users.find_id", "select id from users where username_key = $1 or email_key = $1";
     /// Users for administrators, newest first.
@@ -39,14 +43,14 @@ db::statements! {
         "select u.id, u.username, u.email, u.status, u.platform_admin, u.home_workspace_id, u.created_at, w.tier
          from users u join workspaces w on w.id = u.home_workspace_id
          where (cast($1 as {text}) is null or u.status = $1) and (cast($2 as {text}) is null or w.tier = $2)
-           and (cast($3 as {text}) is null or u.username_key like $3 or u.email_key like $3)
+           and (cast($3 as {text}) is null or u.username_key like $3 escape '\\' or u.email_key like $3 escape '\\')
            and (cast($4 as {uuid}) is null or u.id < $4)
          order by u.id desc limit $5 offset $6";
     /// Number of users for the same filters.
     COUNT = "users.count",
         "select count(*) as total from users u join workspaces w on w.id = u.home_workspace_id
          where (cast($1 as {text}) is null or u.status = $1) and (cast($2 as {text}) is null or w.tier = $2)
-           and (cast($3 as {text}) is null or u.username_key like $3 or u.email_key like $3)";
+           and (cast($3 as {text}) is null or u.username_key like $3 escape '\\' or u.email_key like $3 escape '\\')";
     /// Whether the deployment has an administrator.
     ADMIN_EXISTS = "users.admin_exists", "select id from users where platform_admin = $1 limit 1";
     /// Changes the state.
@@ -127,10 +131,8 @@ pub struct Filter {
 
 impl Filter {
     fn pattern(&self) -> Option<String> {
-        // The letters of names and addresses hold no `%`; `_` would match more, never less.
-        self.text
-            .as_ref()
-            .map(|text| format!("%{}%", text.to_ascii_lowercase()))
+        let text = self.text.as_ref()?;
+        Some(containing(&text.to_ascii_lowercase()))
     }
 }
 
@@ -177,6 +179,15 @@ pub async fn find(read: &impl Read, id: UserId) -> Result<Option<Account>, DbErr
         .as_ref()
         .map(account_row)
         .transpose()
+}
+
+/// The home workspaces of those of these users who exist.
+pub async fn homes(read: &impl Read, ids: &[UserId]) -> Result<HashMap<UserId, WorkspaceId>, DbError> {
+    let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
+    let rows = read.all(HOMES, bind![ids]).await?;
+    rows.iter()
+        .map(|row| Ok((row.id("id")?, row.id("home_workspace_id")?)))
+        .collect()
 }
 
 /// The id behind a folded name or address.

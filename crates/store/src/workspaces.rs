@@ -9,7 +9,7 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::bind::{Columns, json};
+use crate::bind::{Columns, containing, json};
 
 db::statements! {
     /// Adds a workspace.
@@ -29,9 +29,14 @@ db::statements! {
     LIST = "workspaces.list",
         "select id, name, slug, tier, settings, version, created_at from workspaces
          where (cast($1 as {text}) is null or tier = $1)
-           and (cast($2 as {text}) is null or lower(name) like $2 or slug like $2)
+           and (cast($2 as {text}) is null or lower(name) like $2 escape '\\' or slug like $2 escape '\\')
            and (cast($3 as {uuid}) is null or id < $3)
          order by id desc limit $4 offset $5";
+    /// Counts them.
+    COUNT = "workspaces.count",
+        "select count(*) as n from workspaces
+         where (cast($1 as {text}) is null or tier = $1)
+           and (cast($2 as {text}) is null or lower(name) like $2 escape '\\' or slug like $2 escape '\\')";
 }
 
 /// What a workspace decides for itself.
@@ -139,7 +144,7 @@ pub async fn list(
     page: &PageRequest,
     after: Option<WorkspaceId>,
 ) -> Result<Vec<Workspace>, DbError> {
-    let pattern = text.map(|text| format!("%{}%", text.to_lowercase()));
+    let pattern = text.map(|text| containing(&text.to_lowercase()));
     let args = bind![
         tier.map(Tier::as_str),
         pattern,
@@ -148,6 +153,14 @@ pub async fn list(
         i64::from(page.offset)
     ];
     read.all(LIST, args).await?.iter().map(workspace_row).collect()
+}
+
+/// Number of workspaces that match.
+pub async fn count(read: &impl Read, tier: Option<Tier>, text: Option<&str>) -> Result<u64, DbError> {
+    let pattern = text.map(|text| containing(&text.to_lowercase()));
+    read.one(COUNT, bind![tier.map(Tier::as_str), pattern])
+        .await?
+        .version("n")
 }
 
 pub(crate) fn workspace_row(row: &Row) -> Result<Workspace, DbError> {

@@ -2,12 +2,13 @@
 
 use app::{
     AppError,
+    import::{Fault, Item, Row},
     jobs::{
         Task,
-        import::{ImportTask, Imported, Row},
+        import::{ImportTask, Imported},
     },
 };
-use domain::problem::{ErrorCode, FieldError};
+use domain::problem::ErrorCode;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
@@ -44,14 +45,13 @@ struct Tally {
 }
 
 impl Tally {
-    fn failed(&mut self, row: usize, errors: &[FieldError]) {
+    fn failed(&mut self, row: u64, faults: Vec<Fault>) {
         self.failed += 1;
-        for error in errors {
-            if self.errors.len() < MOST_ERRORS {
-                let named = json!({"row": row, "field": error.field, "message": error.message});
-                self.errors.push(named);
-            }
-        }
+        let room = MOST_ERRORS - self.errors.len();
+        let named = faults.into_iter().take(room);
+        self.errors.extend(
+            named.map(|Fault { field, message }| json!({"row": row, "field": field, "message": message})),
+        );
     }
 }
 
@@ -59,9 +59,10 @@ async fn import(call: &JobCall, task: &ImportTask) -> Result<Value, AppError> {
     let rows = task.rows()?;
     let (total, mut tally) = (rows.len() as u64, Tally::default());
     call.progress.expect(total);
-    for (index, row) in rows.into_iter().enumerate() {
-        one(call, index + 1, row, &mut tally).await?;
-        call.progress.set(index as u64 + 1);
+    for row in rows {
+        let number = row.number;
+        one(call, row, &mut tally).await?;
+        call.progress.set(number);
     }
     Ok(json!({
         "rows": total, "created": tally.created, "unchanged": tally.unchanged, "failed": tally.failed,
@@ -70,18 +71,21 @@ async fn import(call: &JobCall, task: &ImportTask) -> Result<Value, AppError> {
 }
 
 /// A row that breaks rules is noted; what stops every further row too, such as a used-up limit, ends the job.
-async fn one(call: &JobCall, number: usize, row: Row, tally: &mut Tally) -> Result<(), AppError> {
-    let new = match row {
-        Ok(new) => new,
-        Err(errors) => {
-            tally.failed(number, &errors);
+async fn one(call: &JobCall, row: Row<Item>, tally: &mut Tally) -> Result<(), AppError> {
+    let number = row.number;
+    let item = match row.content {
+        Ok(item) => item,
+        Err(faults) => {
+            tally.failed(number, faults);
             return Ok(());
         }
     };
-    match call.app.import_row(&call.ctx, new).await {
+    match call.app.import_row(&call.ctx, &item).await {
         Ok(Imported::Created) => tally.created += 1,
         Ok(Imported::Unchanged) => tally.unchanged += 1,
-        Err(error) if error.code == ErrorCode::ValidationFailed => tally.failed(number, &error.fields),
+        Err(error) if error.code == ErrorCode::ValidationFailed => {
+            tally.failed(number, item.faults(&error.fields));
+        }
         Err(error) => {
             let message = format!(
                 "row {number}: {}; {} rows before it were imported: retry goes on from there",

@@ -280,9 +280,7 @@ impl JobRunner {
     }
 
     fn told(&self, job: &Job, topic: &str, state: &str, reached: &Value) -> Step {
-        let payload = json!({
-            "id": job.id, "kind": job.kind, "state": state, "user_id": job.created_by, "progress": reached,
-        });
+        let payload = app::jobs::told(job, state, reached);
         let id = OutboxId::generate(&**self.app.id_source());
         let now = self.app.clock().now();
         records::insert_outbox(job.workspace, id, topic, bind::json(&payload), now)

@@ -14,7 +14,6 @@ pub(crate) use refusals::Refusals;
 pub use refusals::{Refusal, RefusalStats, Refused};
 pub use report::ComplianceReport;
 pub use rules::{BREACH, OPENED, RULES, Rule, Subject};
-use serde::Serialize;
 use serde_json::json;
 use store::{
     audit::{self, AuditFilter, AuditRecord},
@@ -43,6 +42,15 @@ impl App {
         Ok(Page::cut(rows, page, |record| Cursor::new("", record.id)))
     }
 
+    /// Counts what [`Self::audit_records`] lists.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn count_audit_records(&self, ctx: &Ctx, filter: &AuditFilter) -> Result<u64> {
+        let scope = ctx.scope();
+        Ok(audit::count(&self.db().scoped(&scope), ctx.workspace(), filter).await?)
+    }
+
     /// Lists the workspace's incidents, newest first.
     ///
     /// # Errors
@@ -68,6 +76,15 @@ impl App {
         Ok(Page::cut(rows, page, |incident| Cursor::new("", incident.id)))
     }
 
+    /// Counts what [`Self::incidents`] lists.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn count_incidents(&self, ctx: &Ctx, state: Option<&str>, rule: Option<&str>) -> Result<u64> {
+        let scope = ctx.scope();
+        Ok(incidents::count(&self.db().scoped(&scope), ctx.workspace(), state, rule).await?)
+    }
+
     /// Reads an incident of the workspace.
     ///
     /// # Errors
@@ -84,18 +101,14 @@ impl App {
     /// Invalid if the user is no member; invalid transition if the incident is resolved.
     pub async fn assign_incident(&self, ctx: &Ctx, id: IncidentId, to: UserId) -> Result<Incident> {
         let incident = self.incident(ctx, id).await?;
-        let assigned = self
-            .db()
-            .run(&ctx.scope(), vec![incidents::assign(ctx.workspace(), id, to)])
-            .await?;
-        if assigned != [1] {
-            return Err(match incident.resolved_at {
-                Some(_) => resolved(),
-                None => FieldError::new("user_id", "no_member", "is no member of the workspace").into(),
-            });
-        }
-        self.audit_incident(ctx, "incident.assigned", id, &json!({ "to": to }))
-            .await?;
+        let refused = match incident.resolved_at {
+            Some(_) => resolved(),
+            None => FieldError::new("user_id", "no_member", "is no member of the workspace").into(),
+        };
+        let mut record = Record::new(self, ctx);
+        record.steps.push(incidents::assign(ctx.workspace(), id, to));
+        record.audit("incident.assigned", &id.to_string(), &json!({ "to": to }))?;
+        self.run_if_first(&ctx.scope(), record.steps, refused).await?;
         self.incident(ctx, id).await
     }
 
@@ -110,26 +123,12 @@ impl App {
             return Err(FieldError::new("resolution", "length", message).into());
         }
         self.incident(ctx, id).await?;
-        let step = incidents::resolve(ctx.workspace(), id, resolution.trim(), self.now());
-        if self.db().run(&ctx.scope(), vec![step]).await? != [1] {
-            return Err(resolved());
-        }
-        self.audit_incident(ctx, "incident.resolved", id, &json!({}))
-            .await?;
-        self.incident(ctx, id).await
-    }
-
-    async fn audit_incident(
-        &self,
-        ctx: &Ctx,
-        action: &str,
-        id: IncidentId,
-        details: &impl Serialize,
-    ) -> Result<()> {
         let mut record = Record::new(self, ctx);
-        record.audit(action, &id.to_string(), details)?;
-        self.db().run(&ctx.scope(), record.steps).await?;
-        Ok(())
+        let step = incidents::resolve(ctx.workspace(), id, resolution.trim(), record.now);
+        record.steps.push(step);
+        record.audit("incident.resolved", &id.to_string(), &json!({}))?;
+        self.run_if_first(&ctx.scope(), record.steps, resolved()).await?;
+        self.incident(ctx, id).await
     }
 }
 

@@ -6,17 +6,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dashmap::DashMap;
-use domain::{
-    ids::{AuditId, Timestamp, UserId, WorkspaceId},
-    leaf::LeafKind,
-};
+use domain::ids::{Timestamp, UserId, WorkspaceId};
 use serde_json::json;
-use store::{
-    Step, bind,
-    records::{self, NewAudit},
-};
+use store::Step;
 
-use crate::{App, AppError, Result};
+use crate::{App, AppError, Result, record::AuditEntry};
 
 /// Kinds of attempts kept apart for one workspace between two flushes; what comes on top is counted together.
 const MOST_GROUPS: usize = 32;
@@ -210,27 +204,16 @@ impl App {
     }
 
     fn refusal_steps(&self, workspace: WorkspaceId, group: &Group) -> Result<[Step; 2]> {
-        let id = AuditId::generate(self.ids());
-        let details = json!({ "attempts": group.count, "first_at": group.first, "last_at": group.last });
-        let action = group.what.action();
-        let payload = json!({
-            "id": id, "actor": group.actor, "action": action, "target": group.target,
-            "outcome": "denied", "details": details,
-        });
-        let (leaf, step) =
-            self.leaf_step(workspace, LeafKind::Audit, &id.to_string(), &payload, group.last)?;
-        let entry = NewAudit {
+        let entry = AuditEntry {
             workspace,
-            id,
             actor: group.actor,
-            action,
+            action: group.what.action(),
             target: &group.target,
-            outcome: "denied",
+            denied: true,
             address: &group.address,
-            details: bind::json(&details),
-            leaf,
         };
-        Ok([step, records::insert_audit(entry, group.last)])
+        let details = json!({ "attempts": group.count, "first_at": group.first, "last_at": group.last });
+        self.audit_steps(&entry, &details, group.last)
     }
 
     /// How many attempts were refused since the start.

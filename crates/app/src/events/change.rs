@@ -75,7 +75,7 @@ impl App {
         };
         let mut steps = events::update(old, update);
         steps.extend(record.steps);
-        self.run_if_first(ctx, steps).await?;
+        self.run_if_first(&ctx.scope(), steps, changed()).await?;
         new.leaf_id = leaf;
         Ok(new)
     }
@@ -93,7 +93,7 @@ impl App {
         record.leaf(LeafKind::Erasure, &id.to_string(), &erasure)?;
         record.audit("event.erased", &id.to_string(), &object!({ "dfid": event.dfid }))?;
         steps.extend(record.steps);
-        self.run_if_first(ctx, steps).await
+        self.run_if_first(&ctx.scope(), steps, changed()).await
     }
 
     async fn own_event(&self, ctx: &Ctx, id: EventId) -> Result<Event> {
@@ -108,17 +108,6 @@ impl App {
             )),
             None => Err(AppError::not_found("event")),
         }
-    }
-
-    /// Runs the steps if the first of them changes its row; otherwise somebody else was faster and nothing happens.
-    async fn run_if_first(&self, ctx: &Ctx, steps: Vec<db::Step>) -> Result<()> {
-        let tx = self.db().begin(&ctx.scope()).await?;
-        let affected = tx.pipeline(steps).await?;
-        if affected.first() == Some(&1) {
-            return Ok(tx.commit().await?);
-        }
-        tx.rollback().await;
-        Err(changed())
     }
 }
 

@@ -84,10 +84,19 @@ impl Identity<'_> {
     /// A cursor of another list.
     pub async fn api_keys(&self, ctx: &Ctx, page: &PageRequest) -> Result<Page<ApiKey>> {
         let after = page.after.as_ref().map(Cursor::id).transpose()?;
-        let user = (ctx.caller.role < Role::Admin).then(|| ctx.user());
         let scope = ctx.system_scope();
-        let rows = api_keys::list(&self.app.db().scoped(&scope), ctx.workspace(), user, page, after).await?;
+        let db = self.app.db().scoped(&scope);
+        let rows = api_keys::list(&db, ctx.workspace(), whose(ctx), page, after).await?;
         Ok(Page::cut(rows, page, |key| Cursor::new("", key.id)))
+    }
+
+    /// Counts them.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn api_key_count(&self, ctx: &Ctx) -> Result<u64> {
+        let scope = ctx.system_scope();
+        Ok(api_keys::count(&self.app.db().scoped(&scope), ctx.workspace(), whose(ctx)).await?)
     }
 
     /// One key, with its usage up to now.
@@ -110,14 +119,10 @@ impl Identity<'_> {
     /// Not found, also if it is revoked already.
     pub async fn revoke_api_key(&self, ctx: &Ctx, id: ApiKeyId) -> Result<()> {
         self.api_key(ctx, id).await?;
-        let step = api_keys::revoke(ctx.workspace(), id, self.app.now());
-        let tx = self.app.db().begin(&ctx.system_scope()).await?;
-        if tx.pipeline(vec![step]).await? != [1] {
-            return Err(AppError::not_found("API key"));
-        }
-        tx.pipeline(self.trail(ctx, "api_key.revoked", &id.to_string(), &json!({}))?)
-            .await?;
-        Ok(tx.commit().await?)
+        let mut steps = vec![api_keys::revoke(ctx.workspace(), id, self.app.now())];
+        steps.extend(self.trail(ctx, "api_key.revoked", &id.to_string(), &json!({}))?);
+        let gone = AppError::not_found("API key");
+        self.app.run_if_first(&ctx.system_scope(), steps, gone).await
     }
 
     /// Makes a key that takes the place of another; both work for the time of the overlap.
@@ -140,20 +145,14 @@ impl Identity<'_> {
             .expires_at
             .map_or(now.plus(overlap), |end| end.min(now.plus(overlap)));
         let (new, text) = self.new_key(ctx, old.created_by, like(&old));
-        let tx = self.app.db().begin(&ctx.system_scope()).await?;
-        let affected = tx
-            .pipeline(vec![
-                api_keys::replace(ctx.workspace(), id, new.id, ends),
-                api_keys::insert(&new, now),
-            ])
-            .await?;
-        if affected.first() != Some(&1) {
-            return Err(AppError::conflict("the key is revoked or was rotated already"));
-        }
         let details = json!({ "replaced_by": new.id, "ends_at": ends });
-        tx.pipeline(self.trail(ctx, "api_key.rotated", &id.to_string(), &details)?)
-            .await?;
-        tx.commit().await?;
+        let mut steps = vec![
+            api_keys::replace(ctx.workspace(), id, new.id, ends),
+            api_keys::insert(&new, now),
+        ];
+        steps.extend(self.trail(ctx, "api_key.rotated", &id.to_string(), &details)?);
+        let gone = AppError::conflict("the key is revoked or was rotated already");
+        self.app.run_if_first(&ctx.system_scope(), steps, gone).await?;
         Ok(RevealedKey {
             key: self.api_key(ctx, new.id).await?,
             text,
@@ -190,6 +189,11 @@ fn like(key: &ApiKey) -> CreateApiKey {
         rate_per_minute: key.rate_per_minute,
         expires_at: key.expires_at,
     }
+}
+
+/// Whose keys the caller sees in lists: everybody's as an administrator of the workspace, else the own ones.
+fn whose(ctx: &Ctx) -> Option<UserId> {
+    (ctx.caller.role < Role::Admin).then(|| ctx.user())
 }
 
 fn manages(ctx: &Ctx, key: &ApiKey) -> bool {

@@ -83,10 +83,19 @@ impl Identity<'_> {
         known: Option<u64>,
     ) -> Result<Member> {
         let tx = self.app.db().begin(&ctx.system_scope()).await?;
-        let owners = members::lock_owners(&tx, ctx.workspace()).await?;
-        let member = members::find(&tx, ctx.workspace(), user)
-            .await?
-            .ok_or_else(|| AppError::not_found("member"))?;
+        let changed = self.change_role_in(&tx, ctx, user, role, known).await;
+        self.app.finish(changed, tx).await
+    }
+
+    async fn change_role_in(
+        &self,
+        tx: &db::Tx,
+        ctx: &Ctx,
+        user: UserId,
+        role: Role,
+        known: Option<u64>,
+    ) -> Result<Member> {
+        let (owners, member) = locked(tx, ctx, user).await?;
         may_assign(ctx, member.role)?;
         may_assign(ctx, role)?;
         if known.is_some_and(|known| known != member.version) {
@@ -102,7 +111,6 @@ impl Identity<'_> {
         let details = json!({ "from": member.role, "to": role });
         tx.pipeline(self.trail(ctx, "member.role_changed", &user.to_string(), &details)?)
             .await?;
-        tx.commit().await?;
         Ok(Member {
             role,
             version: member.version + 1,
@@ -116,10 +124,12 @@ impl Identity<'_> {
     /// Not found; forbidden for one with a role above the caller's; conflict for the last owner.
     pub async fn remove_member(&self, ctx: &Ctx, user: UserId) -> Result<()> {
         let tx = self.app.db().begin(&ctx.system_scope()).await?;
-        let owners = members::lock_owners(&tx, ctx.workspace()).await?;
-        let member = members::find(&tx, ctx.workspace(), user)
-            .await?
-            .ok_or_else(|| AppError::not_found("member"))?;
+        let removed = self.remove_member_in(&tx, ctx, user).await;
+        self.app.finish(removed, tx).await
+    }
+
+    async fn remove_member_in(&self, tx: &db::Tx, ctx: &Ctx, user: UserId) -> Result<()> {
+        let (owners, member) = locked(tx, ctx, user).await?;
         if user != ctx.user() {
             may_assign(ctx, member.role)?;
         }
@@ -132,9 +142,15 @@ impl Identity<'_> {
         let details = json!({ "role": member.role });
         steps.extend(self.trail(ctx, "member.removed", &user.to_string(), &details)?);
         tx.pipeline(steps).await?;
-        tx.commit().await?;
         Ok(())
     }
+}
+
+/// The workspace's owners, kept from leaving until the unit of work ends, and a member.
+async fn locked(tx: &db::Tx, ctx: &Ctx, user: UserId) -> Result<(Vec<UserId>, Member)> {
+    let owners = members::lock_owners(tx, ctx.workspace()).await?;
+    let found = members::find(tx, ctx.workspace(), user).await?;
+    Ok((owners, found.ok_or_else(|| AppError::not_found("member"))?))
 }
 
 fn may_assign(ctx: &Ctx, role: Role) -> Result<()> {

@@ -6,13 +6,18 @@ use domain::{
     ids::{SessionId, Timestamp},
     problem::ErrorCode,
 };
+use serde_json::json;
 use store::sessions;
 
 use super::{
     Client, Identity,
     secrets::{self, Secret},
 };
-use crate::{AppError, Result};
+use crate::{
+    AppError, Result,
+    audit::{Refusal, Refused},
+    record::AuditEntry,
+};
 
 /// A fresh pair of tokens.
 #[derive(Clone, Debug)]
@@ -34,21 +39,27 @@ impl Identity<'_> {
     /// Unauthenticated if the token is unknown, ended or used; if it was used before, its session ends.
     pub async fn refresh(&self, client: &Client, refresh_token: &Secret) -> Result<Refreshed> {
         let presented: [u8; 32] = secrets::decode(refresh_token.reveal()).ok_or_else(refused)?;
-        let now = self.app.now();
         let tx = self.app.db().begin(&client.scope()).await?;
-        let found = sessions::find_refresh(&tx, secrets::hash(&presented))
-            .await?
-            .ok_or_else(refused)?;
+        let outcome = self.refresh_in(&tx, client, &presented).await;
+        // A second use is committed too: its session has ended by it, and the audit trail tells.
+        self.app.finish(outcome, tx).await?.ok_or_else(refused)
+    }
+
+    /// The next pair; nothing if the token was used before.
+    async fn refresh_in(
+        &self,
+        tx: &db::Tx,
+        client: &Client,
+        presented: &[u8; 32],
+    ) -> Result<Option<Refreshed>> {
+        let now = self.app.now();
+        let found = sessions::find_refresh(tx, secrets::hash(presented)).await?;
+        let found = found.ok_or_else(refused)?;
         if found.used {
-            let owner = sessions::owner(&tx, found.session_id)
-                .await?
-                .ok_or_else(refused)?;
-            tx.pipeline(vec![sessions::end(found.session_id, owner, now)])
-                .await?;
-            tx.commit().await?;
-            return Err(refused());
+            self.end_family(tx, client, found.session_id).await?;
+            return Ok(None);
         }
-        let session = sessions::authenticate(&tx, vec![found.session_id])
+        let session = sessions::authenticate(tx, vec![found.session_id])
             .await?
             .pop()
             .ok_or_else(refused)?;
@@ -63,18 +74,46 @@ impl Identity<'_> {
         }
         let next = secrets::random(self.app.ids());
         let steps = vec![
-            sessions::use_refresh(secrets::hash(&presented), now),
+            sessions::use_refresh(secrets::hash(presented), now),
             sessions::insert_refresh(secrets::hash(&next), session.id, now, session.expires_at),
         ];
         tx.pipeline(steps).await?;
-        tx.commit().await?;
         let (token, expires_at) = self.token(session.user_id, session.id, session.workspace_id)?;
-        Ok(Refreshed {
+        Ok(Some(Refreshed {
             session_id: session.id,
             token,
             refresh_token: Secret::new(secrets::encode(&next)),
             expires_at,
-        })
+        }))
+    }
+
+    /// Ends the session whose token came a second time. That is one entry of the audit trail; whoever goes on trying
+    /// is counted with the refused sign-ins.
+    async fn end_family(&self, tx: &db::Tx, client: &Client, session: SessionId) -> Result<()> {
+        let (user, workspace) = sessions::owner(tx, session).await?.ok_or_else(refused)?;
+        let (now, target) = (self.app.now(), session.to_string());
+        if tx.pipeline(vec![sessions::end(session, user, now)]).await? != [1] {
+            self.app.note_refusal(Refusal {
+                workspace,
+                actor: None,
+                what: Refused::Login,
+                target: &target,
+                address: &client.address,
+            });
+            return Ok(());
+        }
+        let entry = AuditEntry {
+            workspace,
+            // Thief or robbed: who came is not known.
+            actor: None,
+            action: "auth.refresh_reused",
+            target: &target,
+            denied: true,
+            address: &client.address,
+        };
+        let steps = self.app.audit_steps(&entry, &json!({ "user_id": user }), now)?;
+        tx.pipeline(steps.to_vec()).await?;
+        Ok(())
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     secrets::{self, Secret},
     sessions::check_new_password,
 };
-use crate::{AppError, Result};
+use crate::{AppError, Result, record::AuditEntry};
 
 /// Life of a token.
 const LIFE: Duration = Duration::from_secs(30 * 60);
@@ -53,7 +53,7 @@ impl Identity<'_> {
             ));
         }
         self.app.db().run(&scope, steps).await?;
-        self.app.parts.outbox_wake.notify_one();
+        self.app.wake_outbox();
         Ok(())
     }
 
@@ -73,16 +73,28 @@ impl Identity<'_> {
         check_new_password(&password, &account.user.username, "password")?;
         let hash = self.services().passwords.hash(password, self.salt());
         let hash = scope.meter.step(passwords::HASH, hash).await?;
-        let tx = db.begin(&scope).await?;
-        password_resets::lock(&tx, token, now).await?.ok_or_else(gone)?;
-        let steps = vec![
+        let target = user.to_string();
+        let entry = AuditEntry {
+            workspace: account.user.home_workspace_id,
+            actor: Some(user),
+            action: "password.reset",
+            target: &target,
+            denied: false,
+            address: &client.address,
+        };
+        let mut steps = vec![
             password_resets::use_all(user, now),
             users::set_password(user, &hash, now),
             sessions::end_others(user, None, now),
         ];
-        tx.pipeline(steps).await?;
-        tx.commit().await?;
-        Ok(())
+        steps.extend(self.app.audit_steps(&entry, &json!({}), now)?);
+        let tx = db.begin(&scope).await?;
+        let work = async {
+            password_resets::lock(&tx, token, now).await?.ok_or_else(gone)?;
+            tx.pipeline(steps).await?;
+            Ok(())
+        };
+        self.app.finish(work.await, tx).await
     }
 }
 

@@ -57,6 +57,15 @@ impl Identity<'_> {
         Ok(Page::cut(rows, page, |session| Cursor::new("", session.id)))
     }
 
+    /// Number of the caller's living sessions.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn session_count(&self, ctx: &Ctx) -> Result<u64> {
+        let scope = ctx.system_scope();
+        Ok(sessions::count(&self.app.db().scoped(&scope), ctx.user(), self.app.now()).await?)
+    }
+
     /// Ends one of the caller's sessions.
     ///
     /// # Errors

@@ -73,14 +73,12 @@ impl Identity<'_> {
             &workspace.name,
             &workspace.settings,
         );
-        let tx = self.app.db().begin(&ctx.system_scope()).await?;
-        if tx.pipeline(vec![step]).await? != [1] {
-            return Err(changed());
-        }
         let details = json!({ "name": workspace.name, "settings": workspace.settings });
-        tx.pipeline(self.trail(ctx, "workspace.updated", &workspace.id.to_string(), &details)?)
+        let mut steps = vec![step];
+        steps.extend(self.trail(ctx, "workspace.updated", &workspace.id.to_string(), &details)?);
+        self.app
+            .run_if_first(&ctx.system_scope(), steps, changed())
             .await?;
-        tx.commit().await?;
         workspace.version += 1;
         Ok(workspace)
     }

@@ -4,12 +4,12 @@ pub mod import;
 
 use domain::{
     identity::ApiScope,
-    ids::JobId,
+    ids::{JobId, OutboxId},
     page::{Cursor, Page, PageRequest},
     problem::{ErrorCode, FieldError},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use store::{
     bind,
     jobs::{self, Job, JobFilter},
@@ -136,20 +136,28 @@ impl App {
         Ok(Page::cut(rows, page, |job| Cursor::new("", job.id)))
     }
 
+    /// Counts what [`Self::jobs`] lists.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn count_jobs(&self, ctx: &Ctx, filter: &JobFilter) -> Result<u64> {
+        let scope = ctx.scope();
+        Ok(jobs::count(&self.db().scoped(&scope), ctx.workspace(), filter).await?)
+    }
+
     /// Ends a job: one that waits at once, one that runs at its next step.
     ///
     /// # Errors
     /// Invalid transition if it has ended.
     pub async fn cancel_job(&self, ctx: &Ctx, id: JobId) -> Result<Job> {
         let job = self.own_job(ctx, id).await?;
-        if self
-            .db()
-            .run(&ctx.scope(), vec![jobs::cancel(ctx.workspace(), id, self.now())])
-            .await?
-            != [1]
-        {
-            return Err(ended(&job.state));
-        }
+        let (outbox, now) = (OutboxId::generate(self.ids()), self.now());
+        let told = bind::json(&told(&job, "cancelled", &job.progress));
+        let steps = vec![
+            jobs::cancel(ctx.workspace(), id, now),
+            jobs::tell_cancelled(&job, outbox, ENDED, told, now),
+        ];
+        self.run_if_first(&ctx.scope(), steps, ended(&job.state)).await?;
         self.job(ctx, id).await
     }
 
@@ -160,13 +168,12 @@ impl App {
     pub async fn retry_job(&self, ctx: &Ctx, id: JobId) -> Result<Job> {
         let job = self.own_job(ctx, id).await?;
         let step = jobs::retry(ctx.workspace(), id, bind::json(&json!({})), self.now());
-        if self.db().run(&ctx.scope(), vec![step]).await? != [1] {
-            let message = format!(
-                "only failed and cancelled jobs can be retried; this one is {}",
-                job.state
-            );
-            return Err(AppError::new(ErrorCode::InvalidTransition, message));
-        }
+        let message = format!(
+            "only failed and cancelled jobs can be retried; this one is {}",
+            job.state
+        );
+        let otherwise = AppError::new(ErrorCode::InvalidTransition, message);
+        self.run_if_first(&ctx.scope(), vec![step], otherwise).await?;
         self.job(ctx, id).await
     }
 
@@ -217,6 +224,14 @@ impl App {
             FieldError::new("payload", "malformed", message).into()
         })
     }
+}
+
+/// What listeners are told of a job: its state, and how far it is.
+#[must_use]
+pub fn told(job: &Job, state: &str, reached: &Value) -> Value {
+    json!({
+        "id": job.id, "kind": job.kind, "state": state, "user_id": job.created_by, "progress": reached,
+    })
 }
 
 fn ended(state: &str) -> AppError {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub use permission::{BuiltInRole, Permission, Permissions, can_grant};
 pub use rules::IdentifierRules;
 
-use crate::{problem::FieldError, time::Timestamp, words::words};
+use crate::{problem::FieldError, text::check_line, time::Timestamp, words::words};
 
 /// Longest name of a circuit, in characters.
 pub const MAX_NAME: usize = 128;
@@ -177,21 +177,7 @@ fn is_colour(text: &str) -> bool {
 /// Checks a circuit's name and description.
 #[must_use]
 pub fn check_texts(name: &str, description: Option<&str>) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    let length = name.trim().chars().count();
-    if length == 0 || length > MAX_NAME {
-        errors.push(FieldError::new(
-            "name",
-            "length",
-            format!("must have 1 to {MAX_NAME} characters"),
-        ));
-    } else if name.chars().any(char::is_control) {
-        errors.push(FieldError::new(
-            "name",
-            "control_character",
-            "must not contain control characters",
-        ));
-    }
+    let mut errors = Vec::from_iter(check_line("name", name, MAX_NAME));
     if description.is_some_and(|text| text.chars().count() > MAX_DESCRIPTION) {
         errors.push(FieldError::new(
             "description",

@@ -4,7 +4,7 @@ use std::{fmt, hash};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::problem::FieldError;
+use crate::{problem::FieldError, text::check_line};
 
 /// Bounds of a username, in characters.
 const USERNAME: std::ops::RangeInclusive<usize> = 3..=64;
@@ -40,18 +40,6 @@ impl Username {
             return Err(FieldError::new("username", "length", message));
         }
         Ok(Self(text.to_owned()))
-    }
-
-    /// The name as written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The form by which names are compared and kept unique.
-    #[must_use]
-    pub fn folded(&self) -> String {
-        self.0.to_ascii_lowercase()
     }
 }
 
@@ -97,18 +85,6 @@ impl Email {
         }
         Ok(Self(text.to_owned()))
     }
-
-    /// The address as written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The form by which addresses are compared and kept unique.
-    #[must_use]
-    pub fn folded(&self) -> String {
-        self.0.to_ascii_lowercase()
-    }
 }
 
 /// `atext` and the dot of RFC 5322, section 3.2.3; quoted local parts are refused.
@@ -126,6 +102,15 @@ fn is_label(label: &str) -> bool {
 
 macro_rules! folded_text {
     ($($name:ident),+) => { $(
+        impl $name {
+            /// The text as written.
+            #[must_use]
+            pub fn as_str(&self) -> &str { &self.0 }
+
+            /// The form by which two are compared and kept unique.
+            #[must_use]
+            pub fn folded(&self) -> String { self.0.to_ascii_lowercase() }
+        }
         impl PartialEq for $name {
             fn eq(&self, other: &Self) -> bool { self.0.eq_ignore_ascii_case(&other.0) }
         }
@@ -149,18 +134,7 @@ folded_text!(Username, Email);
 /// Checks a workspace's name.
 #[must_use]
 pub fn check_workspace_name(field: &str, name: &str) -> Option<FieldError> {
-    let length = name.trim().chars().count();
-    if length == 0 || length > MAX_WORKSPACE_NAME {
-        return Some(FieldError::new(
-            field,
-            "length",
-            format!("must have 1 to {MAX_WORKSPACE_NAME} characters"),
-        ));
-    }
-    let message = "must not contain control characters";
-    name.chars()
-        .any(char::is_control)
-        .then(|| FieldError::new(field, "control_character", message))
+    check_line(field, name, MAX_WORKSPACE_NAME)
 }
 
 /// A slug for a name: lower-case ASCII letters and digits with single hyphens, at most 48; `workspace` if nothing remains.

@@ -1,6 +1,6 @@
 //! Ids and moments: their text and back, and what is refused.
 
-use domain::ids::{Day, IdSource, Timestamp, WorkspaceId};
+use domain::ids::{ApiKeyId, Day, IdSource, Timestamp, UserId, WorkspaceId};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -45,6 +45,12 @@ fn an_id_has_one_form() {
         let error = bad.parse::<WorkspaceId>().unwrap_err().to_string();
         assert!(error.starts_with("not a workspace id"), "{error}");
     }
+    let said = ["x".parse::<ApiKeyId>().map(drop), "x".parse::<UserId>().map(drop)];
+    let said = said.map(|outcome| outcome.unwrap_err().to_string());
+    assert!(
+        said[0].starts_with("not an API key id:") && said[1].starts_with("not a user id:"),
+        "the article follows the sound: {said:?}"
+    );
 }
 
 #[test]

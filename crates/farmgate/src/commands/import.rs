@@ -4,12 +4,10 @@
 //! becomes of it on the server in [`sending`].
 
 mod client;
-mod lines;
 mod report;
 mod rows;
 mod sending;
 mod state;
-mod table;
 
 use std::{
     cell::RefCell,
@@ -19,6 +17,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use app::import::Fault;
 use futures_util::{Stream, StreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 use sha2::{Digest, Sha256};
@@ -28,7 +27,7 @@ use url::Url;
 use self::{
     client::Client,
     report::Report,
-    rows::{Fault, Format, Row},
+    rows::{Format, Row},
     sending::{Failed, Sending},
     state::Journal,
 };

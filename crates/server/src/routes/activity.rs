@@ -58,7 +58,7 @@ pub fn routes() -> Routes<Platform> {
         )
 }
 
-#[derive(Default, Deserialize, IntoParams)]
+#[derive(Clone, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 struct Filter {
     /// Who did it.
@@ -154,11 +154,7 @@ async fn list(
     State(platform): State<Platform>,
     list: List<Filter>,
 ) -> Result<Listing<ActivityView>, ApiError> {
-    let page = platform
-        .app
-        .activities(&context(&ctx)?, None, &list.filter.into(), &list.page)
-        .await?;
-    Ok(Listing::new(page, list.page.limit, None, ActivityView::from))
+    shown(&platform, &context(&ctx)?, None, list).await
 }
 
 async fn list_of_circuit(
@@ -167,11 +163,20 @@ async fn list_of_circuit(
     Path(circuit): Path<CircuitId>,
     list: List<Filter>,
 ) -> Result<Listing<ActivityView>, ApiError> {
-    let page = platform
-        .app
-        .activities(&context(&ctx)?, Some(circuit), &list.filter.into(), &list.page)
-        .await?;
-    Ok(Listing::new(page, list.page.limit, None, ActivityView::from))
+    shown(&platform, &context(&ctx)?, Some(circuit), list).await
+}
+
+async fn shown(
+    platform: &Platform,
+    context: &app::Ctx,
+    circuit: Option<CircuitId>,
+    list: List<Filter>,
+) -> Result<Listing<ActivityView>, ApiError> {
+    let (app, filter) = (&platform.app, list.filter.clone().into());
+    let page = app.activities(context, circuit, &filter, &list.page).await?;
+    let count = app.count_activities(context, circuit, &filter);
+    let total = list.total(count).await?;
+    Ok(Listing::new(page, list.page.limit, total, ActivityView::from))
 }
 
 async fn stats(

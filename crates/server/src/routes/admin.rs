@@ -419,13 +419,11 @@ async fn workspaces(
     State(platform): State<Platform>,
     list: List<WorkspaceQuery>,
 ) -> Result<Listing<WorkspaceView>, ApiError> {
-    let filter = &list.filter;
-    let page = platform
-        .app
-        .admin()
-        .workspaces(&context(&ctx)?, filter.tier, filter.text.as_deref(), &list.page)
-        .await?;
-    Ok(Listing::new(page, list.page.limit, None, WorkspaceView::from))
+    let (context, admin) = (context(&ctx)?, platform.app.admin());
+    let (tier, text) = (list.filter.tier, list.filter.text.as_deref());
+    let page = admin.workspaces(&context, tier, text, &list.page).await?;
+    let total = list.total(admin.workspace_count(&context, tier, text)).await?;
+    Ok(Listing::new(page, list.page.limit, total, WorkspaceView::from))
 }
 
 async fn workspace(
@@ -466,16 +464,9 @@ async fn actions(
     State(platform): State<Platform>,
     list: List<ActionQuery>,
 ) -> Result<Listing<ActionView>, ApiError> {
-    let filter = &list.filter;
-    let page = platform
-        .app
-        .admin()
-        .actions(
-            &context(&ctx)?,
-            filter.action.as_deref(),
-            filter.actor_id,
-            &list.page,
-        )
-        .await?;
-    Ok(Listing::new(page, list.page.limit, None, ActionView::from))
+    let (context, admin) = (context(&ctx)?, platform.app.admin());
+    let (action, actor) = (list.filter.action.as_deref(), list.filter.actor_id);
+    let page = admin.actions(&context, action, actor, &list.page).await?;
+    let total = list.total(admin.action_count(&context, action, actor)).await?;
+    Ok(Listing::new(page, list.page.limit, total, ActionView::from))
 }

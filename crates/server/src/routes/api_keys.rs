@@ -177,12 +177,10 @@ fn created(made: RevealedKey) -> Created<RevealedView> {
 }
 
 async fn list(ctx: Ctx, State(platform): State<Platform>, list: List) -> Result<Listing<KeyView>, ApiError> {
-    let page = platform
-        .app
-        .identity()
-        .api_keys(&context(&ctx)?, &list.page)
-        .await?;
-    Ok(Listing::new(page, list.page.limit, None, KeyView::from))
+    let (context, identity) = (context(&ctx)?, platform.app.identity());
+    let page = identity.api_keys(&context, &list.page).await?;
+    let total = list.total(identity.api_key_count(&context)).await?;
+    Ok(Listing::new(page, list.page.limit, total, KeyView::from))
 }
 
 async fn create(

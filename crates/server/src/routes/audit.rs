@@ -1,6 +1,6 @@
 //! The audit trail, its export, and security incidents.
 
-use axum::{body::Body, extract::State, response::Response};
+use axum::{extract::State, response::Response};
 use domain::{
     identity::{ApiScope, Role},
     ids::{AuditId, IncidentId, Timestamp, UserId},
@@ -8,7 +8,6 @@ use domain::{
     problem::ErrorCode,
 };
 use futures_util::stream;
-use http::{HeaderValue, header};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{
@@ -20,6 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     ApiError, Ctx, Json, List, Listing, Operation, Path, Policy, Query, Routes,
+    answer::pieces,
     platform::{Platform, context},
 };
 
@@ -84,7 +84,7 @@ pub fn routes() -> Routes<Platform> {
         )
 }
 
-#[derive(Default, Deserialize, IntoParams)]
+#[derive(Clone, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 struct Filter {
     /// Who acted.
@@ -219,11 +219,11 @@ async fn list(
     State(platform): State<Platform>,
     list: List<Filter>,
 ) -> Result<Listing<AuditView>, ApiError> {
-    let page = platform
-        .app
-        .audit_records(&context(&ctx)?, &list.filter.into(), &list.page)
-        .await?;
-    Ok(Listing::new(page, list.page.limit, None, AuditView::from))
+    let (app, context) = (&platform.app, context(&ctx)?);
+    let filter = list.filter.clone().into();
+    let page = app.audit_records(&context, &filter, &list.page).await?;
+    let total = list.total(app.count_audit_records(&context, &filter)).await?;
+    Ok(Listing::new(page, list.page.limit, total, AuditView::from))
 }
 
 async fn export(
@@ -232,32 +232,23 @@ async fn export(
     Query(filter): Query<Filter>,
 ) -> Result<Response, ApiError> {
     let (context, filter) = (context(&ctx)?, AuditFilter::from(filter));
-    let page = PageRequest {
+    let page = |after| PageRequest {
         limit: EXPORT_PAGE,
-        ..PageRequest::default()
+        after,
+        offset: 0,
     };
-    let pieces = stream::unfold(Some(page), move |page| {
+    let first = platform.app.audit_records(&context, &filter, &page(None)).await?;
+    let rest = stream::unfold(first.next, move |after| {
         let (app, context, filter) = (platform.app.clone(), context.clone(), filter.clone());
         async move {
-            let page = page?;
+            let page = page(Some(after?));
             Some(match app.audit_records(&context, &filter, &page).await {
-                Ok(found) => {
-                    let next = found.next.map(|cursor| PageRequest {
-                        after: Some(cursor),
-                        ..page
-                    });
-                    (Ok(lines(found.data)), next)
-                }
+                Ok(found) => (Ok(lines(found.data)), found.next),
                 Err(error) => (Err(error), None),
             })
         }
     });
-    let mut response = Response::new(Body::from_stream(pieces));
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/x-ndjson"),
-    );
-    Ok(response)
+    Ok(pieces("application/x-ndjson", lines(first.data), rest))
 }
 
 fn lines(records: Vec<AuditRecord>) -> Vec<u8> {
@@ -275,12 +266,11 @@ async fn incidents(
     State(platform): State<Platform>,
     list: List<IncidentFilter>,
 ) -> Result<Listing<IncidentView>, ApiError> {
+    let (app, context) = (&platform.app, context(&ctx)?);
     let (state, rule) = (list.filter.state.as_deref(), list.filter.rule.as_deref());
-    let page = platform
-        .app
-        .incidents(&context(&ctx)?, state, rule, &list.page)
-        .await?;
-    Ok(Listing::new(page, list.page.limit, None, IncidentView::from))
+    let page = app.incidents(&context, state, rule, &list.page).await?;
+    let total = list.total(app.count_incidents(&context, state, rule)).await?;
+    Ok(Listing::new(page, list.page.limit, total, IncidentView::from))
 }
 
 async fn incident(

@@ -99,10 +99,8 @@ async fn history(
     State(platform): State<Platform>,
     list: List,
 ) -> Result<Listing<MovementView>, ApiError> {
-    let page = platform
-        .app
-        .credits()
-        .history(&context(&ctx)?, &list.page)
-        .await?;
-    Ok(Listing::new(page, list.page.limit, None, MovementView::from))
+    let (context, credits) = (context(&ctx)?, platform.app.credits());
+    let page = credits.history(&context, &list.page).await?;
+    let total = list.total(credits.history_count(&context)).await?;
+    Ok(Listing::new(page, list.page.limit, total, MovementView::from))
 }

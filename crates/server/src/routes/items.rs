@@ -28,7 +28,10 @@ use uuid::Uuid;
 use crate::{
     ApiError, Ctx, IfMatch, Json, List, Listing, Operation, Path, Policy, Routes, Tagged,
     platform::{Platform, context},
-    routes::schema::{IdentifierBody, IdentifierView, ItemStatusWord, MergeStrategyWord},
+    routes::{
+        REFUSALS,
+        schema::{IdentifierBody, IdentifierView, ItemStatusWord, MergeStrategyWord},
+    },
 };
 
 const TAG: &str = "items";
@@ -90,12 +93,6 @@ pub fn routes() -> Routes<Platform> {
 
 fn changes() -> Routes<Platform> {
     let write = || Policy::member(ApiScope::ItemsWrite);
-    let refusals = [
-        ErrorCode::NotFound,
-        ErrorCode::Forbidden,
-        ErrorCode::Conflict,
-        ErrorCode::ValidationFailed,
-    ];
     Routes::new()
         .patch(
             "/api/items/{dfid}",
@@ -103,7 +100,7 @@ fn changes() -> Routes<Platform> {
             Operation::new(TAG, "Enriches an item with identifiers and data")
                 .body::<EnrichBody>()
                 .returns::<ItemView>(200)
-                .problems(&refusals)
+                .problems(REFUSALS)
                 .if_match(),
             enrich,
         )
@@ -116,7 +113,7 @@ fn changes() -> Routes<Platform> {
             )
             .body::<MergeBody>()
             .returns::<ItemView>(200)
-            .problems(&refusals),
+            .problems(REFUSALS),
             merge,
         )
         .post(
@@ -125,7 +122,7 @@ fn changes() -> Routes<Platform> {
             Operation::new(TAG, "Divides an item: each part becomes an item of its own")
                 .body::<SplitBody>()
                 .returns::<SplitView>(201)
-                .problems(&refusals),
+                .problems(REFUSALS),
             split,
         )
         .post(
@@ -134,7 +131,7 @@ fn changes() -> Routes<Platform> {
             Operation::new(TAG, "Marks an item as no longer in use")
                 .body::<DeprecateBody>()
                 .returns::<ItemView>(200)
-                .problems(&refusals),
+                .problems(REFUSALS),
             deprecate,
         )
         .post(
@@ -146,7 +143,7 @@ fn changes() -> Routes<Platform> {
             )
             .body::<ShareBody>()
             .returns::<SharedView>(201)
-            .problems(&refusals),
+            .problems(REFUSALS),
             share,
         )
 }

@@ -4,14 +4,13 @@ use app::{
     events::export::Format,
     jobs::{ExportTask, Task, import::ImportTask},
 };
-use axum::{body::Body, extract::State, response::Response};
+use axum::{extract::State, response::Response};
 use domain::{
     identity::ApiScope,
     ids::{JobId, Timestamp, UserId},
     problem::{ErrorCode, FieldError},
 };
 use futures_util::stream;
-use http::{HeaderValue, header};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::jobs::{Job, JobFilter};
@@ -19,7 +18,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     ApiError, Created, Ctx, Json, List, Listing, Operation, Path, Policy, Routes,
+    answer::pieces,
     platform::{Platform, context},
+    routes::schema::FormatWord,
 };
 
 const TAG: &str = "jobs";
@@ -41,9 +42,11 @@ pub fn routes() -> Routes<Platform> {
             Operation::new(TAG, "Starts a job: an export of the workspace's events, or an import of local items")
                 .description(
                     "An API key also needs `events:read` for an export and `items:write` for an import. Rows of an \
-                     import: in CSV, columns named after a registry hold canonical identifiers, `identifier.NAME` \
-                     contextual ones, `local_id` the item's own name, all others data; in JSON lines, each is what \
-                     `POST /api/items/local` takes. A row that breaks rules stops no other.",
+                     import: in CSV (commas, semicolons or tabs), columns named after a registry hold canonical \
+                     identifiers, `identifier.NAME` contextual ones, `namespace` that of the row's identifiers, \
+                     `local_id` the item's own name, `data.NAME` and all others data; in JSON lines, each is what \
+                     `POST /api/items/local` takes. A row that breaks rules, or says nothing but its name, stops no \
+                     other.",
                 )
                 .body::<StartBody>()
                 .returns::<JobView>(201)
@@ -94,7 +97,8 @@ pub fn routes() -> Routes<Platform> {
 struct StartBody {
     kind: KindWord,
     /// `csv` when absent.
-    format: Option<FormatWord>,
+    #[schema(value_type = Option<FormatWord>)]
+    format: Option<Format>,
     /// The rows to import, at most 4 MiB.
     content: Option<String>,
     /// Export only events of this type.
@@ -118,15 +122,6 @@ enum KindWord {
     Import,
 }
 
-/// The form of a file.
-#[derive(Clone, Copy, Deserialize, ToSchema)]
-#[schema(as = ExportFormat)]
-#[serde(rename_all = "snake_case")]
-enum FormatWord {
-    Csv,
-    Jsonl,
-}
-
 impl StartBody {
     /// The task; what belongs to another kind is an error, not ignored.
     fn into_task(self) -> Result<Task, ApiError> {
@@ -146,10 +141,7 @@ impl StartBody {
         if !errors.is_empty() {
             return Err(errors.into());
         }
-        let format = match self.format {
-            Some(FormatWord::Jsonl) => Format::Jsonl,
-            Some(FormatWord::Csv) | None => Format::Csv,
-        };
+        let format = self.format.unwrap_or(Format::Csv);
         Ok(match self.kind {
             KindWord::Export => Task::Export(ExportTask {
                 format,
@@ -165,7 +157,7 @@ impl StartBody {
     }
 }
 
-#[derive(Default, Deserialize, IntoParams)]
+#[derive(Clone, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 struct Filter {
     /// `waiting`, `running`, `completed`, `failed` or `cancelled`.
@@ -237,14 +229,15 @@ async fn list(
     list: List<Filter>,
 ) -> Result<Listing<JobView>, ApiError> {
     let context = context(&ctx)?;
-    let Filter { state, kind, mine } = list.filter;
+    let Filter { state, kind, mine } = list.filter.clone();
     let filter = JobFilter {
         created_by: mine.then(|| context.user()),
         state,
         kind,
     };
     let page = platform.app.jobs(&context, &filter, &list.page).await?;
-    Ok(Listing::new(page, list.page.limit, None, JobView::from))
+    let total = list.total(platform.app.count_jobs(&context, &filter)).await?;
+    Ok(Listing::new(page, list.page.limit, total, JobView::from))
 }
 
 async fn get(
@@ -294,11 +287,5 @@ async fn output(
             Some((text, (app, context, piece + 1)))
         },
     );
-    let pieces = futures_util::StreamExt::chain(stream::iter([Ok(first)]), rest);
-    let mut response = Response::new(Body::from_stream(pieces));
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(task.format.media_type()),
-    );
-    Ok(response)
+    Ok(pieces(task.format.media_type(), first, rest))
 }

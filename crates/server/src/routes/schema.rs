@@ -62,7 +62,7 @@ words! {
     UserStatusWord as UserStatus { Active, PendingVerification, Suspended, Banned }
     /// What a workspace may use.
     TierWord as Tier { Basic, Professional, Enterprise, Admin }
-    /// The form of an export.
+    /// The form of a file.
     FormatWord as ExportFormat { Csv, Jsonl }
     /// The order of a list.
     SortWord as SortOrder { Asc, Desc }

@@ -91,10 +91,11 @@ async fn list(
     State(platform): State<Platform>,
     list: List,
 ) -> Result<Listing<SessionView>, ApiError> {
-    let context = context(&ctx)?;
-    let page = platform.app.identity().sessions(&context, &list.page).await?;
+    let (context, identity) = (context(&ctx)?, platform.app.identity());
+    let page = identity.sessions(&context, &list.page).await?;
+    let total = list.total(identity.session_count(&context)).await?;
     let current = context.caller.session();
-    Ok(Listing::new(page, list.page.limit, None, |session: Session| {
+    Ok(Listing::new(page, list.page.limit, total, |session: Session| {
         SessionView {
             current: current == Some(session.id),
             id: session.id,

@@ -156,3 +156,108 @@ pub async fn a_public_view_counts_and_skips(engine: Engine) {
         .body;
     assert_eq!(last["items"], json!([all["items"][1]]), "{last}");
 }
+
+/// Lists whose paths name something; the others are asked as they stand.
+async fn named(service: &Service, who: &Person) -> [(&'static str, String); 3] {
+    let circuit = service.circuit(who, json!({"public": {"enabled": true}})).await;
+    let dfid = service.pushed(who, &circuit, "A-1").await;
+    let id = circuit.trim_start_matches("/api/circuits/").to_owned();
+    [
+        ("circuit_id", id.clone()),
+        ("dfid", dfid),
+        ("slug", id.replace('-', "")),
+    ]
+}
+
+/// No list may leave `with_total` unheeded: each one of the API's own document is asked.
+pub async fn every_list_counts_what_it_lists(engine: Engine) {
+    let service = Service::start(engine).await;
+    let root = service.admin().await;
+    let names = named(&service, &root).await;
+    let key = json!({"name": "k", "scopes": ["items:read"]});
+    service.expect(201, &root, "POST", "/api/api-keys", key).await;
+    let export = json!({"kind": "export"});
+    service.expect(201, &root, "POST", "/api/jobs", export).await;
+    let grant = json!({"amount": 5, "reason": "trial"});
+    let path = format!("/api/admin/users/{}/credits", root.user_id);
+    service.expect(200, &root, "POST", &path, grant).await;
+    service.sign_in("root", crate::fixture::PASSWORD).await;
+    let document = server::openapi::document("1", service.edge.endpoints().iter().map(|one| &**one));
+    let paged = |operation: &Value| {
+        let parameters = operation["parameters"].as_array();
+        parameters.is_some_and(|list| list.iter().any(|one| one["name"] == "with_total"))
+    };
+    let mut uncounted = Vec::new();
+    let mut seen = 0;
+    for (pattern, methods) in document["paths"].as_object().unwrap() {
+        if !paged(&methods["get"]) {
+            continue;
+        }
+        let mut path = pattern.clone();
+        for (name, value) in &names {
+            path = path.replace(&format!("{{{name}}}"), value);
+        }
+        let required = if path.ends_with("/search") {
+            "&value=A-1"
+        } else {
+            ""
+        };
+        let path = format!("{path}?limit=1000&with_total=true{required}");
+        let answer = service.get(&root, &path).await;
+        if pattern == "/api/items/{dfid}/timeline" {
+            assert_eq!(answer.status, 400, "a timeline says that it is not counted");
+            continue;
+        }
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        let list = if answer.body["data"].is_null() {
+            "items"
+        } else {
+            "data"
+        };
+        let entries = answer.body[list].as_array().unwrap().len();
+        if answer.body["total"] != json!(entries) {
+            uncounted.push(format!(
+                "{path}: {entries} entries, total {}",
+                answer.body["total"]
+            ));
+        }
+        seen += 1;
+    }
+    assert!(uncounted.is_empty(), "{uncounted:#?}");
+    assert!(seen > 20, "only {seen} lists were found in the document");
+    for (path, total) in [
+        ("/api/sessions", 2),
+        ("/api/api-keys", 1),
+        ("/api/jobs", 1),
+        ("/api/jobs?kind=import", 0),
+        ("/api/credits/history", 1),
+        ("/api/admin/actions", 1),
+        ("/api/admin/workspaces?tier=basic", 0),
+        ("/api/audit?action=api_key.created", 1),
+        ("/api/activity?action=item.pushed", 1),
+    ] {
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let path = format!("{path}{separator}limit=1&with_total=true");
+        let shown = service.get(&root, &path).await.body;
+        assert_eq!(shown["total"], total, "{path}: {shown}");
+    }
+}
+
+pub async fn a_search_of_administrators_means_its_letters(engine: Engine) {
+    let service = Service::start(engine).await;
+    let root = service.admin().await;
+    service.person("a_b").await;
+    service.person("axb").await;
+    for (text, found) in [("a_b", 1), ("a%25b", 0), ("A", 2), ("%5C", 0)] {
+        let path = format!("/api/admin/users?with_total=true&text={text}");
+        let users = service.get(&root, &path).await.body;
+        let people = |entry: &&Value| entry["username"] != "root";
+        let shown = users["data"].as_array().unwrap().iter().filter(people).count();
+        assert_eq!(shown, found, "{text}: {users}");
+    }
+    for (text, found) in [("a_b", 1), ("%25", 0)] {
+        let path = format!("/api/admin/workspaces?with_total=true&text={text}");
+        let shown = service.get(&root, &path).await.body;
+        assert_eq!(shown["total"], found, "{text}: {shown}");
+    }
+}

@@ -7,6 +7,7 @@
 )]
 
 mod circuits;
+mod entry;
 mod farm;
 #[path = "../support/mod.rs"]
 mod fixture;
@@ -81,6 +82,11 @@ both! {
         lists_of_people_count_and_skip,
         a_member_pages_through_the_own_operations,
         a_public_view_counts_and_skips,
+        every_list_counts_what_it_lists,
+        a_search_of_administrators_means_its_letters,
+    },
+    entry::{
+        an_invitation_to_a_role_that_is_gone_can_be_declined,
     },
     reach::{
         an_equal_push_finds_what_its_item_was_merged_into,

@@ -325,6 +325,8 @@ pub async fn what_changes_who_may_do_what_is_in_the_trail(engine: Engine) {
 db::statements! {
     /// What the log keeps of a trail.
     LEAVES = "test.audit_leaves", "select count(*) as n from leaves where workspace_id = $1 and kind = 'audit'";
+    /// The mail that waits.
+    MAIL = "test.mail", "select payload from outbox where topic = 'mail'";
 }
 
 pub async fn the_trail_is_kept_as_long_as_the_tier_says(engine: Engine) {
@@ -412,4 +414,64 @@ pub async fn the_compliance_report_counts_real_records_and_says_what_it_leaves_o
     )
     .await;
     assert_eq!(wrong.status, 422, "{}", wrong.body);
+}
+
+pub async fn a_refresh_token_that_comes_twice_is_in_the_trail(engine: Engine) {
+    let service = Service::start(engine).await;
+    let (ana, bob) = (service.person("ana").await, service.person("bob").await);
+    let again = || async {
+        let body = json!({"refresh_token": ana.refresh_token});
+        service.post("/api/auth/refresh", body).await.status
+    };
+    assert_eq!(again().await, 200);
+    assert_eq!(again().await, 401, "the second use ends the session");
+    // Her session is over; another one of hers reads the trail, before any worker has looked.
+    let reader = service.sign_in("ana", PASSWORD).await;
+    let path = "/api/audit?action=auth.refresh_reused&with_total=true";
+    let trail = get(&service, &reader, path).await.body;
+    assert_eq!(trail["total"], 1, "{trail}");
+    let entry = &trail["data"][0];
+    assert_eq!(
+        (&entry["outcome"], &entry["target"], &entry["details"]["user_id"]),
+        (&json!("denied"), &json!(ana.session_id), &json!(ana.user_id)),
+        "{entry}"
+    );
+    assert!(
+        entry["address"] == "127.0.0.1" && entry["leaf_id"].is_string(),
+        "{entry}"
+    );
+    assert!(ids(&get(&service, &bob, path).await).is_empty(), "nobody else's");
+    // Whoever goes on makes counters rise, not entries.
+    for _ in 0..3 {
+        assert_eq!(again().await, 401);
+    }
+    look(&service).await;
+    let trail = get(&service, &reader, path).await.body;
+    assert_eq!(trail["total"], 1, "{trail}");
+    let denied = get(&service, &reader, "/api/audit?action=auth.login&outcome=denied").await;
+    assert_eq!(
+        denied.body["data"][0]["details"]["attempts"], 3,
+        "{}",
+        denied.body
+    );
+}
+
+pub async fn a_password_that_was_reset_is_in_the_trail(engine: Engine) {
+    let service = Service::start(engine).await;
+    service.person("ana").await;
+    let body = json!({"email": "ana@example.org"});
+    assert_eq!(service.post("/api/auth/password-reset", body).await.status, 202);
+    let scope = db::Scope::system();
+    let mail = service.db.scoped(&scope).one(MAIL, Vec::new()).await.unwrap();
+    let mail: Value = serde_json::from_str(&mail.get::<db::JsonText>("payload").unwrap().0).unwrap();
+    let body = json!({"token": mail["token"], "password": "another horse battery"});
+    let confirmed = service.post("/api/auth/password-reset/confirm", body).await;
+    assert_eq!(confirmed.status, 204, "{}", confirmed.body);
+    let ana = service.sign_in("ana", "another horse battery").await;
+    let trail = get(&service, &ana, "/api/audit?action=password.reset").await.body;
+    assert_eq!(
+        (&trail["data"][0]["user_id"], &trail["data"][0]["outcome"]),
+        (&json!(ana.user_id), &json!("done")),
+        "{trail}"
+    );
 }

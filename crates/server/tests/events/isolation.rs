@@ -3,7 +3,7 @@
 use std::{sync::Mutex, time::Duration};
 
 use axum::extract::State;
-use db::{Engine, Scope};
+use db::{Engine, Read as _, Scope};
 use domain::{
     identity::ApiScope,
     ids::{JobId, WorkspaceId},
@@ -144,6 +144,46 @@ pub async fn an_answer_with_another_tenants_data_is_withheld(engine: Engine) {
         ),
         (&json!("critical"), &json!("/api/jobs/{job_id}")),
         "{incidents}"
+    );
+}
+
+/// The same fault in the list of a circuit's operations, whose entities have a name of their own for their id.
+async fn anybodys_operations(State(platform): State<Platform>) -> Result<Json<Value>, ApiError> {
+    let scope = Scope::system();
+    let db = platform.app.db().scoped(&scope);
+    let rows = db.all(OPERATIONS, Vec::new()).await.unwrap();
+    let shown = |row: &db::Row| json!({"operation_id": row.get::<uuid::Uuid>("id").unwrap()});
+    Ok(Json(json!({"data": rows.iter().map(shown).collect::<Vec<_>>()})))
+}
+
+db::statements! {
+    OPERATIONS = "test.operations", "select id from operations";
+}
+
+pub async fn a_circuits_operation_of_strangers_is_withheld(engine: Engine) {
+    let service = Service::start(engine).await;
+    let (ana, bob) = (service.person("ana").await, service.person("bob").await);
+    let circuit = post(&service, &ana, "/api/circuits", json!({"name": "Coffee"})).await;
+    let path = format!("/api/circuits/{}", circuit.body["id"].as_str().unwrap());
+    let local = json!({"local_id": "L-1", "identifiers": [{"key": "lot", "value": "A-1"}]});
+    assert_eq!(post(&service, &ana, "/api/items/local", local).await.status, 201);
+    let push = json!({"local_id": "L-1"});
+    let pushed = post(&service, &ana, &format!("{path}/push-local"), push).await;
+    assert_eq!(pushed.status, 201, "{}", pushed.body);
+    let planted = service.with_routes(Routes::new().get(
+        "/api/circuits/{circuit_id}/operations",
+        Policy::viewer(ApiScope::CircuitsRead),
+        Operation::new("test", "Shows anybody's operations"),
+        anybodys_operations,
+    ));
+    let operations = format!("{path}/operations");
+    assert_eq!(get(&planted, &ana, &operations).await.status, 200, "her own pass");
+    let stopped = get(&planted, &bob, &operations).await;
+    assert_eq!(
+        (stopped.status, &stopped.body["code"]),
+        (500, &json!("isolation_breach")),
+        "{}",
+        stopped.body
     );
 }
 

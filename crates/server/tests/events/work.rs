@@ -184,7 +184,8 @@ pub async fn an_import_job_makes_items_of_rows_and_names_the_broken_ones(engine:
         (path, done)
     };
     // The second row's check digit is wrong; the third has no local id and gets one that follows from its content.
-    let table = "local_id,gtin,identifier.ear_tag,bags\nlot-7,07891000315507,E-1,40\nlot-8,07891000315508,,1\n,,E-3,2\n";
+    let table = "local_id;gtin;identifier.ear_tag;namespace;data.bags;farm\nlot-7;07891000315507;E-1;cattle;40;East\n\
+        lot-8;07891000315508;;;1;\n;;E-3;;2;\n";
     let (path, done) = import("csv", table).await;
     let result = &done["result"];
     assert_eq!(
@@ -199,15 +200,21 @@ pub async fn an_import_job_makes_items_of_rows_and_names_the_broken_ones(engine:
     );
     assert_eq!(done["progress"], json!({"done": 3, "total": 3}));
     assert_eq!(result["errors"][0]["row"], 2);
-    assert_eq!(result["errors"][0]["field"], "identifiers[0].value", "{done}");
+    assert_eq!(result["errors"][0]["field"], "gtin", "{done}");
     let item = get(&service, &ana, "/api/items/local/lot-7").await.body;
     assert_eq!(
         (
             &item["enriched_data"],
             &item["identifiers"][0]["registry"],
-            &item["identifiers"][1]["key"]
+            &item["identifiers"][1]["key"],
+            &item["identifiers"][1]["namespace"]
         ),
-        (&json!({"bags": "40"}), &json!("GTIN"), &json!("ear_tag")),
+        (
+            &json!({"bags": "40", "farm": "East"}),
+            &json!("GTIN"),
+            &json!("ear_tag"),
+            &json!("cattle")
+        ),
         "{item}"
     );
     assert_eq!(get(&service, &bob, "/api/items/local/lot-7").await.status, 404);
@@ -221,7 +228,7 @@ pub async fn an_import_job_makes_items_of_rows_and_names_the_broken_ones(engine:
         [&json!(0), &json!(2), &json!(1)],
         "the same rows twice are the same items: {again}"
     );
-    let lines = "{\"local_id\": \"lot-7\", \"enriched_data\": {\"bags\": 41}}\n\nnot json\n[1]\n{\"local_id\": \"lot-9\", \"weight\": 1}\n{\"local_id\": \"lot-9\"}\n";
+    let lines = "{\"local_id\": \"lot-7\", \"enriched_data\": {\"bags\": 41}}\n\nnot json\n[1]\n{\"local_id\": \"lot-9\", \"weight\": 1}\n{\"local_id\": \"lot-9\"}\n{\"identifiers\": [{\"key\": \"tag\", \"value\": \"9\"}]}\n";
     let (_, mixed) = import("jsonl", lines).await;
     assert_eq!(
         [
@@ -229,7 +236,7 @@ pub async fn an_import_job_makes_items_of_rows_and_names_the_broken_ones(engine:
             &mixed["result"]["created"],
             &mixed["result"]["failed"]
         ],
-        [&json!(5), &json!(1), &json!(4)],
+        [&json!(6), &json!(1), &json!(5)],
         "{mixed}"
     );
     assert_eq!(
@@ -412,6 +419,35 @@ pub async fn a_running_job_tells_how_far_it_is_and_ends_when_cancelled(engine: E
         told.iter()
             .all(|one| one.user.map(|user| user.to_string()) == Some(ana.user_id.clone()))
     );
+}
+
+pub async fn a_job_cancelled_before_it_runs_is_told_of(engine: Engine) {
+    let service = Service::start(engine).await;
+    let ana = service.person("ana").await;
+    let job = post(&service, &ana, "/api/jobs", json!({"kind": "export"})).await;
+    let cancel = format!("/api/jobs/{}/cancel", job.body["id"].as_str().unwrap());
+    let cancelled = post(&service, &ana, &cancel, json!({})).await;
+    assert_eq!(cancelled.body["state"], "cancelled", "{}", cancelled.body);
+    assert_eq!(post(&service, &ana, &cancel, json!({})).await.status, 409);
+    let outbox = OutboxRunner::new(
+        &service.app,
+        OutboxConfig::default(),
+        workers::default_handlers(&service.app),
+    );
+    while outbox.run_once().await.unwrap() > 0 {}
+    let scope = Scope::system();
+    let told = store::live::since(&service.db.scoped(&scope), 0, 500)
+        .await
+        .unwrap();
+    let told: Vec<_> = told.iter().filter(|one| one.topic == "jobs").collect();
+    assert_eq!(told.len(), 1, "once, though it was asked for twice: {told:?}");
+    let body: Value = serde_json::from_str(told[0].body.get()).unwrap();
+    assert_eq!(
+        (&body["type"], &body["details"]["state"], &body["details"]["id"]),
+        (&json!("job.ended"), &json!("cancelled"), &job.body["id"]),
+        "{body}"
+    );
+    assert_eq!(told[0].user.map(|user| user.to_string()), Some(ana.user_id));
 }
 
 pub async fn a_stop_gives_a_job_back_and_a_crash_costs_an_attempt(engine: Engine) {

@@ -3,9 +3,8 @@
 use std::io::Write;
 
 use anyhow::Result;
+use app::import::Fault;
 use serde::Serialize;
-
-use super::rows::Fault;
 
 /// Most faults and notes that are told one by one; all are counted.
 const MAX_TOLD: usize = 1_000;

@@ -1,6 +1,6 @@
 //! From a file to rows: items and events as the API takes them, or what is wrong with a row.
 //!
-//! One pass, a row at a time; only an EPCIS document is held as a whole, up to a bound. Sending stands in
+//! Items are read by [`app::import`]; only an EPCIS document is held as a whole, up to a bound. Sending stands in
 //! [`super::sending`].
 
 use std::{
@@ -10,13 +10,13 @@ use std::{
 };
 
 use anyhow::{Result, bail};
-use app::local_items::{self, NewLocalItem};
-use domain::{canonical, event, identifier::NewIdentifier, registry::Registry};
+use app::{
+    events::export,
+    import::{self, Fault, Item, ReadError},
+};
+use domain::{event, identifier::NewIdentifier, registry::Registry};
 use epcis::{Epc, Kind};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-
-use super::{lines::Lines, table};
+use serde_json::{Value, json};
 
 /// Largest EPCIS document, in bytes.
 const MAX_DOCUMENT: u64 = 256 << 20;
@@ -32,42 +32,8 @@ pub enum Format {
     Epcis,
 }
 
-/// What is wrong with a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// Column, member or JSON pointer; empty for the whole row.
-    pub field: String,
-    /// What is wrong with it.
-    pub message: String,
-}
-
-impl Fault {
-    /// A fault of one field.
-    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            field: field.into(),
-            message: message.into(),
-        }
-    }
-
-    /// The one fault of a whole row.
-    pub fn whole(message: impl Into<String>) -> Vec<Self> {
-        vec![Self::new("", message)]
-    }
-}
-
 /// A row of the file: a record, a line, an event.
-#[derive(Debug)]
-pub struct Row {
-    /// Counted from 1, without header and empty lines.
-    pub number: u64,
-    /// The line it begins at, in a file of lines.
-    pub line: Option<u64>,
-    /// Bytes of the file up to its end.
-    pub end: u64,
-    /// What it asks for.
-    pub content: Result<Content, Vec<Fault>>,
-}
+pub type Row = import::Row<Content>;
 
 /// What a row asks for.
 #[derive(Debug)]
@@ -76,19 +42,6 @@ pub enum Content {
     Item(Item),
     /// An event with the items it is about.
     Event(Event),
-}
-
-/// A local item that keeps the rules.
-#[derive(Debug)]
-pub struct Item {
-    /// Its id: given, or following from its content, so that importing it twice makes one item.
-    pub local_id: String,
-    /// Its identifiers.
-    pub identifiers: Vec<NewIdentifier>,
-    /// Its data, an object.
-    pub data: Value,
-    /// The columns that the identifiers came from; empty if they came from JSON.
-    columns: Vec<String>,
 }
 
 /// An event that keeps the rules.
@@ -102,70 +55,6 @@ pub struct Event {
     pub content_id: String,
 }
 
-impl Item {
-    /// Checks an item as the server would.
-    pub fn new(
-        local_id: Option<String>,
-        identifiers: Vec<NewIdentifier>,
-        data: Value,
-        columns: Vec<String>,
-    ) -> Result<Self, Vec<Fault>> {
-        let new = NewLocalItem {
-            local_id,
-            identifiers,
-            enriched_data: Some(data),
-        };
-        let refused = local_items::check_new(&new).err();
-        let data = new.enriched_data.unwrap_or_default();
-        let mut item = Self {
-            local_id: String::new(),
-            identifiers: new.identifiers,
-            data,
-            columns,
-        };
-        if let Some(refused) = refused {
-            let faults = refused.fields.into_iter();
-            return Err(faults
-                .map(|fault| Fault::new(item.place(&fault.field), fault.message))
-                .collect());
-        }
-        if item.identifiers.is_empty() && item.data.as_object().is_none_or(Map::is_empty) {
-            return Err(Fault::whole("holds neither an identifier nor data"));
-        }
-        item.local_id = match new.local_id {
-            Some(given) => given,
-            None => item.content_id()?,
-        };
-        Ok(item)
-    }
-
-    fn content_id(&self) -> Result<String, Vec<Fault>> {
-        let content = json!({"identifiers": self.identifiers, "enriched_data": self.data});
-        let digest = canonical::digest(&content).map_err(|error| Fault::whole(error.to_string()))?;
-        Ok(format!("import:{}", &hex::encode(digest)[..32]))
-    }
-
-    /// The body of the request.
-    pub fn body(&self) -> Value {
-        json!({"local_id": self.local_id, "identifiers": self.identifiers, "enriched_data": self.data})
-    }
-
-    /// Where in the file a field of the request came from.
-    pub fn place(&self, field: &str) -> String {
-        if self.columns.is_empty() {
-            return field.to_owned();
-        }
-        let index = field
-            .strip_prefix("identifiers[")
-            .and_then(|rest| rest.split_once(']'))
-            .and_then(|(index, _)| index.parse::<usize>().ok());
-        match index.and_then(|index| self.columns.get(index)) {
-            Some(column) => column.clone(),
-            None => field.replacen("enriched_data.", "data.", 1),
-        }
-    }
-}
-
 /// Reads all rows of a file in order; stops early if `emit` says so.
 ///
 /// # Errors
@@ -177,9 +66,13 @@ pub fn read(
     emit: &mut dyn FnMut(Row) -> bool,
 ) -> Result<()> {
     let file = File::open(path)?;
+    let mut items = |format| {
+        let emit = &mut |row: import::Row<Item>| emit(row.map(Content::Item));
+        import::read(format, BufReader::new(&file), keep_other_columns, emit)
+    };
     match format {
-        Format::Csv => table::read(BufReader::new(file), keep_other_columns, emit),
-        Format::Jsonl => json_lines(file, emit),
+        Format::Csv => items(export::Format::Csv).map_err(hinted),
+        Format::Jsonl => items(export::Format::Jsonl).map_err(hinted),
         Format::Epcis => {
             let mut bytes = Vec::new();
             file.take(MAX_DOCUMENT + 1).read_to_end(&mut bytes)?;
@@ -191,63 +84,13 @@ pub fn read(
     }
 }
 
-/// An item as a line of JSON says it.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Given {
-    local_id: Option<String>,
-    #[serde(default)]
-    identifiers: Vec<NewIdentifier>,
-    enriched_data: Option<Value>,
-}
-
-fn json_lines(file: File, emit: &mut dyn FnMut(Row) -> bool) -> Result<()> {
-    let mut lines = Lines::new(BufReader::new(file));
-    let mut number = 0;
-    while let Some(line) = lines.next()? {
-        let content = match &line.bytes {
-            Some(bytes) if bytes.trim_ascii().is_empty() => continue,
-            Some(bytes) => json_item(bytes).map(Content::Item),
-            None => Err(Fault::whole("is longer than 1 MiB")),
-        };
-        number += 1;
-        let row = Row {
-            number,
-            line: Some(line.number),
-            end: line.end,
-            content,
-        };
-        if !emit(row) {
-            break;
-        }
-    }
-    Ok(())
-}
-
-fn json_item(bytes: &[u8]) -> Result<Item, Vec<Fault>> {
-    std::str::from_utf8(bytes)
-        .map_err(|error| Fault::whole(format!("is not UTF-8 from byte {} on", error.valid_up_to())))?;
-    // A list of values in the members' order would do for the library, and is nobody's item.
-    if bytes.trim_ascii_start().first() != Some(&b'{') {
-        return Err(Fault::whole("must be a JSON object"));
-    }
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let given: Given = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let field = error.path().to_string();
-        // The line in this message is always 1; the row's own line is told beside it.
-        let message = error
-            .inner()
-            .to_string()
-            .replace(" at line 1 column ", " at column ");
-        // The library's words for the whole and for a place it does not know.
-        let known = !matches!(field.as_str(), "." | "?");
-        vec![Fault::new(if known { field } else { String::new() }, message)]
-    })?;
-    reader
-        .end()
-        .map_err(|_| Fault::whole("holds more than one JSON value"))?;
-    let data = given.enriched_data.unwrap_or_else(|| json!({}));
-    Item::new(given.local_id, given.identifiers, data, Vec::new())
+/// Adds what the reader of tables does not know: how to say that a column shall be kept.
+fn hinted(error: ReadError) -> anyhow::Error {
+    let hint = match error {
+        ReadError::Column(_) => "; --keep-other-columns keeps all others as data",
+        _ => "",
+    };
+    anyhow::anyhow!("{error}{hint}")
 }
 
 fn epcis_rows(bytes: &[u8], emit: &mut dyn FnMut(Row) -> bool) -> Result<()> {

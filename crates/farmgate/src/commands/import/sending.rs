@@ -8,13 +8,14 @@ use std::{
     collections::{BTreeSet, HashMap},
 };
 
+use app::import::{Fault, Item};
 use domain::{canonical, identifier::Identifier};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
     client::{Answer, Client, NoAnswer},
-    rows::{Content, Event, Fault, Item},
+    rows::{Content, Event},
 };
 
 /// How many items of events are remembered; beyond that they are asked for again.
@@ -108,7 +109,7 @@ impl Sending {
     /// Creates the local item and pushes it; gives the global id, if there is a circuit.
     async fn place(&self, client: &mut Client, item: &Item) -> Result<Option<String>, Failed> {
         let place = |field: &str| item.place(field);
-        let made = client.post("api/items/local", &item.body()).await?;
+        let made = client.post("api/items/local", &body(item)).await?;
         match made.status {
             201 => {}
             409 if stands_already(client, item).await? => {}
@@ -177,6 +178,11 @@ impl Sending {
         }
         Ok(true)
     }
+}
+
+/// The body of the request that makes an item.
+fn body(item: &Item) -> Value {
+    json!({"local_id": item.local_id, "identifiers": item.identifiers, "enriched_data": item.data})
 }
 
 /// Whether two values say the same: databases write numbers in their own way.

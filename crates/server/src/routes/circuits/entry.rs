@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use store::circuit_entry::{Invitation, JoinRequest};
 use utoipa::ToSchema;
 
-use super::{Answer, REFUSALS, TAG, read, write};
+use super::{Answer, REFUSALS, TAG, act, read, write};
 use crate::{
     Created, Ctx, Json, List, Listing, NoContent, Operation, Path, Path2, Routes,
     platform::{Platform, context},
@@ -53,7 +53,7 @@ pub(super) fn invitations() -> Routes<Platform> {
         )
         .post(
             "/api/invitations/{invitation_id}/accept",
-            read(),
+            act(),
             Operation::new(TAG, "Accepts an invitation, as the invited")
                 .returns::<InvitationView>(200)
                 .problems(&[ErrorCode::NotFound, ErrorCode::Conflict]),
@@ -61,7 +61,7 @@ pub(super) fn invitations() -> Routes<Platform> {
         )
         .post(
             "/api/invitations/{invitation_id}/decline",
-            read(),
+            act(),
             Operation::new(TAG, "Declines an invitation, as the invited")
                 .returns::<InvitationView>(200)
                 .problems(&[ErrorCode::NotFound, ErrorCode::Conflict]),
@@ -73,7 +73,7 @@ pub(super) fn join_requests() -> Routes<Platform> {
     Routes::new()
         .post(
             "/api/circuits/{circuit_id}/join-requests",
-            read(),
+            act(),
             Operation::new(TAG, "Asks to join a circuit that shows itself to the public")
                 .body::<MessageBody>()
                 .returns::<JoinRequestView>(201)

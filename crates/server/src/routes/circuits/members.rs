@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use store::circuits::Member;
 use utoipa::ToSchema;
 
-use super::{Answer, REFUSALS, TAG, read, write};
+use super::{Answer, REFUSALS, TAG, act, read, write};
 use crate::{
     Ctx, Json, List, Listing, NoContent, Operation, Path, Path2, Routes,
     platform::{Platform, context},
@@ -38,7 +38,7 @@ pub(super) fn members() -> Routes<Platform> {
         )
         .delete(
             "/api/circuits/{circuit_id}/members/{user_id}",
-            read(),
+            act(),
             Operation::new(TAG, "Removes a member; one's own membership can always be ended")
                 .returns_nothing(204)
                 .problems(REFUSALS),

@@ -17,6 +17,7 @@ use serde_json::{Map, Value, value::RawValue};
 use store::circuits::Circuit;
 use utoipa::{IntoParams, ToSchema};
 
+use super::{Answer, REFUSALS};
 use crate::{
     ApiError, Created, Ctx, IfMatch, Json, List, Listing, Operation, Path, Policy, Routes, Tagged,
     platform::{Platform, context},
@@ -25,19 +26,19 @@ use crate::{
 
 const TAG: &str = "circuits";
 
-const REFUSALS: &[ErrorCode] = &[
-    ErrorCode::NotFound,
-    ErrorCode::Forbidden,
-    ErrorCode::Conflict,
-    ErrorCode::ValidationFailed,
-];
-
-fn read() -> Policy {
+/// Reading.
+pub(super) fn read() -> Policy {
     Policy::viewer(ApiScope::CircuitsRead)
 }
 
-fn write() -> Policy {
+/// Changing what belongs to the circuit.
+pub(super) fn write() -> Policy {
     Policy::member(ApiScope::CircuitsWrite)
+}
+
+/// Acting in it for oneself: joining, leaving, pulling. A viewer of the workspace may, a key for reading may not.
+pub(super) fn act() -> Policy {
+    Policy::viewer(ApiScope::CircuitsWrite)
 }
 
 /// The routes of circuits and of what makes their members.
@@ -241,8 +242,6 @@ impl TryFrom<Circuit> for CircuitView {
         })
     }
 }
-
-type Answer<T> = Result<T, ApiError>;
 
 async fn create(
     ctx: Ctx,

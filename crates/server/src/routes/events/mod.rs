@@ -10,7 +10,6 @@ use app::events::{
     export::{Export, Format},
 };
 use axum::{
-    body::Body,
     extract::State,
     response::{IntoResponse, Response},
 };
@@ -20,7 +19,7 @@ use domain::{
     problem::ErrorCode,
 };
 use futures_util::stream;
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -31,6 +30,7 @@ use view::{EventView, shown};
 use crate::{
     ApiError, Created, Ctx, IfMatch, Json, List, Listing, NoContent, Operation, Path, Policy, Query, Routes,
     Tagged,
+    answer::pieces,
     platform::{Platform, context},
 };
 
@@ -297,7 +297,6 @@ async fn export(
         ..EventQuery::default()
     };
     let (context, mut export) = (context(&ctx)?, Export::new(query, format));
-    // The first piece is read before the head is sent, so that a refusal is an answer and not a broken body.
     let first = export.next(&platform.app, &context).await?.unwrap_or_default();
     let rest = stream::unfold(
         (platform.app, context, export),
@@ -306,11 +305,5 @@ async fn export(
             Some((piece, (app, context, export)))
         },
     );
-    let pieces = futures_util::StreamExt::chain(stream::iter([Ok(first)]), rest);
-    let mut response = Response::new(Body::from_stream(pieces));
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(format.media_type()),
-    );
-    Ok(response)
+    Ok(pieces(format.media_type(), first, rest))
 }

@@ -5,28 +5,17 @@ mod operations;
 mod pending;
 mod push;
 
-use domain::{dfid::Dfid, identity::ApiScope, problem::ErrorCode};
+use domain::dfid::Dfid;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::{ApiError, Policy, Routes, platform::Platform};
+use super::{
+    Answer, REFUSALS,
+    circuits::{act, read, write},
+};
+use crate::{Routes, platform::Platform};
 
 const TAG: &str = "exchange";
-
-const REFUSALS: &[ErrorCode] = &[
-    ErrorCode::NotFound,
-    ErrorCode::Forbidden,
-    ErrorCode::Conflict,
-    ErrorCode::ValidationFailed,
-];
-
-fn read() -> Policy {
-    Policy::viewer(ApiScope::CircuitsRead)
-}
-
-fn write() -> Policy {
-    Policy::member(ApiScope::CircuitsWrite)
-}
 
 /// The routes of pushing, pulling, operations, public views and pending items.
 #[must_use]
@@ -44,5 +33,3 @@ struct DfidBody {
     #[schema(value_type = String)]
     dfid: Dfid,
 }
-
-type Answer<T> = Result<T, ApiError>;

@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 use store::circuit_items::Operation as CircuitOperation;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Answer, DfidBody, REFUSALS, TAG, read, write};
+use super::{Answer, DfidBody, REFUSALS, TAG, act, read, write};
 use crate::{
     Ctx, Json, List, Listing, Operation, Path, Path2, Routes,
     platform::{Platform, context},
@@ -28,7 +28,7 @@ use crate::{
 pub(super) fn pulling() -> Routes<Platform> {
     Routes::new().post(
         "/api/circuits/{circuit_id}/pull",
-        read(),
+        act(),
         Operation::new(
             TAG,
             "Pulls an item: a lasting right to read it, at once or after approval",
@@ -88,7 +88,7 @@ pub(super) fn operations() -> Routes<Platform> {
         )
         .post(
             "/api/circuits/{circuit_id}/operations/{operation_id}/cancel",
-            read(),
+            act(),
             decide("Cancels one's own operation"),
             cancel,
         )

@@ -1,15 +1,14 @@
 //! CSV: which column means what, and from records to items.
 
-use std::io::BufRead;
+use std::io::{self, BufRead};
 
-use anyhow::{Context, Result, bail};
 use csv::StringRecord;
 use domain::{identifier::NewIdentifier, registry::Registry};
 use serde_json::{Map, Value, json};
 
 use super::{
+    Emit, Fault, Item, ReadError, Row,
     lines::{Line, Lines, MAX_LINE},
-    rows::{Content, Fault, Item, Row},
 };
 
 /// How many lines one record may span. A quote that nobody closes costs this many lines of looking, not the file.
@@ -34,9 +33,9 @@ struct Table {
 }
 
 /// Reads all records; stops early if `emit` says so.
-pub fn read(input: impl BufRead, keep_other_columns: bool, emit: &mut dyn FnMut(Row) -> bool) -> Result<()> {
+pub fn read(input: impl BufRead, keep_other_columns: bool, emit: Emit<'_>) -> Result<(), ReadError> {
     let mut lines = Lines::new(input);
-    let header = lines.next()?.context("the file is empty")?;
+    let header = lines.next()?.ok_or(ReadError::Empty)?;
     let table = Table::new(&header, keep_other_columns)?;
     let mut number = 0;
     while let Some(line) = lines.next()? {
@@ -49,7 +48,7 @@ pub fn read(input: impl BufRead, keep_other_columns: bool, emit: &mut dyn FnMut(
             number,
             line: Some(at),
             end,
-            content: bytes.and_then(|bytes| table.item(&bytes)).map(Content::Item),
+            content: bytes.and_then(|bytes| table.item(&bytes)),
         };
         if !emit(row) {
             break;
@@ -62,17 +61,19 @@ pub fn read(input: impl BufRead, keep_other_columns: bool, emit: &mut dyn FnMut(
 type Record = (u64, u64, Result<Vec<u8>, Vec<Fault>>);
 
 impl Table {
-    fn new(header: &Line, keep_other_columns: bool) -> Result<Self> {
-        let bytes = header.bytes.as_ref().context("the header is longer than 1 MiB")?;
+    fn new(header: &Line, keep_other_columns: bool) -> Result<Self, ReadError> {
+        let wrong = |what: &str| ReadError::Header(what.to_owned());
+        let bytes = header.bytes.as_ref();
+        let bytes = bytes.ok_or_else(|| wrong("the header is longer than 1 MiB"))?;
         let count = |delimiter: &&u8| bytes.iter().filter(|byte| byte == delimiter).count();
         // Spreadsheets in countries with decimal commas write semicolons; of equal ones the last wins.
         let delimiter = *b"\t;,".iter().max_by_key(count).unwrap_or(&b',');
-        let record = parse(bytes, delimiter).map_err(|_| anyhow::anyhow!("the header is not UTF-8"))?;
+        let record = parse(bytes, delimiter).map_err(|_| wrong("the header is not UTF-8"))?;
         let names: Vec<String> = record.iter().map(|name| name.trim().to_owned()).collect();
         let mut columns = Vec::with_capacity(names.len());
         for (index, name) in names.iter().enumerate() {
             if names[..index].contains(name) {
-                bail!("the column `{name}` is there twice");
+                return Err(wrong(&format!("the column `{name}` is there twice")));
             }
             columns.push(column(name, keep_other_columns)?);
         }
@@ -84,7 +85,7 @@ impl Table {
     }
 
     /// Puts the lines of a record together: a quoted field may hold line ends.
-    fn record(&self, first: Line, lines: &mut Lines<impl BufRead>) -> Result<Record> {
+    fn record(&self, first: Line, lines: &mut Lines<impl BufRead>) -> io::Result<Record> {
         let (number, first_end) = (first.number, first.end);
         let Some(mut bytes) = first.bytes else {
             return Ok((number, first_end, Err(Fault::whole("is longer than 1 MiB"))));
@@ -160,7 +161,7 @@ impl Table {
     }
 }
 
-fn column(name: &str, keep_other_columns: bool) -> Result<Column> {
+fn column(name: &str, keep_other_columns: bool) -> Result<Column, ReadError> {
     if let Some(key) = name.strip_prefix("identifier.") {
         return Ok(Column::Contextual(key.to_owned()));
     }
@@ -172,10 +173,7 @@ fn column(name: &str, keep_other_columns: bool) -> Result<Column> {
         ("namespace", _) => Column::Namespace,
         (_, Ok(registry)) => Column::Canonical(registry),
         _ if keep_other_columns && !name.is_empty() => Column::Data(name.to_owned()),
-        _ => bail!(
-            "the column `{name}` is not known: columns are local_id, namespace, the name of a registry such as sisbov \
-             or gtin, identifier.NAME and data.NAME; --keep-other-columns keeps all others as data"
-        ),
+        _ => return Err(ReadError::Column(name.to_owned())),
     })
 }
 
