@@ -13,9 +13,11 @@ use domain::{
 };
 use serde_json::json;
 use store::{
-    circuit_items::{self, CircuitItem, Operation, OperationFilter},
+    circuit_items::{self, CircuitItem},
     circuits::{Circuit, Member},
-    items, tenancy,
+    item_grants, items,
+    operations::{self, Operation, OperationFilter},
+    tenancy,
 };
 
 use crate::{
@@ -53,7 +55,7 @@ impl App {
         let place = place
             .filter(|place| place.state == "active")
             .ok_or_else(|| AppError::not_found("item"))?;
-        let earlier = circuit_items::latest(tx, id, dfid, ctx.workspace(), OperationKind::Pull).await?;
+        let earlier = operations::latest(tx, id, dfid, ctx.workspace(), OperationKind::Pull).await?;
         if let Some(earlier) =
             earlier.filter(|one| matches!(one.state, OperationState::Pending | OperationState::Completed))
         {
@@ -77,7 +79,7 @@ impl App {
             created_at: record.now,
             updated_at: record.now,
         };
-        record.steps.push(circuit_items::insert_operation(&operation));
+        record.steps.push(operations::insert(&operation));
         let debit = self
             .credits()
             .debit_operation(ctx, CostedOperation::Pull, operation.id)?;
@@ -113,7 +115,7 @@ impl App {
         let filter = self.visible_operations(ctx, circuit, state).await?;
         let scope = ctx.scope();
         let db = self.db().scoped(&scope);
-        let rows = circuit_items::operations(&db, circuit, filter, after(page)?, page).await?;
+        let rows = operations::list(&db, circuit, filter, after(page)?, page).await?;
         Ok(Page::cut(rows, page, |operation| Cursor::new("", operation.id)))
     }
 
@@ -126,7 +128,7 @@ impl App {
     ) -> Result<u64> {
         let filter = self.visible_operations(ctx, circuit, state).await?;
         let scope = ctx.scope();
-        Ok(circuit_items::count_operations(&self.db().scoped(&scope), circuit, filter).await?)
+        Ok(operations::count(&self.db().scoped(&scope), circuit, filter).await?)
     }
 
     async fn visible_operations(
@@ -151,7 +153,7 @@ impl App {
     ) -> Result<(Operation, Option<ItemContent>)> {
         let (_, member) = self.circuit(ctx, circuit).await?;
         let scope = ctx.scope();
-        let found = circuit_items::operation(&self.db().scoped(&scope), circuit, id).await?;
+        let found = operations::find(&self.db().scoped(&scope), circuit, id).await?;
         let operation = found
             .filter(|one| sees(&member, one))
             .ok_or_else(|| AppError::not_found("operation"))?;
@@ -209,7 +211,7 @@ impl App {
     ) -> Result<Operation> {
         let Decision { action, reason } = decision;
         let (circuit, member) = self.circuit_in(tx, ctx, circuit).await?;
-        let found = circuit_items::operation(tx, circuit.id, id).await?;
+        let found = operations::find(tx, circuit.id, id).await?;
         let mut operation = found
             .filter(|one| sees(&member, one))
             .ok_or_else(|| AppError::not_found("operation"))?;
@@ -220,7 +222,7 @@ impl App {
         }
         let mut record = Record::new(self, ctx);
         let (key, now) = ((circuit.id, id), record.now);
-        let first = circuit_items::move_operation(key, (operation.state, to), Some(ctx.user()), reason, now);
+        let first = operations::move_on(key, (operation.state, to), Some(ctx.user()), reason, now);
         if tx.pipeline(vec![first]).await?.first() != Some(&1) {
             return Err(AppError::new(
                 ErrorCode::InvalidTransition,
@@ -275,7 +277,7 @@ impl App {
         let from = operation.state;
         operation.state = transition(from, action).map_err(refuse)?;
         let (key, moved) = ((operation.circuit_id, operation.id), (from, operation.state));
-        let step = circuit_items::move_operation(key, moved, None, reason.as_deref(), record.now);
+        let step = operations::move_on(key, moved, None, reason.as_deref(), record.now);
         record.steps.push(step);
         operation.reason = reason.or(operation.reason.take());
         Ok(())
@@ -337,7 +339,7 @@ fn refuse(error: TransitionError) -> AppError {
 
 fn grant_of(operation: &Operation, place: &CircuitItem, now: Timestamp) -> db::Step {
     let o = operation;
-    items::grant(
+    item_grants::insert(
         o.workspace_id,
         o.dfid,
         place.owner_id,

@@ -1,4 +1,5 @@
-//! Items: what a DFID stands for, its identifiers, and what happened to it.
+//! Items: what a DFID stands for, and its identifiers. Lists of them stand in [`crate::item_lists`], who may read them in
+//! [`crate::item_grants`], what happened to them in [`crate::item_history`].
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,7 +9,6 @@ use domain::{
     identifier::Identifier,
     ids::{CircuitId, Timestamp, UserId, WorkspaceId},
     item::{Fingerprint, ItemContent, ItemStatus},
-    page::PageRequest,
 };
 use uuid::Uuid;
 
@@ -65,23 +65,6 @@ fn parse<T: serde::de::DeserializeOwned>(column: &'static str, text: &JsonText) 
     })
 }
 
-/// One change of an item.
-#[derive(Clone, Debug)]
-pub struct Change {
-    /// Its id.
-    pub id: Uuid,
-    /// The version it made.
-    pub version: u64,
-    /// What was done.
-    pub action: String,
-    /// Who did it.
-    pub actor_id: UserId,
-    /// What changed.
-    pub changes: JsonText,
-    /// When.
-    pub created_at: Timestamp,
-}
-
 statements! {
     INSERT = "items.insert", "
         insert into items (dfid, workspace_id, identifiers, aliases, data, status, confidence, sources, fingerprint, version, created_by, created_at, updated_at)
@@ -115,43 +98,6 @@ statements! {
          where workspace_id = $1 and dfid {any:$2}
          order by dfid
         {for_update}";
-    LIST = "items.list", "
-        select dfid, workspace_id, identifiers, aliases, data, status, redirect_to, confidence, sources, version, created_by, created_at, updated_at
-          from items
-         where workspace_id = $1 and dfid > $2 and (cast($3 as {text}) is null or status = $3)
-         order by dfid
-         limit $4 offset $5";
-    LIST_GRANTED = "items.list_granted", "
-        select i.dfid, i.workspace_id, i.identifiers, i.aliases, i.data, i.status, i.redirect_to, i.confidence, i.sources, i.version, i.created_by, i.created_at, i.updated_at
-          from item_grants g join items i on i.dfid = g.dfid
-         where g.workspace_id = $1 and g.dfid > $2 and (cast($3 as {text}) is null or i.status = $3)
-         order by g.dfid
-         limit $4 offset $5";
-    COUNT = "items.count", "
-        select count(*) as n
-          from items
-         where workspace_id = $1 and (cast($2 as {text}) is null or status = $2)";
-    COUNT_GRANTED = "items.count_granted", "
-        select count(*) as n
-          from item_grants g join items i on i.dfid = g.dfid
-         where g.workspace_id = $1 and (cast($2 as {text}) is null or i.status = $2)";
-    SEARCH = "items.search", "
-        select distinct i.dfid, i.workspace_id, i.identifiers, i.aliases, i.data, i.status, i.redirect_to, i.confidence, i.sources, i.version, i.created_by, i.created_at, i.updated_at
-          from item_identifiers x join items i on i.dfid = x.dfid
-         where (x.workspace_id = $1
-                or exists (select 1 from item_grants g where g.workspace_id = $1 and g.dfid = x.dfid))
-           and x.value = $2
-           and (cast($3 as {text}) is null or x.identifier = $3)
-           and x.dfid > $4
-         order by i.dfid
-         limit $5 offset $6";
-    COUNT_FOUND = "items.count_found", "
-        select count(distinct x.dfid) as n
-          from item_identifiers x
-         where (x.workspace_id = $1
-                or exists (select 1 from item_grants g where g.workspace_id = $1 and g.dfid = x.dfid))
-           and x.value = $2
-           and (cast($3 as {text}) is null or x.identifier = $3)";
     BY_CANONICAL = "items.by_canonical", "
         select x.identifier, x.dfid, x.workspace_id as owner_id
           from item_identifiers x join items i on i.dfid = x.dfid
@@ -172,12 +118,6 @@ statements! {
         update item_identifiers set canonical = false where workspace_id = $1 and dfid = $2";
     SET_ALIASES = "items.set_aliases", "
         update items set aliases = $3 where workspace_id = $1 and dfid = $2";
-    COPY_GRANTS = "item_grants.copy", "
-        insert into item_grants (workspace_id, dfid, owner_id, source, circuit_id, granted_by, created_at)
-        select g.workspace_id, $3, g.owner_id, g.source, g.circuit_id, g.granted_by, g.created_at
-          from item_grants g join items i on i.dfid = g.dfid
-         where i.workspace_id = $1 and g.dfid = $2
-        on conflict (workspace_id, dfid) do nothing";
     SET_CONTENT = "items.set_content", "
         update items
            set identifiers = $3, data = $4, sources = $5, version = version + 1, updated_at = $6
@@ -186,31 +126,9 @@ statements! {
         update items
            set status = $3, redirect_to = $4, aliases = $5, version = version + 1, updated_at = $6
          where workspace_id = $1 and dfid = $2";
-    INSERT_CHANGE = "item_history.insert", "
-        insert into item_history (workspace_id, id, dfid, version, action, actor_id, changes, created_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8)";
-    HISTORY = "item_history.list", "
-        select h.id, h.version, h.action, h.actor_id, h.changes, h.created_at
-          from item_history h
-         where h.dfid = $2
-           and (h.workspace_id = $1
-                or exists (select 1 from item_grants g where g.workspace_id = $1 and g.dfid = h.dfid))
-           and h.id > $3
-         order by h.id
-         limit $4 offset $5";
-    COUNT_HISTORY = "item_history.count", "
-        select count(*) as n
-          from item_history h
-         where h.dfid = $2
-           and (h.workspace_id = $1
-                or exists (select 1 from item_grants g where g.workspace_id = $1 and g.dfid = h.dfid))";
-    GRANT = "item_grants.insert", "
-        insert into item_grants (workspace_id, dfid, owner_id, source, circuit_id, granted_by, created_at)
-        values ($1, $2, $3, $4, $5, $6, $7)
-        on conflict (workspace_id, dfid) do nothing";
 }
 
-fn read(row: &db::Row) -> Result<Item, StoreError> {
+pub(crate) fn read(row: &db::Row) -> Result<Item, StoreError> {
     Ok(Item {
         dfid: row.word("dfid")?,
         workspace_id: row.id("workspace_id")?,
@@ -335,50 +253,6 @@ pub fn set_aliases(workspace: WorkspaceId, dfid: Dfid, aliases: &[String]) -> St
     (SET_ALIASES, bind![workspace, dfid, json(&aliases)])
 }
 
-/// The step that lets whoever may read an item read another one of its owner too, which it was merged into.
-#[must_use]
-pub fn copy_grants(owner: WorkspaceId, from: Dfid, to: Dfid) -> Step {
-    (COPY_GRANTS, bind![owner, from, to])
-}
-
-/// Who changed what: one entry of an item's history.
-#[derive(Debug)]
-pub struct NewChange<'a> {
-    /// The item's owner.
-    pub workspace: WorkspaceId,
-    /// The entry's id.
-    pub id: Uuid,
-    /// The item.
-    pub dfid: Dfid,
-    /// The version the change made.
-    pub version: u64,
-    /// What was done.
-    pub action: &'a str,
-    /// Who did it.
-    pub actor: UserId,
-    /// What changed.
-    pub changes: JsonText,
-}
-
-/// The step that records a change.
-#[must_use]
-pub fn insert_change(new: NewChange<'_>, now: Timestamp) -> Step {
-    let version = i64::try_from(new.version).unwrap_or(i64::MAX);
-    (
-        INSERT_CHANGE,
-        bind![
-            new.workspace,
-            new.id,
-            new.dfid,
-            version,
-            new.action,
-            new.actor,
-            new.changes,
-            now
-        ],
-    )
-}
-
 /// Reads items by reader and DFID, for many readers at once: each sees what is its own or was granted to it.
 pub async fn load(
     db: &impl Read,
@@ -417,67 +291,6 @@ pub async fn lock_many(db: &impl Read, owner: WorkspaceId, dfids: &[Dfid]) -> Re
         .iter()
         .map(read)
         .collect()
-}
-
-/// Lists items by DFID, one row more than the page shows: the workspace's own, or those granted to it.
-pub async fn list(
-    db: &impl Read,
-    workspace: WorkspaceId,
-    granted: bool,
-    status: Option<ItemStatus>,
-    page: &PageRequest,
-) -> Result<Vec<Item>, StoreError> {
-    let after = page.after.as_ref().map_or("", |cursor| cursor.id.as_str());
-    let args = bind![
-        workspace,
-        after,
-        status.map(ItemStatus::as_str),
-        page.rows(),
-        page.offset
-    ];
-    db.all(if granted { LIST_GRANTED } else { LIST }, args)
-        .await?
-        .iter()
-        .map(read)
-        .collect()
-}
-
-/// Counts them.
-pub async fn count(
-    db: &impl Read,
-    workspace: WorkspaceId,
-    granted: bool,
-    status: Option<ItemStatus>,
-) -> Result<u64, StoreError> {
-    let args = bind![workspace, status.map(ItemStatus::as_str)];
-    db.one(if granted { COUNT_GRANTED } else { COUNT }, args)
-        .await?
-        .version("n")
-}
-
-/// Items that carry an identifier with this value (and, if given, exactly this key), by DFID.
-pub async fn search(
-    db: &impl Read,
-    reader: WorkspaceId,
-    value: &str,
-    identifier: Option<&str>,
-    page: &PageRequest,
-) -> Result<Vec<Item>, StoreError> {
-    let after = page.after.as_ref().map_or("", |cursor| cursor.id.as_str());
-    let args = bind![reader, value, identifier, after, page.rows(), page.offset];
-    db.all(SEARCH, args).await?.iter().map(read).collect()
-}
-
-/// Counts them.
-pub async fn count_found(
-    db: &impl Read,
-    reader: WorkspaceId,
-    value: &str,
-    identifier: Option<&str>,
-) -> Result<u64, StoreError> {
-    db.one(COUNT_FOUND, bind![reader, value, identifier])
-        .await?
-        .version("n")
 }
 
 /// An identifier that is known, and the item it belongs to.
@@ -533,47 +346,4 @@ pub async fn known_to_others(
 ) -> Result<bool, StoreError> {
     let found = db.optional(KNOWN_TO_OTHERS, bind![owner, dfid, circuit]).await?;
     Ok(found.is_some())
-}
-
-/// An item's changes, oldest first, after the entry `after`, one more than the page shows.
-pub async fn history(
-    db: &impl Read,
-    reader: WorkspaceId,
-    dfid: Dfid,
-    after: Uuid,
-    page: &PageRequest,
-) -> Result<Vec<Change>, StoreError> {
-    let args = bind![reader, dfid, after, page.rows(), page.offset];
-    let rows = db.all(HISTORY, args).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Change {
-                id: row.get("id")?,
-                version: row.version("version")?,
-                action: row.text("action")?,
-                actor_id: row.id("actor_id")?,
-                changes: row.get("changes")?,
-                created_at: row.time("created_at")?,
-            })
-        })
-        .collect()
-}
-
-/// Counts an item's changes.
-pub async fn count_history(db: &impl Read, reader: WorkspaceId, dfid: Dfid) -> Result<u64, StoreError> {
-    db.one(COUNT_HISTORY, bind![reader, dfid]).await?.version("n")
-}
-
-/// The step that lets another workspace read an item from now on. Granting twice is harmless.
-#[must_use]
-pub fn grant(
-    reader: WorkspaceId,
-    dfid: Dfid,
-    owner: WorkspaceId,
-    source: &str,
-    circuit: Option<CircuitId>,
-    by: UserId,
-    now: Timestamp,
-) -> Step {
-    (GRANT, bind![reader, dfid, owner, source, circuit, by, now])
 }

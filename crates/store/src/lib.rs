@@ -14,12 +14,16 @@ pub mod event_queries;
 pub mod events;
 pub mod idempotency;
 pub mod incidents;
+pub mod item_grants;
+pub mod item_history;
+pub mod item_lists;
 pub mod items;
 pub mod jobs;
 pub mod live;
 pub mod local_items;
 pub mod migrations;
 pub mod namespaces;
+pub mod operations;
 pub mod outbox;
 pub mod pending_items;
 pub mod records;
@@ -57,12 +61,16 @@ pub fn statements() -> Vec<&'static db::Sql> {
         events::STATEMENTS,
         idempotency::STATEMENTS,
         incidents::STATEMENTS,
+        item_grants::STATEMENTS,
+        item_history::STATEMENTS,
+        item_lists::STATEMENTS,
         items::STATEMENTS,
         jobs::STATEMENTS,
         live::STATEMENTS,
         local_items::STATEMENTS,
         members::STATEMENTS,
         namespaces::STATEMENTS,
+        operations::STATEMENTS,
         outbox::STATEMENTS,
         password_resets::STATEMENTS,
         pending_items::STATEMENTS,

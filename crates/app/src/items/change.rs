@@ -9,7 +9,7 @@ use domain::{
 };
 use serde_json::{Value, json};
 use store::{
-    circuit_items,
+    circuit_items, item_grants,
     items::{self, Item, NewItem},
 };
 
@@ -150,7 +150,7 @@ impl App {
                 record.steps.push(items::release_identifiers(ws, other.dfid));
                 // Who could reach the other item reaches this one: in circuits, and where it was shared or pulled.
                 record.steps.extend(circuit_items::move_to(ws, other.dfid, into));
-                record.steps.push(items::copy_grants(ws, other.dfid, into));
+                record.steps.push(item_grants::copy(ws, other.dfid, into));
                 record.steps.push(items::set_status(
                     ws,
                     other.dfid,
@@ -253,7 +253,7 @@ impl App {
         let work = async {
             let item = self.changeable_item(&tx, ctx, dfid).await?;
             let mut record = Record::new(self, ctx);
-            let grant = items::grant(
+            let grant = item_grants::insert(
                 reader,
                 dfid,
                 ctx.workspace(),

@@ -9,7 +9,9 @@ use domain::{
     page::{Cursor, Page, PageRequest},
 };
 use store::{
-    items::{self, Change, Item},
+    item_history::{self, Change},
+    item_lists,
+    items::Item,
     namespaces::{self, Namespace},
 };
 use uuid::Uuid;
@@ -43,14 +45,14 @@ impl App {
     pub async fn items(&self, ctx: &Ctx, filter: ItemFilter, page: &PageRequest) -> Result<Page<Item>> {
         let scope = ctx.scope();
         let db = self.db().scoped(&scope);
-        let rows = items::list(&db, ctx.workspace(), filter.shared, filter.status, page).await?;
+        let rows = item_lists::list(&db, ctx.workspace(), filter.shared, filter.status, page).await?;
         Ok(Page::cut(rows, page, |item| Cursor::new("", item.dfid)))
     }
 
     /// Counts them.
     pub async fn count_items(&self, ctx: &Ctx, filter: ItemFilter) -> Result<u64> {
         let scope = ctx.scope();
-        Ok(items::count(
+        Ok(item_lists::count(
             &self.db().scoped(&scope),
             ctx.workspace(),
             filter.shared,
@@ -70,7 +72,7 @@ impl App {
         let (value, key) = wanted(value, exact)?;
         let scope = ctx.scope();
         let db = self.db().scoped(&scope);
-        let rows = items::search(&db, ctx.workspace(), &value, key.as_deref(), page).await?;
+        let rows = item_lists::search(&db, ctx.workspace(), &value, key.as_deref(), page).await?;
         Ok(Page::cut(rows, page, |item| Cursor::new("", item.dfid)))
     }
 
@@ -84,7 +86,7 @@ impl App {
         let (value, key) = wanted(value, exact)?;
         let scope = ctx.scope();
         let db = self.db().scoped(&scope);
-        Ok(items::count_found(&db, ctx.workspace(), &value, key.as_deref()).await?)
+        Ok(item_lists::count_found(&db, ctx.workspace(), &value, key.as_deref()).await?)
     }
 
     /// Who changed what of an item, oldest first.
@@ -95,7 +97,7 @@ impl App {
             Some(cursor) => cursor.id()?,
             None => Uuid::nil(),
         };
-        let rows = items::history(&self.db().scoped(&scope), ctx.workspace(), dfid, after, page).await?;
+        let rows = item_history::list(&self.db().scoped(&scope), ctx.workspace(), dfid, after, page).await?;
         Ok(Page::cut(rows, page, |change| Cursor::new("", change.id)))
     }
 
@@ -103,7 +105,7 @@ impl App {
     pub async fn count_item_history(&self, ctx: &Ctx, dfid: Dfid) -> Result<u64> {
         self.item(ctx, dfid).await?;
         let scope = ctx.scope();
-        Ok(items::count_history(&self.db().scoped(&scope), ctx.workspace(), dfid).await?)
+        Ok(item_history::count(&self.db().scoped(&scope), ctx.workspace(), dfid).await?)
     }
 }
 

@@ -14,10 +14,12 @@ use domain::{
 };
 use serde_json::json;
 use store::{
-    circuit_items::{self, Operation},
+    circuit_items,
     circuits::{self, Circuit},
     items::{self, Item, Known},
-    local_items, tenancy,
+    local_items,
+    operations::{self, Operation},
+    tenancy,
 };
 
 use super::{
@@ -73,7 +75,7 @@ impl App {
                 let step = local_items::approved(o.workspace_id, local, o.dfid, *dfid, record.now);
                 record.steps.push(step);
                 let key = (o.circuit_id, o.id);
-                record.steps.push(circuit_items::set_dfid(key, *dfid));
+                record.steps.push(operations::set_dfid(key, *dfid));
             }
             Carried::Failed(_) => self.take_push_back(record, operation),
         }

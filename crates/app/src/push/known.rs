@@ -3,10 +3,11 @@
 
 use domain::{dfid::Dfid, item::ItemContent, push::PushStatus};
 use store::{
-    circuit_items::{self, Operation},
+    circuit_items,
     circuits::Circuit,
     items::{self, Known},
     local_items::LocalItem,
+    operations::Operation,
 };
 
 use super::{

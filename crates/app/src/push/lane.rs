@@ -16,6 +16,7 @@ use store::{
     circuits::{self, Circuit, Member},
     items,
     local_items::{self, LocalItem},
+    operations,
 };
 
 use super::{
@@ -318,7 +319,7 @@ impl Plain<'_> {
         let mut record = Record::new(app, ctx);
         app.create(&mut record, ctx, target.dfid, &job);
         let operation = app.operation_of(ctx, &target, false, &job, record.now);
-        record.steps.push(circuit_items::insert_operation(&operation));
+        record.steps.push(operations::insert(&operation));
         let debit = app
             .credits()
             .debit_operation(ctx, CostedOperation::Push, operation.id)?;

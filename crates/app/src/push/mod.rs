@@ -36,7 +36,7 @@ use store::{
     circuit_items::{self, CircuitItem},
     circuits::{Circuit, Member},
     items::{self, Known},
-    local_items,
+    local_items, operations,
 };
 
 use crate::{App, AppError, Ctx, Record, Result, circuits::needs, local_items::check_content};
@@ -187,7 +187,7 @@ impl App {
         }
         if local.status == LocalItemStatus::PendingApproval
             && let Some(waiting) =
-                circuit_items::waiting_push(tx, circuit.id, ctx.workspace(), &local.local_id).await?
+                operations::waiting_push(tx, circuit.id, ctx.workspace(), &local.local_id).await?
         {
             return self
                 .waits_already(tx, ctx, circuit, &waiting, &local, asked)
@@ -196,7 +196,7 @@ impl App {
         let mapped = self.mapped(tx, ctx, circuit, &local).await?;
         let place = mapped.as_ref().and_then(|mapped| mapped.place.as_ref());
         if let Some(place) = place.filter(|_| is_empty(asked)) {
-            let operation = circuit_items::operation(tx, circuit.id, place.operation_id).await?;
+            let operation = operations::find(tx, circuit.id, place.operation_id).await?;
             return Ok(Outcome::Done(again(
                 place,
                 operation.map(|one| one.state),
@@ -338,7 +338,7 @@ impl App {
             return Err(no_longer_in_use(&item));
         }
         if let Some(place) = circuit_items::find(tx, circuit.id, dfid).await? {
-            let operation = circuit_items::operation(tx, circuit.id, place.operation_id).await?;
+            let operation = operations::find(tx, circuit.id, place.operation_id).await?;
             return Ok(Outcome::Done(again(&place, operation.map(|one| one.state), None)));
         }
         let content = combine(&circuit, &item.content()?, &ItemContent::default());

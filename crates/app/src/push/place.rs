@@ -11,9 +11,12 @@ use domain::{
 use serde_json::{Value, json};
 use store::{
     bind,
-    circuit_items::{self, CircuitItem, Operation},
-    items::{self, Item, NewChange, NewItem},
-    local_items, tenancy,
+    circuit_items::{self, CircuitItem},
+    item_history::{self, NewChange},
+    items::{self, Item, NewItem},
+    local_items,
+    operations::{self, Operation},
+    tenancy,
 };
 
 use super::{Job, Outcome, Pushed, again, content::enriched};
@@ -82,7 +85,7 @@ impl App {
             actor,
             changes,
         };
-        items::insert_change(new, record.now)
+        item_history::insert(new, record.now)
     }
 
     /// The item of a workspace that a DFID stands for today: itself, or the one it was merged into. None if that is no
@@ -146,7 +149,7 @@ impl App {
     }
 
     async fn check_room(&self, tx: &db::Tx, ctx: &Ctx, job: &Job<'_>) -> Result<()> {
-        if circuit_items::count_waiting(tx, job.circuit.id, ctx.workspace()).await? < MAX_WAITING {
+        if operations::count_waiting(tx, job.circuit.id, ctx.workspace()).await? < MAX_WAITING {
             return Ok(());
         }
         Err(AppError::conflict(format!(
@@ -196,7 +199,7 @@ impl App {
         }
         let pending = waits && (target.kept.is_some() || there.is_none());
         let operation = self.operation_of(ctx, &target, pending, job, record.now);
-        record.steps.push(circuit_items::insert_operation(&operation));
+        record.steps.push(operations::insert(&operation));
         let debit = self
             .credits()
             .debit_operation(ctx, CostedOperation::Push, operation.id)?;
@@ -238,7 +241,7 @@ impl App {
         place: &CircuitItem,
         job: &Job<'_>,
     ) -> Result<Outcome> {
-        let operation = circuit_items::operation(tx, job.circuit.id, place.operation_id).await?;
+        let operation = operations::find(tx, job.circuit.id, place.operation_id).await?;
         let step = local_step(ctx, job, true, Some(place.dfid), record.now);
         record.steps.extend(step);
         tx.pipeline(record.steps).await?;

@@ -10,8 +10,8 @@ use domain::{
 use serde_json::{Value, json};
 use store::{
     bind,
-    circuit_items::Operation,
     events::{self, NewEvent},
+    operations::Operation,
 };
 
 use crate::{App, Record, Result};

@@ -18,10 +18,7 @@ use domain::{
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
-use store::{
-    items::{Change, Item},
-    namespaces::Namespace,
-};
+use store::{item_history::Change, items::Item, namespaces::Namespace};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 

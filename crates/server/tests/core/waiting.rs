@@ -290,13 +290,13 @@ pub async fn waiting_content_is_bounded(engine: Engine) {
     let operation = text(&pushed.body, "operation_id").parse().unwrap();
     let scope = db::Scope::system();
     let read = service.db.scoped(&scope);
-    let operation = store::circuit_items::operation(&read, id, operation)
+    let operation = store::operations::find(&read, id, operation)
         .await
         .unwrap()
         .unwrap();
     let more = (2..app::push::MAX_WAITING).map(|_| {
         let id = domain::ids::OperationId::generate(&*service.ids);
-        store::circuit_items::insert_operation(&store::circuit_items::Operation {
+        store::operations::insert(&store::operations::Operation {
             id,
             ..operation.clone()
         })

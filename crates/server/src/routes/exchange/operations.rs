@@ -15,7 +15,7 @@ use domain::{
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use store::circuit_items::Operation as CircuitOperation;
+use store::operations::Operation as CircuitOperation;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Answer, DfidBody, REFUSALS, TAG, act, read, write};
