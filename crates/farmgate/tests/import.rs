@@ -270,6 +270,24 @@ fn a_server_that_breaks_off_is_busy_or_fails_is_asked_again() {
 }
 
 #[test]
+fn a_number_that_was_cut_off_is_no_imported_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows: String = (0..12).map(|number| format!("r{number},1\n")).collect();
+    write(folder.path(), "t.csv", format!("local_id,data.a\n{rows}"));
+    let (url, asked) = scripted(vec![Some("201 Made")]);
+    assert_eq!(report(&send(folder.path(), &url))["done"], 12);
+    assert_eq!(asked.try_iter().count(), 12);
+    let state = folder.path().join("t.csv.farmgate-import");
+    let notes = std::fs::read_to_string(&state).unwrap();
+    // Killed while it noted row 12: what is left of it reads like row 1.
+    std::fs::write(&state, format!("{}\n3\n1", notes.lines().next().unwrap())).unwrap();
+    assert_eq!(report(&send(folder.path(), &url))["done_before"], 1);
+    assert_eq!(asked.try_iter().count(), 11);
+    // And what was noted after it is whole.
+    assert_eq!(report(&send(folder.path(), &url))["done_before"], 12);
+}
+
+#[test]
 fn a_server_that_stays_broken_is_told_by_row_and_ends_the_run_at_last() {
     let folder = tempfile::tempdir().unwrap();
     let rows: String = (0..40).map(|number| format!("r{number},1\n")).collect();

@@ -218,6 +218,17 @@ fn load_balancers_may_see_it_before_the_door_closes() {
 }
 
 #[test]
+fn answers_are_looked_at_in_staging_alone() {
+    for (environment, enabled) in [("development", 0), ("staging", 1), ("production", 0)] {
+        let folder = tempfile::tempdir().unwrap();
+        let served = Served::start(folder.path(), &[("ENV", environment)], &OPERATOR);
+        let metrics = served.get("operator_url", "/metrics");
+        let expected = format!("\nisolation_guard_enabled {enabled}.0\n");
+        assert!(metrics.contains(&expected), "{environment}: {metrics}");
+    }
+}
+
+#[test]
 fn operators_have_a_listener_of_their_own() {
     let folder = tempfile::tempdir().unwrap();
     let closed = ["--set", "metrics.public=false"];

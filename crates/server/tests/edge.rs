@@ -352,3 +352,31 @@ async fn a_client_that_leaves_gives_its_context_back() {
     let left = &edge.metrics().clients_left;
     assert_eq!(left.load(std::sync::atomic::Ordering::Relaxed), 1);
 }
+
+#[tokio::test]
+async fn one_callers_slots_are_bounded_apart_from_the_common_ones() {
+    let queue = server::fair::FairQueue::new(server::fair::FairLimits {
+        per_caller: 2,
+        total: 4,
+        waiting: 8,
+        wait: std::time::Duration::from_millis(1),
+    });
+    let (greedy, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let held = [
+        queue.enter(greedy).await.unwrap(),
+        queue.enter(greedy).await.unwrap(),
+    ];
+    assert!(
+        queue.enter(greedy).await.is_err(),
+        "a third, while common slots are free"
+    );
+    let others = [
+        queue.enter(other).await.unwrap(),
+        queue.enter(other).await.unwrap(),
+    ];
+    let third = Uuid::from_u128(3);
+    assert!(queue.enter(third).await.is_err(), "all common slots are taken");
+    drop(held);
+    drop(queue.enter(greedy).await.unwrap());
+    drop((others, queue.enter(third).await.unwrap()));
+}

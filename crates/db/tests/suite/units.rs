@@ -11,6 +11,7 @@ use crate::{ALL_THINGS, INSERT_JOB, INSERT_THING, LIST_THINGS, both_engines, dat
 db::statements! {
     NEXT_JOB = "jobs.next", "select id from jobs where owner is null order by id limit 1 {for_update_skip_locked}";
     TAKE_JOB = "jobs.take", "update jobs set owner = $2 where id = $1 and owner is null";
+    SYNCHRONOUS = "pragma.synchronous", "pragma synchronous";
     WRITE_IN_READ = "jobs.write", "insert into jobs (id) values ($1) returning id";
 }
 
@@ -294,4 +295,13 @@ async fn who_is_refused_finds_what_was_in_the_way(engine: Engine) {
         let added = futures_util::future::join_all((0..16).map(add)).await;
         assert_eq!(added.into_iter().filter(|made| *made).count(), 1);
     }
+}
+
+/// PostgreSQL waits unless its operator says otherwise; SQLite waits because every connection asks for it.
+#[tokio::test]
+async fn sqlite_waits_for_the_disk() {
+    let place = database(Engine::Sqlite).await;
+    let db = place.open().await;
+    let rows = db.all(&Scope::system(), SYNCHRONOUS, args![]).await.unwrap();
+    assert_eq!(rows[0].get::<i64>("synchronous").unwrap(), 2, "2 is `full`");
 }

@@ -166,13 +166,17 @@ pub async fn requests_beyond_the_rights_open_an_incident(engine: Engine) {
 pub async fn trying_ids_opens_an_incident_and_daily_work_does_not(engine: Engine) {
     let service = Service::start(engine).await;
     let (ana, bob) = (service.person("ana").await, service.person("bob").await);
+    let clumsy = service.person("clumsy").await;
     let absent = |number: u32| format!("/api/items/local/lot-{number}");
     for number in 0..9 {
         assert_eq!(get(&service, &ana, &absent(number)).await.status, 404);
     }
-    for number in 0..100 {
+    for number in 0..99 {
+        assert_eq!(get(&service, &clumsy, &absent(number)).await.status, 404);
         assert_eq!(get(&service, &bob, &absent(number)).await.status, 404);
     }
+    // The hundredth is what tells them apart.
+    assert_eq!(get(&service, &bob, &absent(99)).await.status, 404);
     assert_eq!(look(&service).await, 1);
     assert!(
         ids(&get(&service, &ana, "/api/audit?outcome=denied").await).is_empty(),
