@@ -4,14 +4,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::HeaderMap;
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::exchange::{Answer, Exchange, Request};
 use crate::ledger::Who;
-use crate::net::{Place, Stream};
+use crate::net::{Place, Stream, header_pairs};
 
 /// Longest wait for a handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -20,8 +21,59 @@ enum Wire {
     Socket(Box<WebSocketStream<Box<dyn Stream>>>),
     Events {
         body: hyper::body::Incoming,
-        buffer: String,
+        buffer: Buffer,
     },
+}
+
+/// What has come of an event stream and is no whole event yet.
+struct Buffer {
+    bytes: Vec<u8>,
+    /// No event ends before this.
+    searched: usize,
+    /// Most bytes of one event.
+    limit: usize,
+}
+
+impl Buffer {
+    fn new(limit: usize) -> Self {
+        Self {
+            bytes: Vec::new(),
+            searched: 0,
+            limit,
+        }
+    }
+
+    /// Adds what came; `None` when an event is over the limit.
+    fn push(&mut self, bytes: &[u8]) -> Option<()> {
+        self.bytes.extend_from_slice(bytes);
+        (self.bytes.len() <= self.limit).then_some(())
+    }
+
+    /// Takes the data of the next event that has any. A chunk may end anywhere, also between two line ends.
+    fn take(&mut self) -> Option<String> {
+        const ENDS: [&[u8]; 3] = [b"\n\n", b"\r\n\r\n", b"\r\r"];
+        loop {
+            let length_at = |at: usize| {
+                ENDS.iter()
+                    .find(|end| self.bytes[at..].starts_with(end))
+                    .map(|end| at + end.len())
+            };
+            let Some(end) = (self.searched..self.bytes.len()).find_map(length_at) else {
+                self.searched = self.bytes.len().saturating_sub(3);
+                return None;
+            };
+            let event: Vec<u8> = self.bytes.drain(..end).collect();
+            self.searched = 0;
+            let event = String::from_utf8_lossy(&event);
+            let lines = event
+                .split(['\n', '\r'])
+                .filter_map(|line| line.strip_prefix("data:"));
+            let data: Vec<&str> = lines.map(str::trim_start).collect();
+            if data.iter().any(|line| !line.is_empty()) {
+                return Some(data.join("\n"));
+            }
+        }
+    }
 }
 
 /// An open channel.
@@ -80,7 +132,8 @@ impl Channel {
         }
         match tokio_tungstenite::client_async(handshake, stream).await {
             Ok((socket, answer)) => {
-                let opening = note(who, request, answer.status().as_u16(), Bytes::new(), sent);
+                let (status, headers) = (answer.status().as_u16(), answer.headers());
+                let opening = note(who, request, status, headers, Bytes::new(), sent);
                 Ok(Ok(Self {
                     wire: Wire::Socket(Box::new(socket)),
                     opening,
@@ -88,7 +141,8 @@ impl Channel {
             }
             Err(tungstenite::Error::Http(answer)) => {
                 let body = Bytes::from(answer.body().clone().unwrap_or_default());
-                Ok(Err(note(who, request, answer.status().as_u16(), body, sent)))
+                let (status, headers) = (answer.status().as_u16(), answer.headers());
+                Ok(Err(note(who, request, status, headers, body, sent)))
             }
             Err(error) => Err(error.to_string()),
         }
@@ -120,27 +174,21 @@ impl Channel {
             .send_request(outgoing)
             .await
             .map_err(|error| error.to_string())?;
-        let status = answer.status().as_u16();
-        let opening = note(who, request, status, Bytes::new(), sent);
-        let stream = answer
-            .headers()
+        let (head, body) = answer.into_parts();
+        let status = head.status.as_u16();
+        let stream = head
+            .headers
             .get("content-type")
             .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
         if status != 200 || !stream {
-            let body = answer
-                .into_body()
-                .collect()
-                .await
-                .map_err(|error| error.to_string())?
-                .to_bytes();
-            return Ok(Err(note(who, request, status, body, sent)));
+            let body = Limited::new(body, place.max_body()).collect().await;
+            let body = body.map_err(|error| error.to_string())?.to_bytes();
+            return Ok(Err(note(who, request, status, &head.headers, body, sent)));
         }
+        let buffer = Buffer::new(place.max_body());
         Ok(Ok(Self {
-            wire: Wire::Events {
-                body: answer.into_body(),
-                buffer: String::new(),
-            },
-            opening,
+            wire: Wire::Events { body, buffer },
+            opening: note(who, request, status, &head.headers, Bytes::new(), sent),
         }))
     }
 
@@ -174,22 +222,12 @@ impl Channel {
                 }
             },
             Wire::Events { body, buffer } => loop {
-                if let Some((event, rest)) = buffer.split_once("\n\n") {
-                    let data: Vec<&str> = event
-                        .lines()
-                        .filter_map(|line| line.strip_prefix("data:"))
-                        .map(str::trim_start)
-                        .collect();
-                    let data = data.join("\n");
-                    *buffer = rest.to_owned();
-                    if data.is_empty() {
-                        continue;
-                    }
+                if let Some(data) = buffer.take() {
                     return Some(data);
                 }
                 let frame = body.frame().await?.ok()?;
                 if let Ok(bytes) = frame.into_data() {
-                    buffer.push_str(&String::from_utf8_lossy(&bytes).replace("\r\n", "\n"));
+                    buffer.push(&bytes)?;
                 }
             },
         }
@@ -203,10 +241,17 @@ impl Channel {
     }
 }
 
-fn note(who: Option<Who>, request: &Request, status: u16, body: Bytes, sent: Instant) -> Exchange {
+fn note(
+    who: Option<Who>,
+    request: &Request,
+    status: u16,
+    headers: &HeaderMap,
+    body: Bytes,
+    sent: Instant,
+) -> Exchange {
     let answer = Answer {
         status,
-        headers: Vec::new(),
+        headers: header_pairs(headers),
         body,
     };
     Exchange {
@@ -215,5 +260,33 @@ fn note(who: Option<Who>, request: &Request, status: u16, body: Bytes, sent: Ins
         answer,
         sent,
         took: sent.elapsed(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_the_same_however_their_bytes_are_cut() {
+        let stream =
+            "data: one\ndata: more\n\n: nothing\n\ndata:\n\nid: 2\r\ndata: two\r\n\r\ndata: three\r\r";
+        for size in 1..=stream.len() {
+            let mut buffer = Buffer::new(100);
+            let mut events = Vec::new();
+            for chunk in stream.as_bytes().chunks(size) {
+                buffer.push(chunk).unwrap();
+                events.extend(std::iter::from_fn(|| buffer.take()));
+            }
+            assert_eq!(events, ["one\nmore", "two", "three"], "chunks of {size}");
+        }
+    }
+
+    #[test]
+    fn an_event_without_end_is_given_up_at_the_limit() {
+        let mut buffer = Buffer::new(100);
+        assert!(buffer.push(&[b'x'; 100]).is_some());
+        assert_eq!(buffer.take(), None);
+        assert!(buffer.push(b"x").is_none());
     }
 }

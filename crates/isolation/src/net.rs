@@ -72,6 +72,11 @@ impl Place {
         self.addresses.len()
     }
 
+    /// Largest answer that is read, in bytes.
+    pub fn max_body(&self) -> usize {
+        self.max_body
+    }
+
     /// The base URL.
     pub fn base(&self) -> &Url {
         &self.addresses[0]
@@ -309,13 +314,6 @@ impl Net {
             .await
             .map_err(|error| error.to_string())?;
         let (head, body) = answer.into_parts();
-        let text =
-            |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let headers = head
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str().to_owned(), text(value)))
-            .collect();
         let body = Limited::new(body, self.place.max_body)
             .collect()
             .await
@@ -329,8 +327,17 @@ impl Net {
             })?;
         Ok(Answer {
             status: head.status.as_u16(),
-            headers,
+            headers: header_pairs(&head.headers),
             body: body.to_bytes(),
         })
     }
+}
+
+/// Headers as text; what is no UTF-8 is replaced.
+pub(crate) fn header_pairs(headers: &hyper::HeaderMap) -> Vec<(String, String)> {
+    let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), text(value)))
+        .collect()
 }

@@ -104,6 +104,7 @@ async fn open(
     }
     let opening = Arc::new(channel.opening.clone());
     run.log.push(opening.clone());
+    run.judge(rule, &opening);
     Ok(Some(Line {
         channel,
         opening,
