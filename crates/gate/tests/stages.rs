@@ -1,147 +1,24 @@
-//! Stages and reports as a user sees them: what may pass, what never does, and what is written.
+//! Stages as a user sees them: what may pass, and what never does.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use gate::config::{HttpConfig, JourneyConfig, Promise, Shape};
+use gate::config::{JourneyConfig, Promise, Shape};
 use gate::live::Live;
 use gate::load::JourneyCrew;
-use gate::report::{Detail, Environment, Format, Report, StageResult, merge, render, schema};
+use gate::report::{Detail, Format, StageResult, render};
 use gate::runs::{LoadSpec, Senders};
 use gate::server::Sources;
-use gate::setup::{Given, journey, plan};
+use gate::setup::{journey, plan};
 use gate::verdict::Verdict;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 
-fn shop() -> String {
-    support::serve(|head, _| {
-        let answer = match head.lines().next().unwrap_or_default() {
-            line if line.starts_with("POST /login") => support::answer(200, r#"{"token": "t0ps3cret"}"#),
-            line if line.starts_with("GET /items") && head.contains("Bearer t0ps3cret") => {
-                support::answer(200, r#"{"items": [1, 2, 3]}"#)
-            }
-            line if line.starts_with("GET /metrics") => support::answer(200, "pool_in_use 9\npool_size 10\n"),
-            _ => support::answer(401, "{}"),
-        };
-        // Long enough that a delay of the generator on a busy machine does not matter beside it.
-        (Duration::from_millis(60), answer)
-    })
-}
-
-const JOURNEY: &str = "# @scenario shopping
-# @name login
-POST {{url}}/login
-{\"password\": \"{{password}}\"}
-HTTP 200
-[Captures]
-token: jsonpath \"$.token\"
-
-# @name list
-GET {{url}}/items
-Authorization: Bearer {{token}}
-HTTP 200
-[Asserts]
-jsonpath \"$.items\" count == 3
-";
-
-fn file(name: &str, text: &str) -> (tempfile::TempDir, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join(name);
-    std::fs::write(&path, text).unwrap();
-    (folder, path)
-}
-
-fn given(url: &str) -> Given {
-    let secrets = [("password".to_owned(), "hunter2-hunter2".to_owned())].into();
-    Given {
-        url: url.to_owned(),
-        secrets,
-        http: HttpConfig::default(),
-        ..Given::default()
-    }
-}
-
-async fn run_smoke(
-    files: Vec<(PathBuf, scenario::Scenario)>,
-    url: &str,
-    cancel: &CancellationToken,
-) -> StageResult {
-    let mut live = Live::new(Vec::new(), false);
-    gate::smoke::run(files, given(url).settings().unwrap(), 2, cancel, &mut live).await
-}
-
-async fn smoke(url: &str, text: &str) -> StageResult {
-    let (_folder, path) = file("a.hurl", text);
-    let scenario = gate::setup::read_scenario(&path).unwrap();
-    run_smoke(vec![(path, scenario)], url, &CancellationToken::new()).await
-}
-
-async fn load(url: &str, text: &str, thresholds: &[&str], shape: Shape, sources: Sources) -> StageResult {
-    let (_folder, path) = file("shopping.hurl", text);
-    let config = JourneyConfig {
-        file: path,
-        name: None,
-        weight: None,
-        data: None,
-        new_visitor: false,
-    };
-    let crew = JourneyCrew::new(vec![journey(&config).unwrap()], given(url).settings().unwrap());
-    let promise = |text: &&str| Promise {
-        threshold: text.parse().unwrap(),
-        abort_after: None,
-    };
-    let spec = LoadSpec {
-        name: "load".to_owned(),
-        plan: plan(&shape, crew.weights(), 1, Duration::from_secs(5)).unwrap(),
-        promises: thresholds.iter().map(promise).collect(),
-        sources,
-    };
-    let mut live = Live::new(Vec::new(), false);
-    let run = gate::runs::load(spec, Senders::Journeys(crew), CancellationToken::new(), &mut live);
-    without_the_generators_own_doubt(run.await.unwrap(), thresholds)
-}
-
-/// The machine that runs these tests may be too busy for any generator; the rule itself is tested where it stands.
-fn without_the_generators_own_doubt(mut stage: StageResult, thresholds: &[&str]) -> StageResult {
-    let Detail::Load(load) = &mut stage.detail else {
-        panic!("no load report")
-    };
-    (load.generator.limited, load.generator.disturbed) = (None, None);
-    let thresholds: Vec<_> = thresholds.iter().map(|text| text.parse().unwrap()).collect();
-    (stage.verdict, stage.reasons) = load.judge(&thresholds);
-    stage
-}
-
-fn slow(rate: f64) -> Shape {
-    let half = Some("500ms".parse().unwrap());
-    Shape {
-        rate: Some(rate),
-        duration: half,
-        warmup: Some("100ms".parse().unwrap()),
-        threads: Some(1),
-        ..Shape::default()
-    }
-}
-
-fn report(stages: Vec<StageResult>) -> Report {
-    let report = Report::new(
-        "shop <&>",
-        "http://user:pw@shop/",
-        1,
-        Environment::here(Vec::new()),
-        stages,
-    );
-    report.seal(
-        "2026-01-01T00:00:00Z".to_owned(),
-        "2026-01-01T00:01:00Z".to_owned(),
-    )
-}
+use support::shop::{JOURNEY, file, given, load, report, run_smoke, shop, slow, smoke};
 
 #[tokio::test]
 async fn a_scenario_that_holds_passes_and_its_secret_is_nowhere() {
@@ -318,181 +195,6 @@ async fn a_starved_generator_and_an_unfinished_plan_never_pass() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_report_fits_its_schema_and_the_published_schema_is_current() {
-    let url = shop();
-    let stages = vec![
-        smoke(&url, JOURNEY).await,
-        load(&url, JOURNEY, &["p95 < 1s"], slow(20.0), Sources::default()).await,
-        StageResult::not_run("isolation", "not part of this build"),
-    ];
-    let value = serde_json::to_value(report(stages)).unwrap();
-    let validator = jsonschema::validator_for(&schema()).unwrap();
-    let errors: Vec<String> = validator.iter_errors(&value).map(|e| e.to_string()).collect();
-    assert!(errors.is_empty(), "{errors:?}");
-    let read: Report = serde_json::from_value(value.clone()).unwrap();
-    assert!(read.is_intact());
-    let mut broken = value.clone();
-    broken["verdict"] = "maybe".into();
-    assert!(!validator.is_valid(&broken));
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/report.schema.json");
-    let current = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(path, &current).unwrap();
-    }
-    let committed = std::fs::read_to_string(path).unwrap_or_default();
-    assert_eq!(
-        committed, current,
-        "docs/report.schema.json is old: farmgate report schema > docs/report.schema.json"
-    );
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn parts_of_several_generators_join_exactly() {
-    let url = shop();
-    let part = async || {
-        report(vec![
-            load(
-                &url,
-                JOURNEY,
-                &["count(list) >= 20", "p95 < 1s"],
-                slow(25.0),
-                Sources::default(),
-            )
-            .await,
-        ])
-    };
-    let parts = [part().await, part().await];
-    let total = |report: &Report| match &report.stages[0].detail {
-        Detail::Load(load) => (load.total.ok, load.latency.unwrap(), load.generator.planned),
-        _ => panic!("no load report"),
-    };
-    let merged = merge(&parts).unwrap();
-    let (ok, latency, planned) = total(&merged);
-    assert_eq!(ok, total(&parts[0]).0 + total(&parts[1]).0);
-    assert_eq!(latency.count, ok);
-    assert_eq!(latency.max, total(&parts[0]).1.max.max(total(&parts[1]).1.max));
-    assert_eq!(planned, 26);
-    assert_eq!(merged.verdict, Verdict::Pass, "{:?}", merged.reasons);
-    assert!(merged.is_intact());
-    let mut forged = parts.clone();
-    forged[1].seed += 1;
-    assert!(merge(&forged).unwrap_err().to_string().contains("changed"));
-    let other = report(vec![
-        load(
-            &url,
-            JOURNEY,
-            &["p95 < 1s"],
-            Shape {
-                poisson: None,
-                ..slow_two()
-            },
-            Sources::default(),
-        )
-        .await,
-    ]);
-    assert!(
-        merge(&[parts[0].clone(), other])
-            .unwrap_err()
-            .to_string()
-            .contains("part 2")
-    );
-}
-
-fn slow_two() -> Shape {
-    Shape {
-        rate: None,
-        rates: Some(vec![10.0, 20.0]),
-        ..slow(1.0)
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn every_form_of_the_report_is_self_contained_and_escapes_what_it_shows() {
-    let url = shop();
-    let wrong = JOURNEY
-        .replace("count == 3", "count == 4")
-        .replace("# @name list", "# @name <script>alert(1)</script>");
-    let sick = load(&url, &wrong, &["error_rate < 1%"], slow(50.0), Sources::default()).await;
-    let report = report(vec![smoke(&url, &wrong).await, sick]);
-    let html = render(&report, Format::Html).unwrap();
-    assert!(
-        html.contains("<svg")
-            && html.contains("Latency by percentile")
-            && html.contains("shop &#60;&#38;&#62;")
-    );
-    for forbidden in ["<script", "src=", "href=\"http", "@import", "url("] {
-        assert!(!html.contains(forbidden), "{forbidden}");
-    }
-    assert!(!html.contains("user:pw"));
-    let junit = render(&report, Format::Junit).unwrap();
-    assert!(junit.contains("<failure") && junit.contains("&lt;script&gt;") && !junit.contains("<script"));
-    let markdown = render(&report, Format::Markdown).unwrap();
-    assert!(markdown.starts_with("## shop &lt;&>: fail\n") && !markdown.contains("<script"));
-    assert!(markdown.contains(report.evidence_sha256.as_deref().unwrap()));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn code_review_is_shown_failed_asserts_and_promises_where_they_stand() {
-    let url = shop();
-    let wrong = JOURNEY.replace("count == 3", "count == 4");
-    let sick = load(
-        &url,
-        &wrong,
-        &["error_rate < 1%", "p50 < 10s"],
-        slow(50.0),
-        Sources::default(),
-    )
-    .await;
-    assert!(
-        sick.reasons
-            .iter()
-            .any(|r| r.contains("first wrong answer of shopping/list: line 14")),
-        "{:?}",
-        sick.reasons
-    );
-    let stages = vec![
-        smoke(&url, &wrong).await,
-        sick,
-        StageResult::not_run("isolation", "no such file"),
-    ];
-    let document: serde_json::Value =
-        serde_json::from_str(&render(&report(stages), Format::Sarif).unwrap()).unwrap();
-    assert_eq!(document["version"], "2.1.0");
-    let results = document["runs"][0]["results"].as_array().unwrap();
-    let told = |index: usize| {
-        let place = &results[index]["locations"][0]["physicalLocation"];
-        let line = place["region"]["startLine"].as_u64().unwrap();
-        let file = place["artifactLocation"]["uri"]
-            .as_str()
-            .unwrap()
-            .rsplit('/')
-            .next()
-            .unwrap()
-            .to_owned();
-        (
-            results[index]["ruleId"].as_str().unwrap(),
-            results[index]["level"].as_str().unwrap(),
-            file,
-            line,
-        )
-    };
-    assert_eq!(told(0), ("smoke.assert", "error", "a.hurl".to_owned(), 14));
-    assert_eq!(told(1), ("load.threshold", "error", "gate.toml".to_owned(), 1));
-    assert_eq!(
-        told(2),
-        ("isolation.inconclusive", "warning", "gate.toml".to_owned(), 1)
-    );
-    assert_eq!(results.len(), 3, "what holds is no result: {results:?}");
-    for result in results {
-        let rules = &document["runs"][0]["tool"]["driver"]["rules"];
-        assert_eq!(
-            rules[result["ruleIndex"].as_u64().unwrap() as usize]["id"],
-            result["ruleId"]
-        );
-    }
-}
-
 /// Echoes on WebSockets; every fifth message is not what was said.
 async fn echo() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -566,15 +268,6 @@ async fn messages_on_websockets_are_counted_beside_the_requests_that_open_them()
         "{:?}",
         stage.reasons
     );
-}
-
-#[test]
-fn a_changed_report_is_noticed() {
-    let mut sealed = report(vec![StageResult::not_run("load", "x")]);
-    assert!(sealed.is_intact());
-    sealed.stages[0].verdict = Verdict::Pass;
-    assert!(!sealed.is_intact());
-    assert_eq!(report(Vec::new()).verdict, Verdict::Inconclusive);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

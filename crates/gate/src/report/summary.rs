@@ -2,6 +2,7 @@
 
 use super::model::{Detail, LoadReport, Report, StageResult};
 use crate::compare::table;
+use crate::measure::TagKind;
 use crate::units::{show_number, show_seconds, show_share, wrap};
 
 /// Most failed asserts shown; the report has them all.
@@ -116,7 +117,9 @@ fn generator_text(load: &LoadReport) -> String {
         ));
     }
     if let Some(seconds) = generator.processor_seconds {
-        let total = load.cells.iter().map(|c| c.tally.total()).sum::<u64>().max(1);
+        let is_request = |tag: usize| load.tags[tag].kind == TagKind::Request;
+        let requests = load.cells.iter().filter(|cell| is_request(cell.tag));
+        let total = requests.map(|cell| cell.tally.total()).sum::<u64>().max(1);
         let each = seconds / total as f64 * 100_000.0;
         facts.push(format!(
             "{} s of processor ({} s per 100,000)",
@@ -130,4 +133,58 @@ fn generator_text(load: &LoadReport) -> String {
             .map(|busy| format!("threads busy {}", show_share(busy))),
     );
     wrap(&facts.join(", "), "  generator: ", "             ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::model::CellReport;
+    use super::*;
+    use crate::load::{Ended, GeneratorReport, Model};
+    use crate::measure::{Series, Tag, Tally};
+
+    #[test]
+    fn processor_time_is_told_by_request_and_journeys_are_none() {
+        let tag = |kind| Tag {
+            kind,
+            scenario: "s".to_owned(),
+            name: "n".to_owned(),
+        };
+        let tally = Tally {
+            ok: 1000,
+            ..Tally::default()
+        };
+        let cell = |tag| CellReport {
+            phase: 0,
+            tag,
+            tally: tally.clone(),
+            latency: None,
+            histogram: String::new(),
+        };
+        let load = LoadReport {
+            model: Model::Closed,
+            ended: Ended::Completed,
+            measured_seconds: 1.0,
+            rate: 2000.0,
+            total: tally.clone(),
+            latency: None,
+            thresholds: Vec::new(),
+            tags: vec![
+                tag(TagKind::Journey),
+                tag(TagKind::Request),
+                tag(TagKind::Request),
+            ],
+            phases: Vec::new(),
+            cells: (0..3).map(cell).collect(),
+            series: Series::default(),
+            generator: GeneratorReport {
+                processor_seconds: Some(0.02),
+                ..GeneratorReport::default()
+            },
+            lag_histogram: String::new(),
+            server: None,
+            examples: Vec::new(),
+        };
+        let text = generator_text(&load);
+        assert!(text.contains("(1 s per 100,000)"), "{text}");
+    }
 }

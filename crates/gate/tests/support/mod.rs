@@ -6,6 +6,8 @@
     reason = "each test binary uses a part; a test may panic"
 )]
 
+pub mod shop;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
