@@ -113,7 +113,7 @@ impl Identity<'_> {
     ) -> Result<Registered> {
         let (ids, now) = (self.app.ids(), self.app.now());
         let (user_id, workspace_id) = (UserId::generate(ids), WorkspaceId::generate(ids));
-        let data_key = data_key::generate(&self.services().config.master_key, workspace_id, ids)?;
+        let data_key = data_key::generate(&self.services().config.master_key.0, workspace_id, ids)?;
         let workspace = workspaces::NewWorkspace {
             id: workspace_id,
             name: &valid.workspace_name,

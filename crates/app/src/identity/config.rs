@@ -1,6 +1,6 @@
 //! What the operator decides about identity, with defaults.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{fmt, num::NonZeroUsize, time::Duration};
 
 use domain::{credits::CostTable, tier::Tier};
 
@@ -15,8 +15,8 @@ pub struct IdentityConfig {
     pub sign_in: SignInLimits,
     /// Key that signs bearer tokens. Default: generated once and kept in the database. Changing it ends all tokens.
     pub token_key: Option<Secret>,
-    /// Key that wraps the workspaces' data keys, 32 bytes.
-    pub master_key: [u8; 32],
+    /// Key that wraps the workspaces' data keys.
+    pub master_key: MasterKey,
     /// Life of a bearer token. Default: 15 min.
     pub token_life: Duration,
     /// Life of a session and of its refresh tokens. Default: 30 days.
@@ -27,6 +27,16 @@ pub struct IdentityConfig {
     pub costs: CostTable,
 }
 
+/// The key above all others. Its `Debug` shows nothing of it.
+#[derive(Clone, Copy)]
+pub struct MasterKey(pub [u8; 32]);
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
 impl IdentityConfig {
     /// The defaults, with the key that wraps the workspaces' data keys.
     #[must_use]
@@ -35,7 +45,7 @@ impl IdentityConfig {
             passwords: PasswordConfig::default(),
             sign_in: SignInLimits::default(),
             token_key: None,
-            master_key,
+            master_key: MasterKey(master_key),
             token_life: Duration::from_secs(15 * 60),
             session_life: Duration::from_secs(30 * 24 * 3600),
             default_tier: Tier::Basic,

@@ -91,7 +91,7 @@ impl Identity<'_> {
         let scope = ctx.system_scope();
         let stored = workspaces::data_key(&self.app.db().scoped(&scope), ctx.workspace()).await?;
         let stored = stored.ok_or_else(|| AppError::not_found("workspace"))?;
-        data_key::unwrap(&self.services().config.master_key, ctx.workspace(), &stored)
+        data_key::unwrap(&self.services().config.master_key.0, ctx.workspace(), &stored)
     }
 }
 
