@@ -5,14 +5,15 @@
 mod platform;
 
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
     path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use platform::{command, said};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A demonstration whose temporary files go into a folder of the test.
 fn demo(folder: &Path, more: &[&str]) -> Child {
@@ -22,7 +23,7 @@ fn demo(folder: &Path, more: &[&str]) -> Child {
     serve
         .env("TMPDIR", folder)
         .env("LOG_LEVEL", "off")
-        .env("FARMGATE_RATE_LIMITS", "off");
+        .env_remove("FARMGATE_RATE_LIMITS");
     serve.stdout(Stdio::piped()).spawn().unwrap()
 }
 
@@ -80,6 +81,46 @@ fn what_it_prints_to_try_works_word_for_word() {
     let imported = "lots.csv: 2 of 2 rows imported, 0 by an earlier run, 0 failed\n";
     assert!(shown.ends_with(imported), "{shown}");
     assert_eq!(interrupt(&mut child), Some(0));
+}
+
+/// The answer to a sign-in at a demonstration with these arguments besides.
+fn answer(more: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = demo(folder.path(), &[&["--json", "--demo-items", "1"], more].concat());
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let started: Value = serde_json::from_str(&line).unwrap();
+    let port = started["url"]
+        .as_str()
+        .unwrap()
+        .rsplit(':')
+        .next()
+        .unwrap()
+        .to_owned();
+    let account = &started["accounts"][0];
+    let body = json!({"username": account["username"], "password": account["password"]}).to_string();
+    let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+    write!(
+        stream,
+        "POST /api/auth/login HTTP/1.1\r\nHost: demo\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    interrupt(&mut child);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    answer.to_ascii_lowercase()
+}
+
+#[test]
+fn it_has_no_rate_limits_unless_asked_for_or_open_to_others() {
+    let limited = |more: &[&str]| answer(more).contains("\r\nratelimit");
+    assert!(!limited(&[]));
+    assert!(limited(&["--set", "rate_limits.enabled=true"]));
+    assert!(limited(&["--host", "0.0.0.0"]));
 }
 
 #[test]

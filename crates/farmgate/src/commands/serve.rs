@@ -3,7 +3,7 @@
 use std::{io::Write, path::Path};
 
 use anyhow::{Context, Result, bail};
-use config::Settings;
+use config::{Loaded, Origin, Settings};
 use domain::tier::Tier;
 use server::signals::Signals;
 use tokio_util::sync::CancellationToken;
@@ -49,7 +49,7 @@ impl Serve {
         // farmgate: allow(blocking-fs) because nothing is served yet while the process starts
         let mut loaded = self.config.read(environment)?;
         if let Some(folder) = &folder {
-            demonstrate_in(folder.path(), &mut loaded.settings);
+            demonstrate_in(folder.path(), &mut loaded);
         }
         let log = Log::start(&loaded.settings)?;
         for text in config::advice(&loaded) {
@@ -133,10 +133,15 @@ impl Serve {
     }
 }
 
-/// Settings of a throw-away demonstration.
-fn demonstrate_in(folder: &Path, settings: &mut Settings) {
+/// Settings of a throw-away demonstration. One that only this machine reaches may be loaded as hard as one likes.
+fn demonstrate_in(folder: &Path, loaded: &mut Loaded) {
+    let limits_given = loaded.origins["rate_limits.enabled"] != Origin::Default;
+    let settings = &mut loaded.settings;
     if settings.database_url.is_none() {
         settings.data = folder.to_owned();
     }
     settings.default_tier = Tier::Enterprise;
+    if !limits_given && settings.host.is_loopback() {
+        settings.rate_limits = false;
+    }
 }
