@@ -154,7 +154,7 @@ const NEVER: [&str; 6] = [
     "--set",
     "http.body_time=10m",
     "--set",
-    "http.request_time=10m",
+    "http.request_time=110s",
     "--set",
     "http.drain_time=10m",
 ];

@@ -85,8 +85,8 @@ statements! {
          where l.workspace_id in (select value from json_each($1))",
         postgres: "
         select l.workspace_id, l.local_id, l.identifiers, l.data, l.status, l.dfid, l.merged_into, l.undo, l.created_by, l.version, l.created_at, l.updated_at
-          from unnest($1::uuid[], $2::text[]) as k (w, i)
-          join local_items l on l.workspace_id = k.w and l.local_id = k.i
+          from unnest($1::uuid[], $2::text[]) as k (w, i), local_items l
+         where l.workspace_id = k.w and l.local_id = k.i
          order by l.workspace_id, l.local_id
            for update of l";
     TOKENIZE = "local_items.tokenize",
