@@ -38,7 +38,7 @@ const LAST_SENDING: Duration = Duration::from_secs(3);
 /// Sends traced requests to a collector, from a thread of its own.
 pub struct Traces {
     processor: BatchSpanProcessor,
-    /// Traces are recorded whose id's lower 63 bits are below it, so that all replicas decide alike.
+    /// Traces are recorded whose id's lower half, shifted right by one, is below it, so that all replicas decide alike.
     below: u64,
     ids: Arc<dyn IdSource>,
     engine: &'static str,
