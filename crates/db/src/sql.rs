@@ -173,7 +173,7 @@ pub(crate) fn type_name(token: &str, engine: Engine) -> Option<&'static str> {
         "uuid" => ("text", "uuid"),
         "text" => ("text", "text"),
         "timestamp" | "timestamptz" => ("integer", "timestamptz"),
-        "json" => ("text", "jsonb"),
+        "json" => ("text", "json"),
         "bytes" => ("blob", "bytea"),
         "bigint" => ("integer", "bigint"),
         "int" => ("integer", "integer"),

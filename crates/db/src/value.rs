@@ -11,7 +11,7 @@ use crate::row::{JsonText, Micros};
 /// | --- | --- | --- |
 /// | `Bool` | boolean | integer 0 or 1 |
 /// | `Uuid` | uuid | text, hyphenated, lower case |
-/// | `Json`, `JsonText` | jsonb | text |
+/// | `Json`, `JsonText` | json | text |
 /// | `Time` | timestamptz | integer |
 /// | `Uuids`, `Texts`, `I64s` | an array | a JSON array, for `{any:$n}` |
 #[derive(Debug, Clone, PartialEq)]

@@ -78,7 +78,7 @@ macro_rules! visible_on {
         )
     };
     (postgres, $item:literal) => {
-        visible!($item, "e.recipients ? cast($1 as text)")
+        visible!($item, "cast(e.recipients as jsonb) ? cast($1 as text)")
     };
 }
 

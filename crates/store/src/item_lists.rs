@@ -31,13 +31,16 @@ statements! {
           from item_grants g join items i on i.dfid = g.dfid
          where g.workspace_id = $1 and (cast($2 as {text}) is null or i.status = $2)";
     SEARCH = "items.search", "
-        select distinct i.dfid, i.workspace_id, i.identifiers, i.aliases, i.data, i.status, i.redirect_to, i.confidence, i.sources, i.version, i.created_by, i.created_at, i.updated_at
-          from item_identifiers x join items i on i.dfid = x.dfid
-         where (x.workspace_id = $1
-                or exists (select 1 from item_grants g where g.workspace_id = $1 and g.dfid = x.dfid))
-           and x.value = $2
-           and (cast($3 as {text}) is null or x.identifier = $3)
-           and x.dfid > $4
+        select i.dfid, i.workspace_id, i.identifiers, i.aliases, i.data, i.status, i.redirect_to, i.confidence, i.sources, i.version, i.created_by, i.created_at, i.updated_at
+          from items i
+         where i.dfid in
+               (select x.dfid
+                  from item_identifiers x
+                 where (x.workspace_id = $1
+                        or exists (select 1 from item_grants g where g.workspace_id = $1 and g.dfid = x.dfid))
+                   and x.value = $2
+                   and (cast($3 as {text}) is null or x.identifier = $3)
+                   and x.dfid > $4)
          order by i.dfid
          limit $5 offset $6";
     COUNT_FOUND = "items.count_found", "

@@ -50,7 +50,7 @@ statements! {
         select id
           from pending_items
          where workspace_id = $1 and circuit_id = $2 and status = 'pending'
-           and (local_id = $3 or (local_id is null and cast($3 as {text}) is null and candidates = $4))
+           and (local_id = $3 or (local_id is null and cast($3 as {text}) is null and cast(candidates as {text}) = $4))
          limit 1";
     FIND = "pending_items.find", "
         select id, circuit_id, local_id, reason, priority, identifiers, data, candidates, status, resolution, created_by, created_at, resolved_at
@@ -121,7 +121,7 @@ pub async fn open(
     local_id: Option<&str>,
     candidates: &[Dfid],
 ) -> Result<Option<PendingItemId>, StoreError> {
-    db.optional(OPEN, bind![workspace, circuit, local_id, json(&candidates)])
+    db.optional(OPEN, bind![workspace, circuit, local_id, json(&candidates).0])
         .await?
         .map(|row| row.id("id"))
         .transpose()

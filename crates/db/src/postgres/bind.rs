@@ -22,6 +22,7 @@ impl ToSql for Value {
             (Self::Bytes(v), &Type::BYTEA) => v.to_sql(ty, out),
             (Self::Uuid(v), &Type::UUID) => v.to_sql(ty, out),
             (Self::Json(v), &Type::JSONB | &Type::JSON) => v.to_sql(ty, out),
+            // What others made: our own columns are json.
             (Self::JsonText(v), &Type::JSONB) => {
                 out.extend_from_slice(&[1]);
                 raw(v.as_bytes(), out)

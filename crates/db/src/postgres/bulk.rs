@@ -95,6 +95,7 @@ fn element(kind: &Type) -> Option<&str> {
         Type::TEXT,
         Type::BYTEA,
         Type::UUID,
+        Type::JSON,
         Type::JSONB,
         Type::TIMESTAMPTZ,
     ];
