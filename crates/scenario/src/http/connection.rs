@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
+use super::alarm::Alarm;
 use super::connect::{Connect, Stream};
 use super::error::{Error, Reason};
 use super::h1::Http1;
@@ -51,6 +52,7 @@ pub struct Connection {
     certificate: Option<Vec<u8>>,
     /// Time that opening took, reported with the first exchange only.
     opened: Option<(Instant, Duration)>,
+    alarm: Alarm,
     reusable: bool,
     used: bool,
 }
@@ -75,6 +77,7 @@ impl Connection {
             peer,
             certificate,
             opened: Some((start, start.elapsed())),
+            alarm: Alarm::default(),
             reusable: true,
             used: false,
         })
@@ -96,9 +99,9 @@ impl Connection {
                 Protocol::Http2(http2) => http2.exchange(request, limits, start).await,
             }
         };
-        let answered = match tokio::time::timeout(limits.timeout, exchange).await {
-            Ok(answered) => answered,
-            Err(_) => {
+        let answered = match self.alarm.within(limits.timeout, exchange).await {
+            Some(answered) => answered,
+            None => {
                 let message = format!("no complete answer within {:?}", limits.timeout);
                 Err(Error::new(Reason::Timeout, message))
             }

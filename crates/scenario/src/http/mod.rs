@@ -7,6 +7,7 @@
 //! HTTP/1.1 is read here rather than by a library for two reasons: an exchange needs no second task to drive
 //! the connection, and the bytes on the wire are exactly those that the scenario file says.
 
+mod alarm;
 mod connect;
 mod connection;
 pub(crate) mod decode;
