@@ -65,23 +65,18 @@ pub struct SingleUser {
     connection: Option<Connection>,
 }
 
-/// What the server closed while nobody used it is no dropped request.
-fn still_open(mut connection: Connection) -> Option<Connection> {
-    (!connection.is_closed()).then_some(connection)
-}
-
 impl SingleUser {
     async fn exchange(&mut self) -> Result<(u16, u64), scenario::http::Error> {
-        let options = &*self.options;
-        let kept = self.connection.take();
-        let mut connection = match kept.and_then(still_open) {
-            Some(open) => open,
-            None => Connection::open(options.request.target(), &options.connect).await?,
+        let Self { options, connection } = self;
+        // What the server closed while nobody used it is no dropped request.
+        connection.take_if(|kept| !kept.is_reusable() || kept.is_closed());
+        let open = match &mut *connection {
+            Some(kept) => kept,
+            none => none.insert(Connection::open(options.request.target(), &options.connect).await?),
         };
-        let response = connection.send(&options.request, &options.limits).await?;
-        if options.keep_alive && connection.is_reusable() {
-            self.connection = Some(connection);
-        }
+        let answered = open.send(&options.request, &options.limits).await;
+        connection.take_if(|used| !options.keep_alive || !used.is_reusable());
+        let response = answered?;
         Ok((response.status, response.body.len() as u64))
     }
 

@@ -20,7 +20,7 @@ pub(super) struct Exchange {
     pub(super) url: String,
     pub(super) peer: IpAddr,
     /// The connection, if the answer switched it to another protocol.
-    pub(super) upgraded: Option<Connection>,
+    pub(super) upgraded: Option<Box<Connection>>,
 }
 
 /// The last answer, and those that led to it.

@@ -79,7 +79,8 @@ impl Transport {
 
 struct Idle {
     transport: Arc<Transport>,
-    connection: Connection,
+    /// Apart, because it is taken out and put back with every request.
+    connection: Box<Connection>,
 }
 
 /// An answer with what is known of the connection that brought it.
@@ -87,12 +88,12 @@ pub(super) struct Delivery {
     pub(super) response: Response,
     pub(super) peer: IpAddr,
     /// The connection, if the answer switched it to another protocol.
-    pub(super) upgraded: Option<Connection>,
+    pub(super) upgraded: Option<Box<Connection>>,
 }
 
 impl Delivery {
     /// An answer; the connection too, unless it is no longer one for requests.
-    fn new(connection: Connection, response: Response) -> (Delivery, Option<Connection>) {
+    fn new(connection: Box<Connection>, response: Response) -> (Delivery, Option<Box<Connection>>) {
         let peer = connection.peer();
         let (upgraded, connection) = match response.status {
             101 => (Some(connection), None),
@@ -116,7 +117,7 @@ pub(super) struct Pool {
 
 impl Pool {
     /// A kept connection that the server has not closed meanwhile.
-    pub(super) fn kept(&mut self, request: &Request, transport: &Arc<Transport>) -> Option<Connection> {
+    pub(super) fn kept(&mut self, request: &Request, transport: &Arc<Transport>) -> Option<Box<Connection>> {
         while let Some(mut connection) = self.take(request.target(), transport) {
             if !connection.is_closed() {
                 return Some(connection);
@@ -132,7 +133,7 @@ impl Pool {
     /// error says whether. An answer that breaks off is an error.
     pub(super) async fn send_kept(
         &mut self,
-        mut connection: Connection,
+        mut connection: Box<Connection>,
         request: &Request,
         transport: &Arc<Transport>,
         limits: &Limits,
@@ -158,7 +159,7 @@ impl Pool {
         // The longest time for an exchange holds for opening its connection, too.
         connect.timeout = connect.timeout.min(limits.timeout);
         let opening = Instant::now();
-        let mut connection = Connection::open(request.target(), &connect).await?;
+        let mut connection = Box::new(Connection::open(request.target(), &connect).await?);
         let left = limits.timeout.saturating_sub(opening.elapsed());
         let limits = Limits {
             timeout: left,
@@ -171,7 +172,7 @@ impl Pool {
         })
     }
 
-    fn take(&mut self, target: &Target, transport: &Arc<Transport>) -> Option<Connection> {
+    fn take(&mut self, target: &Target, transport: &Arc<Transport>) -> Option<Box<Connection>> {
         let same = |idle: &Idle| {
             idle.connection.target() == target
                 && (Arc::ptr_eq(&idle.transport, transport) || idle.transport == *transport)
@@ -180,9 +181,14 @@ impl Pool {
         Some(self.idle.remove(index).connection)
     }
 
-    fn keep(&mut self, transport: &Arc<Transport>, connection: Connection, response: Response) -> Delivery {
+    fn keep(
+        &mut self,
+        transport: &Arc<Transport>,
+        connection: Box<Connection>,
+        response: Response,
+    ) -> Delivery {
         let (delivery, connection) = Delivery::new(connection, response);
-        if let Some(connection) = connection.filter(Connection::is_reusable) {
+        if let Some(connection) = connection.filter(|connection| connection.is_reusable()) {
             if self.idle.len() >= MAX_IDLE {
                 self.idle.remove(0);
             }

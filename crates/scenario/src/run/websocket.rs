@@ -66,13 +66,13 @@ impl Handshake {
     pub(super) fn end(
         self,
         answer: &Exchange,
-        upgraded: Option<Connection>,
+        upgraded: Option<Box<Connection>>,
         limits: &Limits,
         pos: Pos,
     ) -> Run<Handover> {
         let refused = |message: String| Failure::new(pos, ErrorKind::Http(Reason::Protocol), message);
         let status = answer.response.status;
-        let (stream, early) = upgraded.and_then(Connection::into_upgraded).ok_or_else(|| {
+        let (stream, early) = upgraded.and_then(|open| open.into_upgraded()).ok_or_else(|| {
             refused(format!(
                 "the server did not switch to WebSocket: it answered {status}"
             ))
