@@ -1,7 +1,7 @@
 //! Runs a plan with a crew: starts threads and pacer, collects figures every tick, ends cleanly however it ends.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use super::crew::Crew;
 use super::generator::{GeneratorReport, ThreadTimes};
 use super::pacer;
 use super::plan::{Model, Plan};
-use super::shard::{Job, Shard, ShardEnd, pick};
+use super::shard::{Job, Shard, ShardEnd, UnderWay, pick};
 use crate::measure::{Latency, Measured, Point, Recorder, Selection, Series, Sink};
 
 /// Turns that may be on their way from the pacer to one thread; more means the thread is not keeping up.
@@ -96,7 +96,8 @@ struct Engine {
     plan: Arc<Plan>,
     start: Instant,
     stop: Arc<AtomicBool>,
-    in_flight: Arc<AtomicUsize>,
+    /// One for each thread, as the sinks.
+    under_way: Vec<Arc<UnderWay>>,
     sinks: Vec<Sink>,
     shards: Vec<JoinHandle<std::io::Result<ShardEnd>>>,
     finished: Vec<oneshot::Receiver<()>>,
@@ -124,7 +125,7 @@ impl Engine {
         let mut engine = Self {
             start,
             stop: Arc::default(),
-            in_flight: Arc::default(),
+            under_way: (0..plan.threads).map(|_| Arc::default()).collect(),
             sinks: (0..plan.threads).map(|_| new_sink()).collect(),
             shards: Vec::new(),
             finished: Vec::new(),
@@ -154,7 +155,7 @@ impl Engine {
             sink: self.sinks[index].clone(),
             start: self.start,
             stop: self.stop.clone(),
-            in_flight: self.in_flight.clone(),
+            under_way: self.under_way[index].clone(),
         };
         let (finished, done) = oneshot::channel();
         let (queue, jobs) = match self.plan.model {
@@ -278,7 +279,11 @@ impl Engine {
             p99: interval.latency.quantile(0.99),
             max: interval.latency.max(),
             lag_p99: lag.quantile(0.99),
-            in_flight: self.in_flight.load(Ordering::Relaxed) as u64,
+            in_flight: self
+                .under_way
+                .iter()
+                .map(|u| u.0.load(Ordering::Relaxed) as u64)
+                .sum(),
         }
     }
 

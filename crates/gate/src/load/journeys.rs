@@ -234,8 +234,7 @@ impl Observer for Notes {
 
 impl VirtualUser for JourneyUser {
     async fn turn(&mut self, turn: Turn<'_>) -> bool {
-        let shared = self.shared.clone();
-        let journey = &shared.journeys[turn.journey];
+        let journey = &self.shared.journeys[turn.journey];
         if journey.new_visitor {
             self.user.reset();
         }

@@ -34,6 +34,11 @@ const QUEUE_FACTOR: usize = 4;
 /// Pause of a closed model's user that could not connect: else a dead server would be called as fast as it refuses.
 const UNREACHABLE_PAUSE: Duration = Duration::from_millis(50);
 
+/// Journeys under way on one thread, apart from those of others: two cores that count in one place wait for each other.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(super) struct UnderWay(pub AtomicUsize);
+
 /// What all tasks of one thread share.
 pub(super) struct Shard<C: Crew> {
     pub index: usize,
@@ -43,8 +48,8 @@ pub(super) struct Shard<C: Crew> {
     pub start: Instant,
     /// Set when the run is to end before its plan does.
     pub stop: Arc<AtomicBool>,
-    /// Journeys under way on all threads, for the live view.
-    pub in_flight: Arc<AtomicUsize>,
+    /// For the live view.
+    pub under_way: Arc<UnderWay>,
 }
 
 /// What a thread tells when it is done.
@@ -115,7 +120,7 @@ impl<C: Crew> Shard<C> {
             job,
             armed: true,
         };
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.under_way.0.fetch_add(1, Ordering::Relaxed);
         let (journey, phase) = (usize::from(job.journey), job.phase);
         let reached = user
             .turn(Turn {
@@ -150,7 +155,7 @@ struct Unfinished<'a, C: Crew> {
 
 impl<C: Crew> Drop for Unfinished<'_, C> {
     fn drop(&mut self) {
-        self.shard.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.shard.under_way.0.fetch_sub(1, Ordering::Relaxed);
         // A run that was told to stop did not wait for answers: their absence says nothing about the server.
         if self.armed && !self.shard.stop.load(Ordering::Relaxed) {
             self.shard.count_unanswered(self.job, Reason::Unfinished);

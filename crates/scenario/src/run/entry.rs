@@ -140,16 +140,15 @@ impl<'a> Entry<'a> {
         row: &mut EntryOutcome,
     ) -> Run<()> {
         let entry = self.tree();
-        let settings = user.settings.clone();
         let scope = Scope {
             variables: &user.variables,
-            settings: &settings,
+            settings: &user.settings,
         };
         let mut draft = draft(scope, &user.origin, &entry.request, options).await?;
         let handshake = entry
             .websocket
             .as_ref()
-            .map(|_| Handshake::begin(&settings, &mut draft));
+            .map(|_| Handshake::begin(&user.settings, &mut draft));
         let place = Place {
             request: &entry.request,
             entry: self.index,
@@ -176,7 +175,6 @@ impl<'a> Entry<'a> {
         row: &mut EntryOutcome,
     ) -> Run<()> {
         let entry = self.tree();
-        let settings = user.settings.clone();
         let options = asked.options;
         let Some(spec) = &entry.response else {
             return Ok(());
@@ -185,11 +183,12 @@ impl<'a> Entry<'a> {
             .chain
             .last_mut()
             .and_then(|exchange| exchange.upgraded.take());
+        let settings = &*user.settings;
         let answer = Answer::new(&asked.chain, settings.limits.max_body);
         let coerce = options.jsonpath_coercion;
         let scope = Scope {
             variables: &user.variables,
-            settings: &settings,
+            settings,
         };
         row.asserts = Looking {
             answer: &answer,
@@ -200,10 +199,10 @@ impl<'a> Entry<'a> {
         if row.asserts.iter().any(|assert| !assert.ok) {
             return Ok(());
         }
-        row.captures = capture(&spec.captures, &answer, &settings, &mut user.variables, coerce)?;
+        row.captures = capture(&spec.captures, &answer, settings, &mut user.variables, coerce)?;
         let scope = Scope {
             variables: &user.variables,
-            settings: &settings,
+            settings,
         };
         let more = Looking {
             answer: &answer,

@@ -69,8 +69,7 @@ impl User {
     ) -> Run<Exchange> {
         let pos = place.request.url.pos;
         let failed = |e: crate::http::Error| Failure::new(pos, ErrorKind::Http(e.reason), e.message);
-        let clock = self.settings.clock.clone();
-        let jar = self.jar.header(&draft.url, || clock());
+        let jar = self.jar.header(&draft.url, || (self.settings.clock)());
         let request = draft
             .build(options, &self.settings.user_agent, &jar)
             .map_err(failed)?;
@@ -80,7 +79,7 @@ impl User {
         *calls += 1;
         let delivery = delivered.map_err(failed)?;
         for cookie in delivery.response.headers.get_all("set-cookie") {
-            self.jar.set(&draft.url, &cookie, || clock());
+            self.jar.set(&draft.url, &cookie, || (self.settings.clock)());
         }
         Ok(Exchange {
             response: delivery.response,
