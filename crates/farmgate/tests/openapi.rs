@@ -57,8 +57,8 @@ async fn served() -> Value {
     let data = folder.path().to_str().unwrap().to_owned();
     let program = Program::start(&[("FARMGATE_DATA", data)]).await;
     let parts = Parts {
-        method: "GET".to_owned(),
-        url: format!("{}/openapi.json", program.url).parse().unwrap(),
+        method: "GET",
+        url: &format!("{}/openapi.json", program.url).parse().unwrap(),
         headers: Vec::new(),
         body: Vec::new().into(),
         version: Version::Http11,

@@ -238,9 +238,9 @@ impl Given {
             headers.push(("Connection".to_owned(), "close".to_owned()));
         }
         let parts = Parts {
-            method: "GET".to_owned(),
-            url,
-            headers,
+            method: "GET",
+            url: &url,
+            headers: headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect(),
             body: Default::default(),
             version: Version::Http11,
             raw_path: None,

@@ -92,15 +92,12 @@ impl Client {
     }
 
     async fn send(&mut self, method: &str, path: &str, body: Vec<u8>) -> Answer {
-        let mut headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
-        headers.extend(
-            self.token
-                .iter()
-                .map(|token| ("Authorization".to_owned(), format!("Bearer {token}"))),
-        );
+        let bearer = self.token.as_ref().map(|token| format!("Bearer {token}"));
+        let mut headers = vec![("Content-Type", "application/json")];
+        headers.extend(bearer.iter().map(|bearer| ("Authorization", bearer.as_str())));
         let parts = Parts {
-            method: method.to_owned(),
-            url: self.base.join(path).unwrap(),
+            method,
+            url: &self.base.join(path).unwrap(),
             headers,
             body: body.into(),
             version: Version::Http11,

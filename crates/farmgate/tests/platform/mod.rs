@@ -157,11 +157,11 @@ impl Api {
     async fn call(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
         let url = url::Url::parse(&format!("{}{path}", self.url)).unwrap();
         let request = Request::from_parts(Parts {
-            method: method.to_owned(),
-            url,
+            method,
+            url: &url,
             headers: vec![
-                ("Content-Type".to_owned(), "application/json".to_owned()),
-                ("Authorization".to_owned(), format!("Bearer {}", self.token)),
+                ("Content-Type", "application/json"),
+                ("Authorization", &format!("Bearer {}", self.token)),
             ],
             body: if body.is_null() {
                 Vec::new()

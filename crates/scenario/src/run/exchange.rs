@@ -30,13 +30,13 @@ impl User {
     /// Sends the draft and follows redirections. Calls are counted in `calls` even if an error ends them.
     pub(super) async fn exchanges(
         &mut self,
-        mut draft: Draft,
+        mut draft: Draft<'_>,
         options: &Options,
         place: Place<'_>,
         seen: &mut dyn Observer,
         calls: &mut u32,
     ) -> Run<Vec<Exchange>> {
-        let origin = draft.url.clone();
+        let mut origin = None;
         let mut chain = Vec::new();
         loop {
             let exchange = self.exchange(&draft, options, place, seen, calls).await?;
@@ -55,13 +55,14 @@ impl User {
                 let message = format!("too many redirections: {followed} were followed");
                 return Err(Failure::new(place.request.url.pos, ErrorKind::Redirect, message));
             }
-            prepare(&mut draft, location, status, &origin, options.follow);
+            let origin = origin.get_or_insert_with(|| draft.url.clone());
+            prepare(&mut draft, location, status, origin, options.follow);
         }
     }
 
     async fn exchange(
         &mut self,
-        draft: &Draft,
+        draft: &Draft<'_>,
         options: &Options,
         place: Place<'_>,
         seen: &mut dyn Observer,
@@ -83,7 +84,7 @@ impl User {
         }
         Ok(Exchange {
             response: delivery.response,
-            url: draft.url.to_string(),
+            url: draft.url.as_str().to_owned(),
             peer: delivery.peer,
             upgraded: delivery.upgraded,
         })
@@ -159,9 +160,9 @@ fn location(exchange: &Exchange, url: &Url, place: Place<'_>) -> Run<Option<Url>
 
 /// Changes the draft as the published tool does: 301 to 303 become GET without body, credentials stay with
 /// the first origin unless trusted.
-fn prepare(draft: &mut Draft, location: Url, status: u16, origin: &Url, follow: Follow) {
+fn prepare(draft: &mut Draft<'_>, location: Url, status: u16, origin: &Url, follow: Follow) {
     if (301..=303).contains(&status) && draft.method != "GET" {
-        draft.method = "GET".to_string();
+        draft.method = "GET";
         draft.body = bytes::Bytes::new();
         draft.content_type = None;
     }

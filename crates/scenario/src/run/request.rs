@@ -1,5 +1,6 @@
 //! From an entry to a request: everything that a redirection may have to change is kept apart.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use base64::Engine as _;
@@ -26,19 +27,19 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
 
 /// A request before it is bound to a URL.
 #[derive(Clone, Debug)]
-pub(super) struct Draft {
-    pub(super) method: String,
+pub(super) struct Draft<'a> {
+    pub(super) method: &'a str,
     pub(super) url: Url,
     /// Path and query as written.
     raw_path: Option<String>,
     /// Headers of the file, of the options, and those that follow from the body.
-    pub(super) headers: Vec<(String, String)>,
+    pub(super) headers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// Cookies of the file.
     pub(super) cookies: String,
     /// `name:password` for Basic authentication.
     pub(super) user: Option<String>,
     pub(super) body: Bytes,
-    pub(super) content_type: Option<String>,
+    pub(super) content_type: Option<Cow<'static, str>>,
 }
 
 /// Scheme and authority of a URL as written, and the same read.
@@ -47,12 +48,12 @@ pub(super) struct Origin {
     url: Url,
 }
 
-pub(super) async fn draft(
+pub(super) async fn draft<'a>(
     scope: Scope<'_>,
     origin: &OnceLock<Origin>,
-    request: &Request,
+    request: &'a Request,
     options: &Options,
-) -> Run<Draft> {
+) -> Run<Draft<'a>> {
     let text = url_text(scope, request)?;
     let url = parse_at(origin, &text).map_err(|reason| {
         Failure::new(
@@ -65,9 +66,10 @@ pub(super) async fn draft(
     if let Some(credentials) = &request.basic_auth {
         let (name, value) = pair(scope, credentials)?;
         let value = format!("Basic {}", STANDARD.encode(format!("{name}:{value}")));
-        headers.push(("Authorization".to_string(), value));
+        headers.push(("Authorization".into(), value.into()));
     }
-    headers.extend(options.headers.iter().cloned());
+    let added = options.headers.iter().cloned();
+    headers.extend(added.map(|(name, value)| (name.into(), value.into())));
     let (body, content_type) = content(scope, request).await?;
     let cookies = pairs(scope, &request.cookies)?;
     let cookies = cookies
@@ -76,8 +78,8 @@ pub(super) async fn draft(
         .collect::<Vec<_>>()
         .join("; ");
     Ok(Draft {
-        method: request.method.clone(),
-        raw_path: raw_path(&text, options.path_as_is),
+        method: &request.method,
+        raw_path: raw_path(text, options.path_as_is),
         headers,
         cookies,
         user: options.user.clone().or_else(|| user_of(&url)),
@@ -153,36 +155,39 @@ fn is_plain_path(path: &str) -> bool {
 }
 
 /// Path and query as written, if they can be sent so: the URL reader would escape more than is needed.
-fn raw_path(text: &str, as_is: bool) -> Option<String> {
-    let after_scheme = text.split_once("://")?.1;
-    let path = &after_scheme[after_scheme.find(['/', '?'])?..];
-    let path = path.split('#').next()?;
+fn raw_path(mut text: String, as_is: bool) -> Option<String> {
+    let host = text.find("://")? + 3;
+    let start = host + text[host..].find(['/', '?'])?;
+    let path = text[start..].split('#').next()?;
     let sendable = path.bytes().all(|b| b > b' ' && b < 0x7f && b != b'\\');
     let dots =
         ["/./", "/../"].iter().any(|d| path.contains(d)) || path.ends_with("/.") || path.ends_with("/..");
     let usable = sendable && path.starts_with('/') && (as_is || !dots);
-    usable.then(|| path.to_string())
+    let end = start + path.len();
+    usable.then(|| {
+        text.truncate(end);
+        text.drain(..start);
+        text
+    })
 }
 
-fn pair(scope: Scope<'_>, item: &KeyValue) -> Run<(String, String)> {
-    Ok((
-        scope.text(&item.key)?.into_owned(),
-        scope.text(&item.value)?.into_owned(),
-    ))
+type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+
+fn pair<'a>(scope: Scope<'_>, item: &'a KeyValue) -> Run<Pair<'a>> {
+    Ok((scope.text(&item.key)?, scope.text(&item.value)?))
 }
 
-fn pairs(scope: Scope<'_>, items: &[KeyValue]) -> Run<Vec<(String, String)>> {
+fn pairs<'a>(scope: Scope<'_>, items: &'a [KeyValue]) -> Run<Vec<Pair<'a>>> {
     items.iter().map(|item| pair(scope, item)).collect()
 }
 
 /// Names are sent as written, as the published tool does.
-fn encoded(pairs: &[(String, String)]) -> String {
-    let encode =
-        |(name, value): &(String, String)| format!("{name}={}", utf8_percent_encode(value, UNRESERVED));
+fn encoded(pairs: &[Pair<'_>]) -> String {
+    let encode = |(name, value): &Pair<'_>| format!("{name}={}", utf8_percent_encode(value, UNRESERVED));
     pairs.iter().map(encode).collect::<Vec<_>>().join("&")
 }
 
-async fn content(scope: Scope<'_>, request: &Request) -> Run<(Bytes, Option<String>)> {
+async fn content(scope: Scope<'_>, request: &Request) -> Run<(Bytes, Option<Cow<'static, str>>)> {
     if !request.multipart.is_empty() {
         return multipart(scope, &request.multipart).await;
     }
@@ -193,16 +198,16 @@ async fn content(scope: Scope<'_>, request: &Request) -> Run<(Bytes, Option<Stri
         };
         let implicit = body::implicit_content_type(&spec.kind);
         let form = (!request.form.is_empty()).then_some("application/x-www-form-urlencoded");
-        return Ok((bytes, form.or(implicit).map(str::to_string)));
+        return Ok((bytes, form.or(implicit).map(Cow::Borrowed)));
     }
     if request.form.is_empty() {
         return Ok((Bytes::new(), None));
     }
     let form = encoded(&pairs(scope, &request.form)?);
-    Ok((form.into(), Some("application/x-www-form-urlencoded".to_string())))
+    Ok((form.into(), Some("application/x-www-form-urlencoded".into())))
 }
 
-async fn multipart(scope: Scope<'_>, params: &[MultipartParam]) -> Run<(Bytes, Option<String>)> {
+async fn multipart(scope: Scope<'_>, params: &[MultipartParam]) -> Run<(Bytes, Option<Cow<'static, str>>)> {
     let boundary = format!("------------------------{}", (scope.settings.uuids)().simple());
     let mut out = Vec::new();
     for param in params {
@@ -238,7 +243,7 @@ async fn multipart(scope: Scope<'_>, params: &[MultipartParam]) -> Run<(Bytes, O
     out.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
     Ok((
         out.into(),
-        Some(format!("multipart/form-data; boundary={boundary}")),
+        Some(format!("multipart/form-data; boundary={boundary}").into()),
     ))
 }
 
@@ -264,7 +269,7 @@ fn type_by_extension(file: &str) -> &'static str {
     }
 }
 
-impl Draft {
+impl Draft<'_> {
     /// Points the draft to another URL, as a redirection does.
     pub(super) fn redirect(&mut self, url: Url) {
         self.raw_path = None;
@@ -278,54 +283,46 @@ impl Draft {
         user_agent: &str,
         jar: &str,
     ) -> Result<http::Request, http::Error> {
-        let mut headers = self.headers.clone();
-        let mut default = |name: &str, value: Option<String>| {
-            let absent = !headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
-            if let Some(value) = value.filter(|_| absent) {
-                headers.push((name.to_string(), value));
-            }
-        };
-        default("Accept", Some("*/*".to_string()));
-        default(
-            "User-Agent",
-            Some(user_agent.to_string()).filter(|agent| !agent.is_empty()),
-        );
-        default("Content-Type", self.content_type.clone());
         let basic = self
             .user
             .as_ref()
             .map(|user| format!("Basic {}", STANDARD.encode(user)));
-        default("Authorization", basic);
+        let cookies = match (jar, self.cookies.as_str()) {
+            (one, "") | ("", one) => Cow::Borrowed(one),
+            (jar, own) => Cow::Owned(format!("{jar}; {own}")),
+        };
+        let mut headers = Vec::with_capacity(self.headers.len() + 6);
+        headers.extend(self.headers.iter().map(|(n, v)| (n.as_ref(), v.as_ref())));
+        let mut default = |name, value: Option<_>| {
+            let absent = !headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
+            headers.extend(value.filter(|_| absent).map(|value| (name, value)));
+        };
+        default("Accept", Some("*/*"));
+        default("User-Agent", Some(user_agent).filter(|agent| !agent.is_empty()));
+        default("Content-Type", self.content_type.as_deref());
+        default("Authorization", basic.as_deref());
         default(
             "Accept-Encoding",
-            options.compressed.then(|| "gzip, deflate, br".to_string()),
+            options.compressed.then_some("gzip, deflate, br"),
         );
-        let cookies = [jar, self.cookies.as_str()]
-            .iter()
-            .filter(|c| !c.is_empty())
-            .copied()
-            .collect::<Vec<_>>();
         if !cookies.is_empty() {
-            headers.push(("Cookie".to_string(), cookies.join("; ")));
+            headers.push(("Cookie", &cookies));
         }
-        headers.retain(|(name, _)| {
-            !options
+        let dropped = |name: &str| {
+            options
                 .dropped_headers
                 .iter()
                 .any(|d| d.eq_ignore_ascii_case(name))
-        });
-        let version = if options.http_version == HttpVersion::Http10 {
-            Version::Http10
-        } else {
-            Version::Http11
         };
+        headers.retain(|(name, _)| !dropped(name));
+        let old = options.http_version == HttpVersion::Http10;
         http::Request::from_parts(Parts {
-            method: self.method.clone(),
-            url: self.url.clone(),
+            method: self.method,
+            url: &self.url,
             headers,
             body: self.body.clone(),
-            version,
-            raw_path: self.raw_path.clone(),
+            version: if old { Version::Http10 } else { Version::Http11 },
+            raw_path: self.raw_path.as_deref(),
         })
     }
 }

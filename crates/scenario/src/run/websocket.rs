@@ -33,7 +33,7 @@ pub(super) struct Handshake {
 
 impl Handshake {
     /// Adds the headers that ask for a WebSocket; those that the file has itself stay as they are.
-    pub(super) fn begin(settings: &Settings, draft: &mut Draft) -> Handshake {
+    pub(super) fn begin(settings: &Settings, draft: &mut Draft<'_>) -> Handshake {
         let key = STANDARD.encode((settings.uuids)().as_bytes());
         let asked = [
             ("Connection", "Upgrade"),
@@ -50,7 +50,7 @@ impl Handshake {
                 .iter()
                 .any(|(known, _)| known.eq_ignore_ascii_case(name))
             {
-                draft.headers.push((name.to_string(), value.to_string()));
+                draft.headers.push((name.into(), value.to_string().into()));
             }
         }
         let sent = draft
@@ -58,7 +58,7 @@ impl Handshake {
             .iter()
             .find(|(name, _)| name.eq_ignore_ascii_case("Sec-WebSocket-Key"));
         Handshake {
-            key: sent.map(|(_, value)| value.clone()).unwrap_or_default(),
+            key: sent.map(|(_, value)| value.to_string()).unwrap_or_default(),
         }
     }
 

@@ -139,13 +139,12 @@ impl Client {
     }
 
     fn request(&self, method: &str, path: &str, body: Vec<u8>) -> Result<Request> {
-        let mut headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
-        if let Some(token) = &self.token {
-            headers.push(("Authorization".to_owned(), format!("Bearer {token}")));
-        }
+        let bearer = self.token.as_ref().map(|token| format!("Bearer {token}"));
+        let mut headers = vec![("Content-Type", "application/json")];
+        headers.extend(bearer.iter().map(|bearer| ("Authorization", bearer.as_str())));
         Ok(Request::from_parts(Parts {
-            method: method.to_owned(),
-            url: self.base.join(path)?,
+            method,
+            url: &self.base.join(path)?,
             headers,
             body: body.into(),
             version: Version::Http11,
