@@ -92,7 +92,8 @@ pub struct EntryOutcome {
     pub attempt: u32,
     /// Number of exchanges: 1, and 1 more per redirection followed; 0 if nothing could be sent.
     pub calls: u32,
-    /// Captured variables in order; the values of redacted ones are `***`.
+    /// Captured variables in order; the values of redacted ones are `***`. Empty if
+    /// [`crate::Settings::explain_passed`] is off.
     pub captures: Vec<(String, Value)>,
     /// Asserts in the order in which they were checked: version and status, headers, body, then `[Asserts]`.
     pub asserts: Vec<AssertOutcome>,
@@ -114,7 +115,7 @@ impl EntryOutcome {
 pub struct AssertOutcome {
     /// Line of the assert.
     pub line: u32,
-    /// The assert as written in the file.
+    /// The assert as written in the file; empty as for `expected`.
     pub text: String,
     /// Whether it held.
     pub ok: bool,

@@ -104,7 +104,8 @@ pub struct Settings {
     pub continue_on_error: bool,
     /// Bodies given as `file,...;` are read below this folder only. Default: the current folder.
     pub file_root: PathBuf,
-    /// Write out expected and actual value of asserts that held, too. Costs time under load.
+    /// Write out what held, too: asserts with their expected and actual values, and what was captured. Costs time
+    /// under load.
     pub explain_passed: bool,
     /// The wall clock, for `newDate`, the filters that compare with now, and the expiry of cookies.
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,

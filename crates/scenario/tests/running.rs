@@ -235,14 +235,18 @@ fn asserts_tell_what_was_expected_and_what_came() {
     common::block_on(async {
         let base = common::start().await;
         let scenario = parse(
-            "GET {{base}}/json\nHTTP 200\n[Asserts]\njsonpath \"$.id\" > 8 # why\njsonpath \"$.name\" == \"apple\"\n",
+            "GET {{base}}/json\nHTTP 200\n[Captures]\nid: jsonpath \"$.id\"\n[Asserts]\njsonpath \"$.id\" > 8 # why\njsonpath \"$.name\" == \"apple\"\n",
         );
         for explain in [true, false] {
             let settings = Settings {
                 explain_passed: explain,
                 ..settings(&base)
             };
-            let outcome = User::new(Arc::new(settings)).run(&scenario, &mut ()).await;
+            let mut user = User::new(Arc::new(settings));
+            let outcome = user.run(&scenario, &mut ()).await;
+            assert_eq!(user.variable("id"), Some(&Value::from(7)));
+            let told = [("id".to_string(), Value::from(7))];
+            assert_eq!(outcome.entries[0].captures, if explain { &told[..] } else { &[] });
             let rows: Vec<_> = outcome.entries[0].asserts[2..]
                 .iter()
                 .map(|a| {
@@ -256,21 +260,25 @@ fn asserts_tell_what_was_expected_and_what_came() {
                 })
                 .collect();
             let passed = if explain {
-                ("string <apple>", "string <apple>")
+                (
+                    "jsonpath \"$.name\" == \"apple\"",
+                    "string <apple>",
+                    "string <apple>",
+                )
             } else {
-                ("", "")
+                ("", "", "")
             };
             assert_eq!(
                 rows,
                 [
                     (
-                        4,
+                        6,
                         "jsonpath \"$.id\" > 8",
                         false,
                         "greater than integer <8>",
                         "integer <7>"
                     ),
-                    (5, "jsonpath \"$.name\" == \"apple\"", true, passed.0, passed.1),
+                    (7, passed.0, true, passed.1, passed.2),
                 ]
             );
         }

@@ -22,17 +22,11 @@ impl Looking<'_> {
         }
     }
 
-    fn compared(&self, pos: Pos, text: &str, ok: bool, expected: &str, actual: &str) -> AssertOutcome {
-        if ok && !self.scope.settings.explain_passed {
-            return self.row(pos, text.to_string(), ok, String::new(), String::new());
-        }
-        self.row(
-            pos,
-            text.to_string(),
-            ok,
-            expected.to_string(),
-            actual.to_string(),
-        )
+    /// A row whose texts (what was asserted, expected, found) are made only if somebody wants to read them.
+    fn compared(&self, pos: Pos, ok: bool, texts: impl FnOnce() -> [String; 3]) -> AssertOutcome {
+        let silent = ok && !self.scope.settings.explain_passed;
+        let [text, expected, actual] = if silent { Default::default() } else { texts() };
+        self.row(pos, text, ok, expected, actual)
     }
 
     pub(super) fn failed(&self, failure: &Failure, pos: Pos, text: &str) -> AssertOutcome {
@@ -57,19 +51,22 @@ impl Looking<'_> {
             VersionSpec::V3 => "HTTP/3",
         };
         let ok = spec.version == VersionSpec::Any || version == expected;
-        let mut rows = vec![self.compared(spec.version_pos, expected, ok, expected, version)];
+        let texts = || [expected, expected, version].map(str::to_string);
+        let mut rows = Vec::with_capacity(2 + spec.headers.len() + 1 + spec.asserts.len());
+        rows.push(self.compared(spec.version_pos, ok, texts));
         if let Some(status) = spec.status {
             let ok = status == u64::from(answer.status);
-            let text = format!("status {status}");
-            let (expected, actual) = (status.to_string(), answer.status.to_string());
-            rows.push(self.compared(spec.status_pos, &text, ok, &expected, &actual));
+            let texts = || {
+                let (expected, actual) = (status.to_string(), answer.status.to_string());
+                [format!("status {status}"), expected, actual]
+            };
+            rows.push(self.compared(spec.status_pos, ok, texts));
         }
         rows
     }
 
     /// All other asserts.
-    pub(super) async fn asserts(&self, spec: &Response) -> Vec<AssertOutcome> {
-        let mut rows = Vec::with_capacity(spec.headers.len() + spec.asserts.len() + 1);
+    pub(super) async fn asserts(&self, spec: &Response, rows: &mut Vec<AssertOutcome>) {
         for header in &spec.headers {
             rows.push(match self.header_row(header) {
                 Ok(row) => row,
@@ -88,47 +85,46 @@ impl Looking<'_> {
                 Err(failure) => self.failed(&failure, assert.predicate.pos, &assert.source),
             });
         }
-        rows
     }
 
     fn header_row(&self, header: &KeyValue) -> Run<AssertOutcome> {
         let expected = self.scope.text(&header.value)?;
         let name = self.scope.text(&header.key)?;
-        let text = format!("{name}: {}", header.source);
         let values: Vec<_> = self.answer.response().headers.get_all(&name).collect();
         let ok = values.contains(&expected);
-        let actual = match values.as_slice() {
-            [] => "this header is not in the response".to_string(),
-            [one] => one.to_string(),
-            several => several
-                .iter()
-                .map(|v| format!("\"{v}\""))
-                .collect::<Vec<_>>()
-                .join(", "),
-        };
-        Ok(self.compared(header.value.pos, &text, ok, &expected, &actual))
+        Ok(self.compared(header.value.pos, ok, || {
+            let actual = match values.as_slice() {
+                [] => "this header is not in the response".to_string(),
+                [one] => one.to_string(),
+                several => several
+                    .iter()
+                    .map(|v| format!("\"{v}\""))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            };
+            let text = format!("{name}: {}", header.source);
+            [text, expected.to_string(), actual]
+        }))
     }
 
     async fn body_row(&self, expected: &Body) -> Run<AssertOutcome> {
         let pos = expected.pos;
         let unreadable = |message: String| Failure::capture(pos, message);
         let expected = body::value(self.scope, &expected.kind).await?;
-        let (ok, shown, actual) = match &expected {
+        let text = "body".to_string();
+        Ok(match &expected {
             Value::Bytes(bytes) => {
                 let actual = self.answer.bytes().map_err(unreadable)?;
-                (
-                    actual == bytes,
-                    hex::encode(head(bytes)),
-                    hex::encode(head(actual)),
-                )
+                let hex = |bytes: &[u8]| hex::encode(head(bytes));
+                self.compared(pos, actual == bytes, || [text, hex(bytes), hex(actual)])
             }
             other => {
                 let actual = self.answer.text().map_err(unreadable)?;
                 let expected = other.to_string();
-                (actual == expected, expected, actual.into_owned())
+                let ok = actual == expected;
+                self.compared(pos, ok, || [text, expected, actual.into_owned()])
             }
-        };
-        Ok(self.compared(pos, "body", ok, &shown, &actual))
+        })
     }
 
     pub(super) async fn assert_row(&self, assert: &Assert) -> Run<AssertOutcome> {
@@ -142,14 +138,9 @@ impl Looking<'_> {
         };
         let explain = self.scope.settings.explain_passed;
         let verdict = predicate::check(self.scope, &assert.predicate, value.as_ref(), explain).await?;
-        let pos = assert.predicate.pos;
-        Ok(self.row(
-            pos,
-            assert.source.clone(),
-            verdict.ok,
-            verdict.expected,
-            verdict.actual,
-        ))
+        Ok(self.compared(assert.predicate.pos, verdict.ok, || {
+            [assert.source.clone(), verdict.expected, verdict.actual]
+        }))
     }
 }
 

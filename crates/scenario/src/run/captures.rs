@@ -10,7 +10,8 @@ use crate::settings::Settings;
 use crate::syntax::Capture;
 use crate::value::Value;
 
-/// Captures in order; a later one may use the variable of an earlier one. Returns what may be reported.
+/// Captures in order; a later one may use the variable of an earlier one. Returns what may be reported, if anybody
+/// wants to read it.
 pub(super) fn capture(
     captures: &[Capture],
     answer: &Answer<'_>,
@@ -18,18 +19,20 @@ pub(super) fn capture(
     variables: &mut Variables,
     coerce: bool,
 ) -> Run<Vec<(String, Value)>> {
-    let mut captured = Vec::with_capacity(captures.len());
+    let mut captured = Vec::new();
     for capture in captures {
         let looking = Looking {
             answer,
             scope: Scope { variables, settings },
             coerce,
         };
-        let name = looking.scope.text(&capture.name)?.into_owned();
+        let name = looking.scope.text(&capture.name)?;
         let value = value(capture, looking)?;
         if !capture.redact {
-            variables.set(&name, value.clone());
-            captured.push((name, value));
+            if settings.explain_passed {
+                captured.push((name.to_string(), value.clone()));
+            }
+            variables.set(&name, value);
             continue;
         }
         let Value::String(secret) = value else {
@@ -37,7 +40,9 @@ pub(super) fn capture(
             return Err(Failure::capture(capture.name.pos, message));
         };
         variables.set_secret(&name, &secret);
-        captured.push((name, Value::from(REDACTED)));
+        if settings.explain_passed {
+            captured.push((name.into_owned(), Value::from(REDACTED)));
+        }
     }
     // Only now are all secrets known.
     Ok(captured

@@ -204,14 +204,13 @@ impl<'a> Entry<'a> {
             variables: &user.variables,
             settings,
         };
-        let more = Looking {
+        Looking {
             answer: &answer,
             scope,
             coerce,
         }
-        .asserts(spec)
+        .asserts(spec, &mut row.asserts)
         .await;
-        row.asserts.extend(more);
         let (Some(handshake), Some(steps)) = (asked.handshake, &entry.websocket) else {
             return Ok(());
         };

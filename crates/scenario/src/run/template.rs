@@ -40,7 +40,7 @@ impl<'a> Scope<'a> {
         if let Some(text) = template.constant() {
             return Ok(Cow::Borrowed(text));
         }
-        let mut out = String::new();
+        let mut out = String::with_capacity(64);
         for part in &template.parts {
             match part {
                 Part::Text(text) => out.push_str(text),
