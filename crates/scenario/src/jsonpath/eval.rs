@@ -24,14 +24,33 @@ pub(super) fn find<'v>(segments: &[Segment], from: &'v Value, root: &'v Value) -
     nodes
 }
 
+/// Follows the names and indexes that a query begins with, each to one node at most; what is left of the query.
+pub(super) fn lead<'v, 's>(segments: &'s [Segment], root: &'v Value) -> Option<(&'v Value, &'s [Segment])> {
+    let (mut node, mut rest) = (root, segments);
+    while let [Segment::Child(selectors), after @ ..] = rest
+        && let [selector @ (Selector::Name(_) | Selector::Index(_))] = selectors.as_slice()
+    {
+        node = child(selector, node)?;
+        rest = after;
+    }
+    Some((node, rest))
+}
+
+fn child<'v>(selector: &Selector, node: &'v Value) -> Option<&'v Value> {
+    match (selector, node) {
+        (Selector::Name(name), Value::Object(members)) => {
+            members.iter().find(|(n, _)| n == name).map(|(_, v)| v)
+        }
+        (Selector::Index(index), Value::List(values)) => at(values, *index),
+        _ => None,
+    }
+}
+
 fn select<'v>(selectors: &[Selector], node: &'v Value, root: &'v Value, out: &mut Vec<&'v Value>) {
     for selector in selectors {
         match (selector, node) {
-            (Selector::Name(name), Value::Object(members)) => {
-                out.extend(members.iter().find(|(n, _)| n == name).map(|(_, v)| v));
-            }
+            (Selector::Name(_) | Selector::Index(_), _) => out.extend(child(selector, node)),
             (Selector::Wildcard, _) => out.extend(children(node)),
-            (Selector::Index(index), Value::List(values)) => out.extend(at(values, *index)),
             (Selector::Slice { start, end, step }, Value::List(values)) => {
                 slice(values, *start, *end, *step, out);
             }

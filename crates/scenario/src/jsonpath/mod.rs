@@ -106,7 +106,11 @@ impl JsonPath {
 
     /// What Hurl makes of the nodes: nothing, the one value, or a list of several.
     pub(crate) fn coerced(&self, root: &Value) -> Option<Value> {
-        match self.find(root).as_slice() {
+        let (node, rest) = eval::lead(&self.segments, root)?;
+        if rest.is_empty() {
+            return Some(node.clone());
+        }
+        match eval::find(rest, node, root).as_slice() {
             [] => None,
             [one] => Some((*one).clone()),
             several => Some(Value::List(several.iter().map(|v| (*v).clone()).collect())),

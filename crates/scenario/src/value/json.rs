@@ -75,9 +75,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
 
 /// Of members with one name the last counts, at the place of the first.
 fn without_duplicates(members: Vec<(String, Value)>) -> Vec<(String, Value)> {
-    let mut names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
-    names.sort_unstable();
-    if names.windows(2).all(|pair| pair[0] != pair[1]) {
+    if are_distinct(&members) {
         return members;
     }
     let mut index = std::collections::HashMap::new();
@@ -95,6 +93,16 @@ fn without_duplicates(members: Vec<(String, Value)>) -> Vec<(String, Value)> {
         }
     }
     kept
+}
+
+/// Few names are compared with each other, which takes no memory.
+fn are_distinct(members: &[(String, Value)]) -> bool {
+    let mut names = members.iter().map(|(name, _)| name.as_str());
+    if members.len() <= 8 {
+        return (1..members.len()).all(|i| names.clone().take(i).all(|name| name != members[i].0));
+    }
+    let mut seen = std::collections::HashSet::with_capacity(members.len());
+    names.all(|name| seen.insert(name))
 }
 
 impl Serialize for Value {
