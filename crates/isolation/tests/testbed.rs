@@ -295,6 +295,43 @@ impl Progress for Lines {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn progress_says_what_is_being_done_and_nothing_like_a_finding() {
+    let service = start(&[testbed::find("read-any").unwrap()], 1).await;
+    let mut config = config(&service, false);
+    config.effort.storm_requests = 100;
+    let options = Options {
+        only: vec![Rule::AccessRead, Rule::OracleExists, Rule::PoolAnswer],
+        ..options(1)
+    };
+    let mut said = Lines::default();
+    let report = isolate(config, &options, &mut said).await.unwrap();
+    assert_eq!(report.verdict, Verdict::Breached);
+    for line in &said.0 {
+        let beginnings = [
+            "people: ",
+            "round 1 of 1: ",
+            "checking ",
+            "confirming ",
+            "removing ",
+        ];
+        assert!(beginnings.iter().any(|known| line.starts_with(known)), "{line}");
+        assert!(line.chars().count() <= 80, "over 80 columns: {line}");
+        let finding = Rule::ALL.iter().find(|rule| line.contains(rule.what()));
+        assert!(finding.is_none(), "{line}: reads like a finding");
+    }
+    for wanted in [
+        "checking pool.answer:storm (many at once)",
+        "confirming access.read:note GET /notes/{{id}} (seen, no finding yet)",
+    ] {
+        assert!(
+            said.0.iter().any(|line| line == wanted),
+            "{wanted} is not in {:#?}",
+            said.0
+        );
+    }
+}
+
 #[tokio::test]
 async fn people_without_credentials_are_told_before_the_self_test() {
     let service = start(&[], 1).await;
