@@ -436,10 +436,19 @@ fn names_ancestor(config: &Config, at: usize, template: &str) -> bool {
 impl Action {
     /// Says whether it takes seconds and is done once, not in every round.
     pub fn is_long(self) -> bool {
-        matches!(
-            self,
-            Self::Storm | Self::Recovered | Self::Noise | Self::Gauges | Self::Timing(_)
-        )
+        self.doing().is_some()
+    }
+
+    /// What goes on while a long one is done, in a few words of progress: they say nothing of what is found.
+    pub fn doing(self) -> Option<&'static str> {
+        match self {
+            Self::Storm => Some("many at once"),
+            Self::Recovered => Some("is everybody served as before?"),
+            Self::Noise => Some("one beside a flood, and without it"),
+            Self::Gauges => Some("do they fall back?"),
+            Self::Timing(_) => Some("foreign ids beside absent ones"),
+            _ => None,
+        }
     }
 }
 

@@ -255,23 +255,26 @@ impl Engine<'_> {
         let rounds = self.run.config.effort.rounds;
         let begun = Instant::now();
         for round in 0..rounds {
+            let short = || {
+                let numbered = checks.iter().enumerate();
+                numbered.filter(|(_, check)| !check.action.is_long())
+            };
             progress.say(&format!(
-                "round {} of {rounds}: {} checks",
+                "round {} of {rounds}: {} checks, one after the other",
                 round + 1,
-                checks.len()
+                short().count()
             ));
-            for (at, check) in checks
-                .iter()
-                .enumerate()
-                .filter(|(_, check)| !check.action.is_long())
-            {
+            for (at, check) in short() {
                 let cast = self.cast(workers, round + at);
                 self.once(check, cast).await;
             }
         }
         self.rounds_took = begun.elapsed();
-        for check in checks.iter().filter(|check| check.action.is_long()) {
-            progress.say(&format!("{}: {}", check.id, check.rule.what()));
+        let long = checks
+            .iter()
+            .filter_map(|check| Some((check, check.action.doing()?)));
+        for (check, doing) in long {
+            progress.say(&format!("checking {} ({doing})", check.id));
             let cast = self.cast(workers, 0);
             self.once(check, cast).await;
         }
@@ -347,7 +350,7 @@ impl Engine<'_> {
             if *tried > PER_RULE || begun.elapsed() > CONFIRMATION {
                 continue;
             }
-            progress.say(&format!("{}: seen, confirming with fresh identities", check.id));
+            progress.say(&format!("confirming {} (seen, no finding yet)", check.id));
             let tries = if check.action.is_long() { 3 } else { 12 };
             for _ in 0..tries {
                 let cast = self.fresh_cast(workers).await;

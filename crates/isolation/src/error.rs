@@ -26,7 +26,15 @@ pub enum Error {
         /// What came instead.
         reason: String,
     },
-    /// The service did not answer.
+    /// A request went out, and no answer came: what it asked may have been done.
+    #[error("{url}: {reason}")]
+    NoAnswer {
+        /// Where.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+    /// The service was not reached, or said something else than was asked.
     #[error("{url}: {reason}")]
     Network {
         /// Where.

@@ -37,6 +37,11 @@ impl Request {
     pub fn is_safe(&self) -> bool {
         matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS")
     }
+
+    /// Says whether done twice it leaves what it leaves done once (RFC 9110, 9.2.2).
+    pub fn is_idempotent(&self) -> bool {
+        self.is_safe() || matches!(self.method.as_str(), "PUT" | "DELETE" | "TRACE")
+    }
 }
 
 /// What came back.

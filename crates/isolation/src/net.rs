@@ -124,6 +124,18 @@ impl Place {
         Ok(Box::new(stream))
     }
 
+    /// Opens a connection for requests.
+    async fn opened(&self, index: usize) -> Result<Sender, String> {
+        let stream = self.connect(index).await.map_err(|error| match error {
+            Error::Network { reason, .. } => reason,
+            other => other.to_string(),
+        })?;
+        let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = handshake.map_err(|error| error.to_string())?;
+        tokio::spawn(connection);
+        Ok(sender)
+    }
+
     /// Host and port as a header says them.
     pub fn host(&self, index: usize) -> String {
         let base = &self.addresses[index];
@@ -201,11 +213,22 @@ impl rustls::client::danger::ServerCertVerifier for AnyCertificate {
     }
 }
 
+type Outgoing = hyper::Request<Full<Bytes>>;
+type Sender = SendRequest<Full<Bytes>>;
+
+/// Why there is no answer.
+enum Failed {
+    /// Not a byte of the request was written; here it is back.
+    Unsent(Box<Outgoing>, String),
+    /// The service may have got it.
+    Sent(String),
+}
+
 /// A set of open connections.
 #[derive(Debug)]
 pub struct Net {
     place: Place,
-    open: HashMap<(usize, Lane), SendRequest<Full<Bytes>>>,
+    open: HashMap<(usize, Lane), Sender>,
 }
 
 impl Net {
@@ -227,28 +250,33 @@ impl Net {
         self.open.retain(|(_, known), _| *known != lane);
     }
 
-    /// Sends a request and reads the whole answer. A kept connection that the service has closed meanwhile is opened anew once.
+    /// Sends a request and reads the whole answer. Where a kept connection fails, the request is sent once more over a new
+    /// one, if the service surely has not seen it or may see it twice.
     ///
     /// # Errors
-    /// When no answer came: connection, time-out, too large, or no HTTP.
+    /// [`Error::NoAnswer`] when the service may have done what was asked, [`Error::Network`] when it surely has not.
     pub async fn send(&mut self, lane: Lane, who: Option<Who>, request: &Request) -> Result<Exchange, Error> {
         let sent = Instant::now();
-        let failed = |reason: String| Error::Network {
-            url: self.place.url(request.address, &request.path),
-            reason,
-        };
-        let outgoing = self.prepare(request).map_err(|error| failed(error.to_string()))?;
+        let url = self.place.url(request.address, &request.path);
+        let outgoing = self.prepare(request).map_err(|error| Error::Network {
+            url: url.clone(),
+            reason: error.to_string(),
+        })?;
         let timeout = self.place.timeout;
-        let answer = tokio::time::timeout(timeout, self.exchange(lane, request.address, outgoing)).await;
-        let answer = answer.unwrap_or_else(|_| Err(format!("no answer within {} ms", timeout.as_millis())));
+        let answer = tokio::time::timeout(timeout, self.exchange(lane, request, outgoing)).await;
+        let answer = answer.unwrap_or_else(|_| {
+            Err(Failed::Sent(format!(
+                "no answer within {} ms",
+                timeout.as_millis()
+            )))
+        });
         if answer.is_err() {
             self.close(lane);
         }
-        let failed = |reason: String| Error::Network {
-            url: self.place.url(request.address, &request.path),
-            reason,
-        };
-        let answer = answer.map_err(failed)?;
+        let answer = answer.map_err(|failed| match failed {
+            Failed::Unsent(_, reason) => Error::Network { url, reason },
+            Failed::Sent(reason) => Error::NoAnswer { url, reason },
+        })?;
         Ok(Exchange {
             who,
             request: request.clone(),
@@ -258,7 +286,7 @@ impl Net {
         })
     }
 
-    fn prepare(&self, request: &Request) -> Result<hyper::Request<Full<Bytes>>, hyper::http::Error> {
+    fn prepare(&self, request: &Request) -> Result<Outgoing, hyper::http::Error> {
         let mut outgoing = hyper::Request::builder()
             .method(request.method.as_str())
             .uri(self.place.path(request.address, &request.path))
@@ -279,24 +307,28 @@ impl Net {
     async fn exchange(
         &mut self,
         lane: Lane,
-        index: usize,
-        outgoing: hyper::Request<Full<Bytes>>,
-    ) -> Result<Answer, String> {
-        let key = (index, lane);
+        request: &Request,
+        outgoing: Outgoing,
+    ) -> Result<Answer, Failed> {
+        let key = (request.address, lane);
+        let mut outgoing = outgoing;
         if let Some(mut kept) = self.open.remove(&key).filter(|_| lane != Lane::Fresh)
             && kept.ready().await.is_ok()
-            && let Ok(answer) = self.over(&mut kept, outgoing.clone()).await
         {
-            self.open.insert(key, kept);
-            return Ok(answer);
+            match self.over(&mut kept, outgoing.clone()).await {
+                Ok(answer) => {
+                    self.open.insert(key, kept);
+                    return Ok(answer);
+                }
+                Err(Failed::Unsent(unsent, _)) => outgoing = *unsent,
+                Err(Failed::Sent(_)) if request.is_idempotent() => {}
+                Err(failed) => return Err(failed),
+            }
         }
-        let stream = self.place.connect(index).await.map_err(|error| match error {
-            Error::Network { reason, .. } => reason,
-            other => other.to_string(),
-        })?;
-        let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
-        let (mut sender, connection) = handshake.map_err(|error| error.to_string())?;
-        tokio::spawn(connection);
+        let mut sender = match self.place.opened(request.address).await {
+            Ok(sender) => sender,
+            Err(reason) => return Err(Failed::Unsent(Box::new(outgoing), reason)),
+        };
         let answer = self.over(&mut sender, outgoing).await?;
         if lane != Lane::Fresh {
             self.open.insert(key, sender);
@@ -304,26 +336,26 @@ impl Net {
         Ok(answer)
     }
 
-    async fn over(
-        &self,
-        sender: &mut SendRequest<Full<Bytes>>,
-        outgoing: hyper::Request<Full<Bytes>>,
-    ) -> Result<Answer, String> {
-        let answer = sender
-            .send_request(outgoing)
-            .await
-            .map_err(|error| error.to_string())?;
+    async fn over(&self, sender: &mut Sender, outgoing: Outgoing) -> Result<Answer, Failed> {
+        let answer = sender.try_send_request(outgoing).await.map_err(|mut failed| {
+            let unsent = failed.take_message();
+            let reason = failed.into_error().to_string();
+            match unsent {
+                Some(unsent) => Failed::Unsent(Box::new(unsent), reason),
+                None => Failed::Sent(reason),
+            }
+        })?;
         let (head, body) = answer.into_parts();
         let body = Limited::new(body, self.place.max_body)
             .collect()
             .await
             .map_err(|error| {
                 let limit = error.downcast_ref::<LengthLimitError>().is_some();
-                if limit {
+                Failed::Sent(if limit {
                     format!("the answer is over {} bytes", self.place.max_body)
                 } else {
                     error.to_string()
-                }
+                })
             })?;
         Ok(Answer {
             status: head.status.as_u16(),
@@ -340,4 +372,109 @@ pub(crate) fn header_pairs(headers: &hyper::HeaderMap) -> Vec<(String, String)> 
         .iter()
         .map(|(name, value)| (name.as_str().to_owned(), text(value)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use hyper::body::Incoming;
+    use hyper::server::conn::http1;
+    use hyper::service::service_fn;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// What came in: the number of the connection and the method.
+    type Heard = Arc<Mutex<Vec<(usize, String)>>>;
+
+    /// A service whose first connection answers once; then it is closed, at once or when the next request has come in.
+    async fn closing(at_once: bool) -> (Net, Heard) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let heard = Heard::default();
+        let noted = heard.clone();
+        tokio::spawn(async move {
+            for connection in 0.. {
+                let (stream, _) = listener.accept().await.unwrap();
+                let noted = noted.clone();
+                let answering = service_fn(move |request: hyper::Request<Incoming>| {
+                    let mut noted = noted.lock().unwrap();
+                    noted.push((connection, request.method().to_string()));
+                    let lost = noted.len() == 2 && connection == 0;
+                    std::future::ready(if lost {
+                        Err(std::io::Error::other("closed instead of answered"))
+                    } else {
+                        Ok(hyper::Response::new(Full::new(Bytes::from_static(b"here"))))
+                    })
+                });
+                let serving = http1::Builder::new()
+                    .keep_alive(!(at_once && connection == 0))
+                    .serve_connection(TokioIo::new(stream), answering);
+                tokio::spawn(serving);
+            }
+        });
+        let target = Target {
+            url: Some(format!("http://{address}")),
+            ..Target::default()
+        };
+        (Net::new(Place::new(&target).unwrap()), heard)
+    }
+
+    fn request(method: &str) -> Request {
+        Request {
+            method: method.to_owned(),
+            ..Request::get("/")
+        }
+    }
+
+    /// A request over a connection that is then kept, and another one over it; what came of that, and what came in.
+    async fn second(method: &str, at_once: bool) -> (Result<Exchange, Error>, Vec<(usize, String)>) {
+        let (mut net, heard) = closing(at_once).await;
+        net.send(Lane::Shared, None, &request("GET")).await.unwrap();
+        let answered = net.send(Lane::Shared, None, &request(method)).await;
+        let heard = heard.lock().unwrap().clone();
+        (answered, heard)
+    }
+
+    #[tokio::test]
+    async fn what_may_have_been_done_is_never_sent_twice() {
+        for method in ["POST", "PATCH"] {
+            let (answered, heard) = second(method, false).await;
+            assert!(matches!(answered, Err(Error::NoAnswer { .. })), "{answered:?}");
+            assert_eq!(heard, [(0, "GET".to_owned()), (0, method.to_owned())]);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_may_be_done_twice_is_sent_again_over_a_new_connection() {
+        for method in ["GET", "PUT", "DELETE"] {
+            let (answered, heard) = second(method, false).await;
+            assert_eq!(answered.unwrap().answer.status, 200);
+            assert_eq!(heard[1..], [(0, method.to_owned()), (1, method.to_owned())]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_was_closed_meanwhile_costs_no_answer() {
+        let (answered, heard) = second("POST", true).await;
+        assert_eq!(answered.unwrap().answer.status, 200);
+        assert_eq!(heard[1..], [(1, "POST".to_owned())]);
+    }
+
+    #[tokio::test]
+    async fn where_nobody_listens_nothing_was_sent() {
+        let closed = TcpListener::bind("127.0.0.1:0")
+            .await
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let target = Target {
+            url: Some(format!("http://{closed}")),
+            ..Target::default()
+        };
+        let mut net = Net::new(Place::new(&target).unwrap());
+        let answered = net.send(Lane::Shared, None, &request("POST")).await;
+        assert!(matches!(answered, Err(Error::Network { .. })), "{answered:?}");
+    }
 }

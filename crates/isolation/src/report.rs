@@ -125,7 +125,8 @@ pub struct Report {
     pub replays: u64,
     /// Number of answered requests.
     pub requests: u64,
-    /// Number of 5xx and 429 answers and of requests without an answer; tried again and not judged.
+    /// Number of 5xx and 429 answers and of requests without an answer; not judged, and tried again unless without an answer
+    /// it may have been done.
     pub trouble: u64,
     /// Bytes scanned.
     pub bytes_scanned: u64,

@@ -2,16 +2,25 @@
 
 use crate::check::{Action, Cast, Seen, Violation, perform};
 use crate::judge::{Place, Sighting};
-use crate::run::Run;
+use crate::run::{Run, SILENT_TRIES};
 
 /// Does a check; what was sighted becomes violations, what went wrong a missing control.
 pub(crate) async fn done(run: &mut Run, action: Action, cast: Cast) -> Seen {
     run.sightings.clear();
     run.log.clear();
-    let result = perform(run, action, cast).await;
-    run.shared_lane = false;
-    run.impatient = false;
-    run.size = None;
+    let mut begun = 0;
+    let result = loop {
+        begun += 1;
+        run.lost = false;
+        let result = perform(run, action, cast).await;
+        run.shared_lane = false;
+        run.impatient = false;
+        run.size = None;
+        // What may have been done is not sent again; the check begins anew with other objects.
+        if begun == SILENT_TRIES || !run.lost {
+            break result;
+        }
+    };
     let mut seen = result.unwrap_or_else(|error| Seen::missing(error.to_string()));
     let sightings = std::mem::take(&mut run.sightings);
     let mut rules = Vec::new();

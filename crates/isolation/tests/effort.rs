@@ -80,6 +80,32 @@ async fn a_service_that_restarts_in_the_storm_is_isolated_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_made_and_whose_answer_is_lost_is_not_made_twice() {
+    let service = service(&[]).await;
+    let (url, posted) = front::losing(service.address).await;
+    let mut config = config(url);
+    config.effort.storm_requests = 0;
+    // The wire passes on whole answers, and a stream has no end.
+    config.sockets.clear();
+    let options = Options {
+        self_test: false,
+        ..Options::default()
+    };
+    let report = isolate(config, &options, &mut Silent).await.unwrap();
+    assert_eq!(report.verdict, Verdict::Isolated, "{}", report.text());
+    let posted = posted.lock().await;
+    let lost = (posted.len() / front::LOST_ONE_IN) as u64;
+    assert!(
+        lost > 0 && report.trouble >= lost,
+        "{lost} were lost: {}",
+        report.text()
+    );
+    let different: std::collections::BTreeSet<_> = posted.iter().collect();
+    let twice = posted.len() - different.len();
+    assert_eq!(twice, 0, "of {} notes {twice} were sent twice", posted.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_that_fails_is_inconclusive() {
     let service = service(&[]).await;
     for (command, said) in [("false", "ended with"), ("no-such-program", "could not be run")] {

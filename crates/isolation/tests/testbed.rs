@@ -1,6 +1,7 @@
 //! The whole run against the testbed: each planted fault found and named, and no alarm where nothing is planted.
 //!
-//! `FARMGATE_PROOF=full` makes the proofs long: whole plans in three seeds, and 100 clean runs.
+//! `FARMGATE_PROOF=full` makes the proofs long: whole plans in three seeds, and 100 clean runs. Any other value names what
+//! is looked for in whole plans, such as `FARMGATE_PROOF=flood-slow,torn-slot`.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -43,13 +44,27 @@ async fn start(faults: &[&'static Fault], seed: u64) -> Running {
     testbed::start(options).await.unwrap()
 }
 
-/// Whether the long proofs were asked for.
+/// Which long proofs were asked for: `full`, names of faults, or nothing.
 #[allow(
     clippy::disallowed_methods,
     reason = "the size of a proof is chosen by who runs it"
 )]
+fn asked() -> String {
+    std::env::var("FARMGATE_PROOF").unwrap_or_default()
+}
+
 fn full_proof() -> bool {
-    std::env::var("FARMGATE_PROOF").is_ok_and(|wanted| wanted == "full")
+    asked() == "full"
+}
+
+/// The faults to look for: all, or those that were named.
+fn wanted() -> Vec<&'static Fault> {
+    let asked = asked();
+    if asked.is_empty() || full_proof() {
+        return FAULTS.iter().collect();
+    }
+    let named = |name: &str| testbed::find(name).unwrap_or_else(|| panic!("no fault is called `{name}`"));
+    asked.split(',').map(named).collect()
 }
 
 /// Looks for one fault; what was reported instead if it was missed. The short proof tries what is there to find it; the
@@ -87,12 +102,13 @@ async fn look_for(fault: &'static Fault, seed: u64, full: bool) -> Option<String
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_planted_fault_is_found_and_named() {
-    let full = full_proof();
-    let (long, short): (Vec<_>, Vec<_>) = FAULTS.iter().partition(|fault| LONG.contains(&fault.class));
+    let full = !asked().is_empty();
+    let measured = |fault: &&Fault| fault.rules.contains(&"noise.latency");
+    let (alone, beside): (Vec<_>, Vec<_>) = wanted().into_iter().partition(measured);
     let mut missed = Vec::new();
     for seed in if full { 1..=3 } else { 1..=1 } {
-        // Latency is what the noise measures, so it is looked for alone.
-        for (faults, together) in [(&short, 6), (&long, 1)] {
+        // What is found by latency is looked for alone; all else by what is answered, whoever works beside it.
+        for (faults, together) in [(&beside, 6), (&alone, 1)] {
             let looking = stream::iter(faults.clone()).map(|fault| look_for(fault, seed, full));
             missed.extend(
                 looking
@@ -134,8 +150,8 @@ async fn clean_run(seed: u64) -> Option<String> {
         .unwrap();
     let (verdict, seconds) = (report.verdict, report.seconds);
     println!(
-        "seed {seed}: {verdict:?} in {seconds:.1} s, {} requests, {} in trouble",
-        report.requests, report.trouble
+        "seed {seed}: {verdict:?} in {seconds:.1} s (rounds {:.1} s), {} requests, {} in trouble",
+        report.rounds_seconds, report.requests, report.trouble
     );
     assert!(
         report.rounds_seconds < 60.0,
@@ -292,6 +308,43 @@ struct Lines(Vec<String>);
 impl Progress for Lines {
     fn say(&mut self, line: &str) {
         self.0.push(line.to_owned());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn progress_says_what_is_being_done_and_nothing_like_a_finding() {
+    let service = start(&[testbed::find("read-any").unwrap()], 1).await;
+    let mut config = config(&service, false);
+    config.effort.storm_requests = 100;
+    let options = Options {
+        only: vec![Rule::AccessRead, Rule::OracleExists, Rule::PoolAnswer],
+        ..options(1)
+    };
+    let mut said = Lines::default();
+    let report = isolate(config, &options, &mut said).await.unwrap();
+    assert_eq!(report.verdict, Verdict::Breached);
+    for line in &said.0 {
+        let beginnings = [
+            "people: ",
+            "round 1 of 1: ",
+            "checking ",
+            "confirming ",
+            "removing ",
+        ];
+        assert!(beginnings.iter().any(|known| line.starts_with(known)), "{line}");
+        assert!(line.chars().count() <= 80, "over 80 columns: {line}");
+        let finding = Rule::ALL.iter().find(|rule| line.contains(rule.what()));
+        assert!(finding.is_none(), "{line}: reads like a finding");
+    }
+    for wanted in [
+        "checking pool.answer:storm (many at once)",
+        "confirming access.read:note GET /notes/{{id}} (seen, no finding yet)",
+    ] {
+        assert!(
+            said.0.iter().any(|line| line == wanted),
+            "{wanted} is not in {:#?}",
+            said.0
+        );
     }
 }
 

@@ -209,9 +209,12 @@ async fn queue(call: &Call) -> Option<Answer> {
     let slow = place.queued >= 12 && call.hit("flood-slow");
     tokio::time::sleep(Duration::from_millis(if slow { 700 } else { 5 })).await;
     place.kept = false;
-    let full =
-        (place.queued >= 12 && call.hit("flood-stall")) || (place.queued >= 40 && faults.on("torn-slot"));
-    full.then(|| Answer::error(503, "queue_full", "try again").with("retry-after", "1"))
+    let full = || Answer::error(503, "queue_full", "try again");
+    if place.queued >= 12 && call.hit("flood-stall") {
+        return Some(full().with("retry-after", "1"));
+    }
+    // Places that are kept never come back: nothing is promised for later.
+    (place.queued >= 40 && faults.on("torn-slot")).then(full)
 }
 
 /// A place in the planted queue.

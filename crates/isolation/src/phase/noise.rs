@@ -2,9 +2,12 @@
 //! What decides is that they fail; latency decides only against a stated objective.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rand::RngExt;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use crate::Error;
 use crate::check::{Cast, Seen};
@@ -147,27 +150,47 @@ fn request(run: &mut Run, who: Who) -> Result<Option<Request>, Error> {
     Ok(Some(request))
 }
 
-async fn arm(run: &mut Run, who: Who, victim: &Request, flood: Option<(Who, &Request)>) -> Arm {
-    let length = Duration::from_millis(run.config.effort.noise_ms);
-    let place = run.net.place().clone();
-    let until = Instant::now() + length;
-    let mut flooding = tokio::task::JoinSet::new();
-    if let Some((attacker, request)) = flood {
-        for _ in 0..run.config.effort.noise_requests {
-            let (request, mut net) = (request.clone(), Net::new(place.clone()));
-            flooding.spawn(async move {
-                while Instant::now() < until {
-                    let _counted_elsewhere = net.send(Lane::Shared, Some(attacker), &request).await;
-                }
-            });
-        }
+/// Lets the flood loose and returns when all of it is under way, at the latest after the length of an arm. It goes on until
+/// `over` is set, whatever the clock says: on a busy machine the victim's requests may leave late, and must meet it all
+/// the same.
+async fn flooding(
+    run: &Run,
+    length: Duration,
+    flood: Option<(Who, &Request)>,
+    over: &Arc<AtomicBool>,
+) -> JoinSet<()> {
+    let mut flooding = JoinSet::new();
+    let Some((attacker, request)) = flood else {
+        return flooding;
+    };
+    let (beginning, mut begun) = mpsc::channel::<()>(1);
+    for _ in 0..run.config.effort.noise_requests {
+        let (request, over) = (request.clone(), over.clone());
+        let mut net = Net::new(run.net.place().clone());
+        let mut beginning = Some(beginning.clone());
+        flooding.spawn(async move {
+            while !over.load(Ordering::Relaxed) {
+                let _counted_elsewhere = net.send(Lane::Shared, Some(attacker), &request).await;
+                drop(beginning.take());
+            }
+        });
     }
-    let mut probes = tokio::task::JoinSet::new();
+    drop(beginning);
+    // A flood that is not answered that long is one, too.
+    let _under_way = tokio::time::timeout(length, begun.recv()).await;
+    flooding
+}
+
+async fn arm(run: &Run, who: Who, victim: &Request, flood: Option<(Who, &Request)>) -> Arm {
+    let length = Duration::from_millis(run.config.effort.noise_ms);
+    let over = Arc::new(AtomicBool::new(false));
+    let mut flooding = flooding(run, length, flood, &over).await;
+    let mut probes = JoinSet::new();
     let begun = Instant::now();
     let mut due = begun + PACE * 4;
-    while due < until {
+    while due < begun + length {
         tokio::time::sleep_until(due.into()).await;
-        let (request, mut net) = (victim.clone(), Net::new(place.clone()));
+        let (request, mut net) = (victim.clone(), Net::new(run.net.place().clone()));
         probes.spawn(async move {
             let answered = net.send(Lane::Fresh, Some(who), &request).await;
             (due.elapsed(), answered)
@@ -186,6 +209,7 @@ async fn arm(run: &mut Run, who: Who, victim: &Request, flood: Option<(Who, &Req
             arm.last = Some(exchange);
         }
     }
+    over.store(true, Ordering::Relaxed);
     while flooding.join_next().await.is_some() {}
     arm
 }

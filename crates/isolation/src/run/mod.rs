@@ -24,7 +24,7 @@ use crate::template::{self, Mint, Size, Vars};
 /// Tries of a request that meets trouble (5xx, 429).
 const TRIES: u32 = 5;
 /// Tries of a request that gets no answer: each may take the whole time-out.
-const SILENT_TRIES: u32 = 3;
+pub(crate) const SILENT_TRIES: u32 = 3;
 /// Longest wait because of `Retry-After`.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -87,6 +87,8 @@ pub struct Run {
     pub shared_lane: bool,
     /// Trouble is not tried again here: whoever sends looks after it himself.
     pub impatient: bool,
+    /// A request got no answer since the last check began, and was not sent again because it may have been done.
+    pub lost: bool,
     /// Why registrations failed that were tried again under another name.
     pub refused: Vec<String>,
     /// Everything that was made, so that it can be removed in the end.
@@ -116,6 +118,7 @@ impl Run {
             size: None,
             shared_lane: false,
             impatient: false,
+            lost: false,
             refused: Vec::new(),
             made: Vec::new(),
         })
@@ -170,7 +173,7 @@ impl Run {
     /// Sends a request whose headers say already who asks.
     ///
     /// # Errors
-    /// When no answer came, try after try.
+    /// When no answer came, try after try. What might make a second thing if it was done after all is tried once.
     pub async fn send_signed(
         &mut self,
         rule: Rule,
@@ -187,8 +190,13 @@ impl Run {
         loop {
             tried += 1;
             let answered = self.net.send(lane, who, &request).await;
+            let perhaps_done = matches!(answered, Err(Error::NoAnswer { .. })) && !request.is_idempotent();
+            if perhaps_done {
+                self.counts.trouble += 1;
+                self.lost = true;
+            }
             let most = match answered {
-                _ if self.impatient => 1,
+                _ if self.impatient || perhaps_done => 1,
                 Ok(_) => TRIES,
                 Err(_) => SILENT_TRIES,
             };

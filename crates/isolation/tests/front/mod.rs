@@ -1,4 +1,5 @@
-//! What stands in front of the testbed in some tests: a wire that can be cut, and a load balancer that may keep answers.
+//! What stands in front of the testbed in some tests: a wire that can be cut, one that loses answers, and a load balancer
+//! that may keep answers.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use hyper::header::HeaderValue;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
@@ -70,11 +72,59 @@ pub async fn balancer(service: SocketAddr, keeps: bool) -> String {
     url
 }
 
-async fn pass(
+/// Who wrote what.
+type Posted = Arc<Mutex<Vec<(Option<HeaderValue>, Bytes)>>>;
+
+/// Notes that are posted for each answer that is lost.
+pub const LOST_ONE_IN: usize = 40;
+
+/// A wire on which now and then a note is made and the answer lost. Returns its URL and the notes that were posted,
+/// each with the credential of its writer.
+pub async fn losing(service: SocketAddr) -> (String, Posted) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let posted = Posted::default();
+    let noted = posted.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let noted = noted.clone();
+            let passing = hyper::service::service_fn(move |request| lose(service, noted.clone(), request));
+            let serving = hyper::server::conn::http1::Builder::new();
+            tokio::spawn(serving.serve_connection(TokioIo::new(stream), passing));
+        }
+    });
+    (url, posted)
+}
+
+async fn lose(
+    service: SocketAddr,
+    posted: Posted,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await?.to_bytes();
+    let note = head.method == Method::POST && head.uri.path() == "/notes";
+    let writer = head.headers.get("authorization").cloned();
+    let answer = pass(service, None, Request::from_parts(head, Full::new(body.clone()))).await?;
+    if note {
+        let mut posted = posted.lock().await;
+        posted.push((writer, body));
+        if posted.len().is_multiple_of(LOST_ONE_IN) {
+            // An error makes the server close the connection without an answer.
+            return Err("lost".into());
+        }
+    }
+    Ok(answer)
+}
+
+async fn pass<B>(
     service: SocketAddr,
     kept: Option<Kept>,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, hyper::Error> {
+    request: Request<B>,
+) -> Result<Response<Full<Bytes>>, hyper::Error>
+where
+    B: hyper::body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
     let path = request.uri().to_string();
     let cacheable = request.method() == Method::GET;
     if let Some(kept) = &kept
