@@ -4,7 +4,7 @@
 use crate::{
     load::{Loaded, Origin},
     settings::{KEYS, Settings},
-    value::{Environment, LogLevel},
+    value::{Environment, LogLevel, MailTls},
 };
 
 type Risk = (bool, &'static str);
@@ -15,6 +15,7 @@ pub fn advice(loaded: &Loaded) -> Vec<String> {
     let s = &loaded.settings;
     let risks = credentials(s).into_iter().chain(exposure(s));
     risks
+        .chain(mail(s))
         .filter(|(present, _)| *present)
         .map(|(_, text)| text.to_owned())
         .chain(without_effect(loaded))
@@ -49,6 +50,20 @@ fn credentials(s: &Settings) -> Vec<Risk> {
         (
             s.argon2_memory.get() < 19_456,
             "`identity.argon2_memory` is below 19456 KiB, the least that OWASP recommends",
+        ),
+    ]
+}
+
+/// What keeps mail from its reader, or shows it to others.
+fn mail(s: &Settings) -> Vec<Risk> {
+    vec![
+        (
+            s.environment != Environment::Development && s.smtp_host.is_none(),
+            "`mail.host` is not set: resets of passwords cannot be delivered, and end as failed rows of the outbox",
+        ),
+        (
+            s.smtp_host.is_some() && s.smtp_tls == Some(MailTls::None),
+            "`mail.tls` is none: mail that holds tokens for new passwords travels in the clear, as does the password of the mail server",
         ),
     ]
 }

@@ -14,4 +14,4 @@ pub use advice::advice;
 pub use document::{difference, manual, print};
 pub use load::{ConfigError, Loaded, Origin, Problem, Sources, load};
 pub use settings::{KEYS, Key, Settings};
-pub use value::{Environment, LogFormat, LogLevel, Ratio, SecretString, Setting};
+pub use value::{Environment, LogFormat, LogLevel, MailTls, Ratio, SecretString, Setting};

@@ -132,7 +132,20 @@ const LONGEST_REQUEST: Duration = Duration::from_secs(120);
 /// Settings that are sound alone and cannot be meant together.
 fn contradictions(settings: &Settings) -> Vec<Problem> {
     let tls = settings.tls_certificate.is_some();
+    let mail = settings.smtp_host.is_some();
     let found = [
+        (
+            mail && settings.mail_from.is_none(),
+            "`mail.host` needs `mail.from` (MAIL_FROM): the address that mail is sent from",
+        ),
+        (
+            mail && settings.public_url.is_none(),
+            "`mail.host` needs `http.public_url` (PUBLIC_URL): where a mail says that its reader finds this server",
+        ),
+        (
+            settings.smtp_user.is_some() != settings.smtp_password.is_some(),
+            "`mail.user` and `mail.password` need each other: set both, or none",
+        ),
         (
             tls != settings.tls_key.is_some(),
             "`http.tls_certificate` and `http.tls_key` need each other: set both, or none",

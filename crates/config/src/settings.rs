@@ -10,7 +10,7 @@ use std::{
 
 use domain::{identity::Cidr, tier::Tier};
 
-use crate::value::{Environment, LogFormat, LogLevel, Ratio, SecretString, Setting};
+use crate::value::{Environment, LogFormat, LogLevel, MailTls, Ratio, SecretString, Setting};
 
 /// A key's declaration.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +76,7 @@ settings! {
     tls_certificate: Option<PathBuf> = "http.tls_certificate", "TLS_CERTIFICATE", "", "PEM file with the certificate chain; with the key it turns TLS on.";
     tls_key: Option<PathBuf> = "http.tls_key", "TLS_KEY", "", "PEM file with the certificate's private key.";
     redirect_port: Option<u16> = "http.redirect_port", "HTTP_REDIRECT_PORT", "", "With TLS: port where plain HTTP is sent on to HTTPS; 0 chooses a free one.";
+    public_url: Option<String> = "http.public_url", "PUBLIC_URL", "", "Where people reach the server, such as https://farm.example; mail names it. Needed with `mail.host`.";
     max_connections: NonZeroUsize = "http.max_connections", "MAX_CONNECTIONS", "10000", "Connections open at once; more are closed on arrival.";
     header_time: Duration = "http.header_time", "HEADER_TIME", "30s", "Time for a request's head, and how long an idle connection is kept.";
     body_time: Duration = "http.body_time", "BODY_TIME", "30s", "Time for a request's body to arrive.";
@@ -128,10 +129,13 @@ settings! {
     jaeger: bool = "tracing.jaeger_enabled", "JAEGER_ENABLED", "false", "Whether traces are sent to `tracing.jaeger_endpoint`.";
     jaeger_endpoint: Option<String> = "tracing.jaeger_endpoint", "JAEGER_ENDPOINT", "", "Jaeger's address for OTLP over HTTP; `tracing.otlp_endpoint` goes before it.";
     trace_ratio: Ratio = "tracing.sample_ratio", "OTEL_TRACES_SAMPLER_ARG", "1", "Share of the requests that are traced, from 0 to 1, where the caller has not decided with its `traceparent`.";
-    smtp_host: Option<String> = "mail.host", "SMTP_HOST", "", "Mail server; absent: no mail is sent.", unused "this build sends no mail";
-    smtp_port: u16 = "mail.port", "SMTP_PORT", "587", "Its port.", unused "this build sends no mail";
-    smtp_user: Option<String> = "mail.user", "SMTP_USER", "", "Name to sign in with.", unused "this build sends no mail";
-    smtp_password: Option<SecretString> = "mail.password", "SMTP_PASSWORD", "", "Password to sign in with.", unused "this build sends no mail";
+    smtp_host: Option<String> = "mail.host", "SMTP_HOST", "", "Mail server; absent: no mail is sent, and resets of passwords end as failed rows of the outbox.";
+    smtp_port: u16 = "mail.port", "SMTP_PORT", "587", "Its port.";
+    smtp_tls: Option<MailTls> = "mail.tls", "SMTP_TLS", "", "`starttls`, which the server must offer; `implicit`, TLS from the first byte; `none`, in clear. Absent: implicit on port 465, else starttls.";
+    smtp_ca: Option<PathBuf> = "mail.ca", "SMTP_CA", "", "PEM file with the certificates that the mail server's is checked against; absent: those of Mozilla's list.";
+    smtp_user: Option<String> = "mail.user", "SMTP_USER", "", "Name to sign in with.";
+    smtp_password: Option<SecretString> = "mail.password", "SMTP_PASSWORD", "", "Password to sign in with.";
+    mail_from: Option<String> = "mail.from", "MAIL_FROM", "", "Sender of mail, such as `Farmgate <noreply@farm.example>`; needed with `mail.host`.";
     slack_webhook: Option<SecretString> = "notify.slack_webhook", "SLACK_WEBHOOK_URL", "", "Address that incidents are posted to.", unused "this build posts nothing to Slack";
     github_token: Option<SecretString> = "notify.github_token", "GITHUB_TOKEN", "", "Token for the releases' pull requests.", unused "this build makes no releases";
 }

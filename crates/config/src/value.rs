@@ -267,6 +267,17 @@ words! {
     }
 }
 words! {
+    /// How the way to the mail server is kept from others.
+    MailTls {
+        /// In clear until `STARTTLS`, which the server must offer.
+        StartTls = "starttls",
+        /// From the first byte.
+        Implicit = "implicit",
+        /// Not at all.
+        None = "none",
+    }
+}
+words! {
     /// How log lines look.
     LogFormat {
         /// For people.

@@ -122,6 +122,7 @@ fn risky_combinations_are_named_and_the_defaults_are_none() {
         "rate_limits.enabled",
         "server.debug",
         "metrics.public",
+        "mail.host",
     ];
     let said = said(&risky);
     assert_eq!(said.len(), named.len(), "{said:?}");
@@ -133,7 +134,7 @@ fn risky_combinations_are_named_and_the_defaults_are_none() {
 #[test]
 fn what_is_set_without_effect_is_said() {
     let set = [
-        ("SMTP_HOST", "mail.example"),
+        ("GITHUB_TOKEN", "x"),
         ("SLACK_WEBHOOK_URL", ""),
         ("FEATURE_TELEPORT", "true"),
         ("FARMGATE_SERVICE_HOST", "10.0.0.7"),
@@ -142,7 +143,7 @@ fn what_is_set_without_effect_is_said() {
     assert_eq!(
         said(&set),
         [
-            "`mail.host` is set without effect: this build sends no mail",
+            "`notify.github_token` is set without effect: this build makes no releases",
             "`features.teleport` is set without effect: this build has no such feature",
             "no command knows these variables: FARMGATE_SERVICE_HOST",
         ]
@@ -163,6 +164,29 @@ fn contradictions_are_errors() {
     assert!(problems(&[("MAX_CONCURRENT", "0")], "")[0].contains("at least 1"));
     assert!(loaded(&[], &[("REQUEST_TIME", "119s")], "").is_ok());
     assert!(problems(&[("REQUEST_TIME", "2m")], "")[0].contains("below 2m"));
+}
+
+#[test]
+fn a_mail_server_is_not_half_set() {
+    let half = problems(&[("SMTP_HOST", "mail.example"), ("SMTP_USER", "farm")], "");
+    for (text, name) in half.iter().zip(["mail.from", "http.public_url", "mail.password"]) {
+        assert!(text.contains(name), "{text} is not about {name}");
+    }
+    assert_eq!(half.len(), 3, "{half:?}");
+    let whole = [
+        ("SMTP_HOST", "mail.example"),
+        ("MAIL_FROM", "noreply@farm.example"),
+        ("PUBLIC_URL", "https://farm.example"),
+        ("ENV", "production"),
+        ("ENCRYPTION_KEY", "x"),
+    ];
+    assert_eq!(said(&whole), Vec::<String>::new());
+    let clear = [&whole[..], &[("SMTP_TLS", "none")]].concat();
+    let clear = said(&clear);
+    assert!(
+        clear.len() == 1 && clear[0].contains("travels in the clear"),
+        "{clear:?}"
+    );
 }
 
 #[test]

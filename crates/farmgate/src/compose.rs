@@ -31,7 +31,7 @@ use server::{
 use sha2::{Digest, Sha256};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use workers::WorkersConfig;
+use workers::{WorkersConfig, mail::NoMail, outbox::Handler};
 
 use crate::{listeners::Listeners, log::Log, settings, traces::Traces};
 
@@ -56,12 +56,14 @@ pub struct Running {
     listen: ListenConfig,
     db: Db,
     traces: Option<Arc<Traces>>,
+    mail: Arc<dyn Handler>,
 }
 
 impl Running {
     /// Opens the database, brings its schema up to date and puts everything together.
     pub async fn start(settings: &Settings, log: &Log) -> Result<Self> {
         settings::make_data_folder(settings)?;
+        let mail = mail(settings)?;
         let (db, measured) = open_database(settings).await?;
         let (clock, ids): (Arc<dyn Clock>, Arc<dyn IdSource>) = (Arc::new(SystemClock), Arc::new(SystemIds));
         let master_key = settings::master_key(settings)?;
@@ -97,6 +99,7 @@ impl Running {
             listen: settings::listen(settings),
             db,
             traces,
+            mail,
         })
     }
 
@@ -108,7 +111,8 @@ impl Running {
     /// Serves until `stop`, drains, lets the workers end what they began, and closes the database. `abort` cuts all
     /// of that short. Operators are answered until the end.
     pub async fn serve(self, listeners: Listeners, stop: CancellationToken, abort: CancellationToken) {
-        let (handlers, jobs) = (workers::default_handlers(&self.app), workers::default_jobs());
+        let (mut handlers, jobs) = (workers::default_handlers(&self.app), workers::default_jobs());
+        handlers.push(Arc::clone(&self.mail));
         let tracker = workers::start(&self.app, &WorkersConfig::default(), handlers, jobs, &stop);
         let over = CancellationToken::new();
         let operator = listeners
@@ -169,6 +173,17 @@ impl Running {
         }
         self.db.close().await;
     }
+}
+
+/// What becomes of mail.
+fn mail(settings: &Settings) -> Result<Arc<dyn Handler>> {
+    if let Some(mailer) = settings::mail(settings)? {
+        return Ok(Arc::new(mailer));
+    }
+    tracing::info!(
+        "no mail is sent: `mail.host` is not set; resets of passwords end as failed rows of the outbox"
+    );
+    Ok(Arc::new(NoMail))
 }
 
 /// Everything that the platform answers to.

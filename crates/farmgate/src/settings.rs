@@ -1,11 +1,11 @@
 //! What the settings mean to each part of the platform. Nothing is opened here but files with keys.
 
-use std::{num::NonZero, path::Path};
+use std::{num::NonZero, path::Path, sync::Arc};
 
 use anyhow::{Context, Result, bail};
 use app::identity::{IdentityConfig, PasswordConfig, Secret};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use config::{LogLevel, SecretString, Settings};
+use config::{LogLevel, MailTls, SecretString, Settings};
 use db::{DbConfig, Target};
 use domain::ids::IdSource;
 use server::{
@@ -17,11 +17,12 @@ use server::{
     rate_shared::{PATIENCE, RedisLimiter},
     request_log::Format,
     served::MetricsAccess,
-    system::SystemIds,
+    system::{SystemClock, SystemIds},
     tls::{self, TlsAcceptor},
 };
 use sha2::{Digest, Sha256};
 use url::Url;
+use workers::mail::{self, MailConfig, Mailer, Security};
 
 /// Where the database is, and how much of it may be used.
 pub fn database(settings: &Settings) -> Result<DbConfig> {
@@ -203,7 +204,6 @@ pub fn tls(settings: &Settings) -> Result<Option<TlsAcceptor>> {
     let (Some(certificate), Some(key)) = (&settings.tls_certificate, &settings.tls_key) else {
         return Ok(None);
     };
-    let read = |path: &Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
     let acceptor = tls::acceptor(&read(certificate)?, &read(key)?)
         .with_context(|| format!("{} and {}", certificate.display(), key.display()))?;
     Ok(Some(acceptor))
@@ -222,6 +222,56 @@ pub fn shared_limits(settings: &Settings) -> Result<Option<RedisLimiter>> {
     RedisLimiter::new(url.as_str(), PATIENCE)
         .map(Some)
         .context(wanted)
+}
+
+/// The mail server, if there is one.
+pub fn mail(settings: &Settings) -> Result<Option<Mailer>> {
+    let Some(host) = settings.smtp_host.clone() else {
+        return Ok(None);
+    };
+    let port = settings.smtp_port;
+    let security = match settings.smtp_tls {
+        Some(MailTls::StartTls) => Security::StartTls,
+        Some(MailTls::Implicit) => Security::Implicit,
+        Some(MailTls::None) => Security::None,
+        None if port == IMPLICIT_TLS => Security::Implicit,
+        None => Security::StartTls,
+    };
+    let credentials = settings.smtp_user.clone().zip(settings.smtp_password.as_ref());
+    let config = MailConfig {
+        host,
+        port,
+        security,
+        trusted: settings.smtp_ca.as_deref().map(read).transpose()?,
+        credentials: credentials.map(|(user, password)| (user, password.reveal().to_owned())),
+        from: settings.mail_from.clone().unwrap_or_default(),
+        public_url: public_url(settings)?,
+        each: mail::EACH,
+    };
+    let mailer = Mailer::new(config, Arc::new(SystemClock));
+    mailer
+        .map(Some)
+        .context("`mail.from` (MAIL_FROM) or `mail.ca` (SMTP_CA)")
+}
+
+/// The port on which mail servers expect TLS from the first byte (RFC 8314, section 3.3).
+const IMPLICIT_TLS: u16 = 465;
+
+/// The address that mail names, checked.
+fn public_url(settings: &Settings) -> Result<String> {
+    let text = settings.public_url.as_deref().unwrap_or_default();
+    let url = Url::parse(text).ok();
+    let sound = url.as_ref().is_some_and(|url| {
+        ["http", "https"].contains(&url.scheme()) && url.query().is_none() && url.fragment().is_none()
+    });
+    url.filter(|_| sound)
+        .map(String::from)
+        .context("`http.public_url` (PUBLIC_URL) must be an address such as https://farm.example")
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    // farmgate: allow(blocking-fs) because nothing is served yet while the process starts
+    std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// Who may read the metrics of the public listener.
@@ -257,6 +307,7 @@ pub fn check(settings: &Settings) -> Vec<anyhow::Error> {
         given_master_key(settings).map(drop),
         tls(settings).map(drop),
         shared_limits(settings).map(drop),
+        mail(settings).map(drop),
     ]
     .into_iter()
     .filter_map(Result::err)

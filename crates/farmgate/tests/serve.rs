@@ -338,7 +338,7 @@ fn settings_come_from_flags_before_environment_before_file() {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
     assert!(!text.contains("not to be seen"));
-    let environment = [("SMTP_HOST", "mail.example"), ("LOG_FORMAT", "json")];
+    let environment = [("GITHUB_TOKEN", "x"), ("LOG_FORMAT", "json")];
     let served = Served::start(folder.path(), &environment, &["--set", "log.level=info"]);
     assert!(folder.path().join("of-the-file/farmgate.db").exists());
     served.get("url", "/version");
@@ -357,7 +357,7 @@ fn settings_come_from_flags_before_environment_before_file() {
     };
     said(
         "warn",
-        "`mail.host` is set without effect: this build sends no mail",
+        "`notify.github_token` is set without effect: this build makes no releases",
     );
     assert_eq!(said("info", "request")["route"], "/version");
 }

@@ -14,6 +14,7 @@ statements! {
                 select workspace_id, id
                   from outbox
                  where state = 'waiting' and available_at <= $3 and (leased_until is null or leased_until <= $3)
+                   and (topic = 'mail') = $5
                  order by available_at, id
                  limit $4
                 {for_update_skip_locked})
@@ -54,17 +55,31 @@ pub struct Work {
     pub created_at: Timestamp,
 }
 
-/// Leases at most `limit` pieces of due work, oldest first. Nobody else gets them before `until`.
+/// Topic of the rows that ask for a mail.
+pub const MAIL: &str = "mail";
+
+/// Which work a worker takes: what waits for another server must not hold up what needs the database alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// Everything but mail.
+    Own,
+    /// Mail.
+    Mail,
+}
+
+/// Leases at most `limit` pieces of a lane's due work, oldest first. Nobody else gets them before `until`.
 pub async fn lease(
     db: &Db,
+    lane: Lane,
     owner: &str,
     until: Timestamp,
     now: Timestamp,
     limit: u32,
 ) -> Result<Vec<Work>, StoreError> {
+    let mail = lane == Lane::Mail;
     // Work of every tenant: this is the workers' own business.
     let rows = db
-        .returning(&Scope::system(), LEASE, bind![owner, until, now, limit])
+        .returning(&Scope::system(), LEASE, bind![owner, until, now, limit, mail])
         .await?;
     let mut work = rows
         .iter()

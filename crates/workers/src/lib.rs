@@ -7,6 +7,7 @@ pub mod export;
 pub mod feed;
 pub mod import;
 pub mod jobs;
+pub mod mail;
 pub mod outbox;
 pub mod reconcile;
 pub mod relay;
@@ -24,8 +25,10 @@ use outbox::{Handler, OutboxConfig, OutboxRunner};
 pub struct WorkersConfig {
     /// Tasks that take work from the outbox. Default: 2.
     pub outbox_tasks: usize,
-    /// The outbox.
+    /// The outbox but for mail.
     pub outbox: OutboxConfig,
+    /// Mail, which one task of each process sends.
+    pub mail: OutboxConfig,
     /// Jobs.
     pub jobs: JobConfig,
     /// Longest time between two looks for live messages without a signal. Default: 2 s.
@@ -37,13 +40,15 @@ impl Default for WorkersConfig {
         Self {
             outbox_tasks: 2,
             outbox: OutboxConfig::default(),
+            mail: OutboxConfig::mail(),
             jobs: JobConfig::default(),
             live_poll: Duration::from_secs(2),
         }
     }
 }
 
-/// The handlers that every deployment has.
+/// The handlers that every deployment has; the one of mail is made from the settings: [`mail::Mailer`] or
+/// [`mail::NoMail`].
 #[must_use]
 pub fn default_handlers(app: &App) -> Vec<Arc<dyn Handler>> {
     vec![Arc::new(relay::LiveRelay::new(app.clone()))]
@@ -65,6 +70,11 @@ pub fn start(
     stop: &CancellationToken,
 ) -> TaskTracker {
     let tracker = TaskTracker::new();
+    let (mail, stop_mail) = (
+        OutboxRunner::new(app, config.mail.clone(), handlers.clone()),
+        stop.clone(),
+    );
+    tracker.spawn(async move { mail.run(stop_mail).await });
     let runner = Arc::new(OutboxRunner::new(app, config.outbox.clone(), handlers));
     for _ in 0..config.outbox_tasks {
         let (runner, stop) = (Arc::clone(&runner), stop.clone());

@@ -6,7 +6,7 @@ use app::App;
 use db::{DbError, Scope};
 use domain::ids::Timestamp;
 use futures_util::{FutureExt, future::BoxFuture};
-use store::outbox::{self, Work};
+use store::outbox::{self, Lane, Work};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -32,6 +32,8 @@ pub enum Outcome {
 /// The pace of the outbox.
 #[derive(Clone, Debug)]
 pub struct OutboxConfig {
+    /// Which work is taken. Default: everything but mail.
+    pub lane: Lane,
     /// Pieces of work leased at a time. Default: 100.
     pub batch: u32,
     /// How long a lease lasts; a batch that takes longer is given to somebody else. Default: 60 s.
@@ -50,12 +52,26 @@ pub struct OutboxConfig {
 impl Default for OutboxConfig {
     fn default() -> Self {
         Self {
+            lane: Lane::Own,
             batch: 100,
             lease: Duration::from_secs(60),
             poll: Duration::from_millis(500),
             gather: Duration::from_millis(25),
             attempts: 12,
             backoff: Duration::from_secs(2),
+        }
+    }
+}
+
+impl OutboxConfig {
+    /// The pace of mail: nobody waits for it as for a live message, and no two processes need to be fast at it.
+    #[must_use]
+    pub fn mail() -> Self {
+        Self {
+            lane: Lane::Mail,
+            batch: 50,
+            poll: Duration::from_secs(1),
+            ..Self::default()
         }
     }
 }
@@ -98,9 +114,17 @@ impl OutboxRunner {
             }
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = self.app.outbox_signal().notified() => {}
+                () = self.woken() => {}
                 () = tokio::time::sleep(self.config.poll) => {}
             }
+        }
+    }
+
+    /// Waits for news of own work. A signal wakes one task alone, and it must not be the one that only looks for mail.
+    async fn woken(&self) {
+        match self.config.lane {
+            Lane::Own => self.app.outbox_signal().notified().await,
+            Lane::Mail => std::future::pending().await,
         }
     }
 
@@ -112,7 +136,15 @@ impl OutboxRunner {
         let owner = self.app.id_source().uuid().to_string();
         let now = self.app.clock().now();
         let until = now.plus(self.config.lease);
-        let work = outbox::lease(self.app.db(), &owner, until, now, self.config.batch).await?;
+        let work = outbox::lease(
+            self.app.db(),
+            self.config.lane,
+            &owner,
+            until,
+            now,
+            self.config.batch,
+        )
+        .await?;
         if work.is_empty() {
             return Ok(0);
         }

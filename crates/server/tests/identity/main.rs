@@ -9,7 +9,9 @@
 mod credentials;
 #[path = "../support/mod.rs"]
 mod fixture;
+mod mail;
 mod signing_in;
+mod smtp;
 mod steps;
 mod tiers;
 mod workspace;
@@ -37,6 +39,16 @@ both! {
         an_imported_hash_is_upgraded_at_the_next_login,
         a_forgotten_password_is_replaced_once,
         changing_the_password_ends_the_other_sessions,
+    },
+    mail::{
+        a_reset_arrives_by_mail_and_sets_the_password,
+        a_refused_mail_ends_and_a_postponed_one_comes_again,
+        an_unknown_address_fails_and_a_later_server_gets_the_mail,
+        nothing_is_sent_to_a_server_that_cannot_be_trusted,
+        a_server_that_stalls_holds_up_nothing_else,
+        what_cannot_be_sent_any_more_fails_with_its_reason,
+        without_a_mail_server_a_reset_ends_as_failed,
+        settings_that_cannot_send_are_refused,
     },
     credentials::{
         logout_and_ended_sessions_are_dead_on_every_replica,
