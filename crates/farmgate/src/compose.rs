@@ -27,6 +27,7 @@ use server::{
     served::{Latches, MetricsAccess, Probe, Served, Version},
     spans::TraceSink,
     system::{SystemClock, SystemIds},
+    tls::{Certificates, Renewal, TlsAcceptor, TlsCollector},
 };
 use sha2::{Digest, Sha256};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -57,13 +58,14 @@ pub struct Running {
     db: Db,
     traces: Option<Arc<Traces>>,
     mail: Arc<dyn Handler>,
+    tls: Option<(TlsAcceptor, Renewal)>,
 }
 
 impl Running {
     /// Opens the database, brings its schema up to date and puts everything together.
     pub async fn start(settings: &Settings, log: &Log) -> Result<Self> {
         settings::make_data_folder(settings)?;
-        let mail = mail(settings)?;
+        let (mail, certificates) = (mail(settings)?, settings::certificates(settings)?);
         let (db, measured) = open_database(settings).await?;
         let (clock, ids): (Arc<dyn Clock>, Arc<dyn IdSource>) = (Arc::new(SystemClock), Arc::new(SystemIds));
         let master_key = settings::master_key(settings)?;
@@ -78,6 +80,9 @@ impl Running {
             isolation: Arc::clone(&platform.isolation),
             guarded: platform.guarded,
         }));
+        let tls = certificates
+            .map(|certificates| encrypted(&certificates, &served, &clock))
+            .transpose()?;
         let outside = || {
             let authenticator = Arc::new(PlatformAuthenticator(app.clone()));
             Outside::new(clock.clone(), ids.clone(), authenticator, platform.csrf.clone())
@@ -100,6 +105,7 @@ impl Running {
             db,
             traces,
             mail,
+            tls,
         })
     }
 
@@ -110,7 +116,7 @@ impl Running {
 
     /// Serves until `stop`, drains, lets the workers end what they began, and closes the database. `abort` cuts all
     /// of that short. Operators are answered until the end.
-    pub async fn serve(self, listeners: Listeners, stop: CancellationToken, abort: CancellationToken) {
+    pub async fn serve(mut self, listeners: Listeners, stop: CancellationToken, abort: CancellationToken) {
         let (mut handlers, jobs) = (workers::default_handlers(&self.app), workers::default_jobs());
         handlers.push(Arc::clone(&self.mail));
         let tracker = workers::start(&self.app, &WorkersConfig::default(), handlers, jobs, &stop);
@@ -124,12 +130,16 @@ impl Running {
                 listen::serve(listener, redirect, self.listen, None, stop.clone(), abort.clone()).await;
             }
         };
+        let tls = self.tls.take().map(|(acceptor, renewal)| {
+            tokio::spawn(renewal.run(LOOK_AT_CERTIFICATE, stop.clone()));
+            acceptor
+        });
         // Streams end when the server stops accepting: the drain would wait for them in vain.
         let streams = async {
             listen::closing(self.listen.unready, &stop, &abort).await;
             self.app.live().close_all();
         };
-        let (edge, tls) = (Arc::clone(&self.edge), listeners.tls);
+        let edge = Arc::clone(&self.edge);
         let (stopped, aborted) = (stop.clone(), abort.clone());
         let public = listen::serve(listeners.public, edge, self.listen, tls, stopped, aborted);
         tokio::join!(public, redirect, streams);
@@ -173,6 +183,21 @@ impl Running {
         }
         self.db.close().await;
     }
+}
+
+/// Time between two looks at the files of the certificate.
+const LOOK_AT_CERTIFICATE: Duration = Duration::from_secs(60);
+
+/// TLS of the public listener, and what keeps its certificate the one in the files.
+fn encrypted(
+    certificates: &Arc<Certificates>,
+    served: &Served,
+    clock: &Arc<dyn Clock>,
+) -> Result<(TlsAcceptor, Renewal)> {
+    served.collect(Box::new(TlsCollector(Arc::clone(certificates))));
+    let renewal = Renewal::register(Arc::clone(certificates), Arc::clone(clock));
+    let renewal = renewal.context("cannot listen to signals")?;
+    Ok((certificates.acceptor()?, renewal))
 }
 
 /// What becomes of mail.

@@ -1,13 +1,13 @@
 //! The sockets of `farmgate serve`: the public one, the one that sends on to HTTPS, the operators' own.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    io::{self, ErrorKind},
+    net::{IpAddr, SocketAddr},
+};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use config::Settings;
-use server::tls::TlsAcceptor;
 use tokio::net::TcpListener;
-
-use crate::settings;
 
 /// Sockets that are bound and not served yet.
 pub struct Listeners {
@@ -15,8 +15,6 @@ pub struct Listeners {
     pub addresses: Addresses,
     /// The public one.
     pub public: TcpListener,
-    /// TLS of the public one.
-    pub tls: Option<TlsAcceptor>,
     /// The one that sends on to HTTPS, and the port there.
     pub redirect: Option<(TcpListener, u16)>,
     /// The operators'.
@@ -35,38 +33,54 @@ pub struct Addresses {
 impl Listeners {
     /// Binds all that the settings name.
     pub async fn bind(settings: &Settings) -> Result<Self> {
-        let tls = settings::tls(settings)?;
-        let public = bind(settings.host, settings.port, "--port").await?;
+        let public = bind(settings.host, settings.port, ("--host", "--port")).await?;
         let redirect = match settings.redirect_port {
-            Some(port) => Some(bind(settings.host, port, "http.redirect_port").await?),
+            Some(port) => Some(bind(settings.host, port, ("http.host", "http.redirect_port")).await?),
             None => None,
         };
         let operator = match settings.operator_port {
-            Some(port) => Some(bind(settings.operator_host, port, "operator.port").await?),
+            Some(port) => Some(bind(settings.operator_host, port, ("operator.host", "operator.port")).await?),
             None => None,
         };
         let address = |listener: &TcpListener| listener.local_addr();
         let addresses = Addresses {
             public: address(&public)?,
-            https: tls.is_some(),
+            https: settings.tls_certificate.is_some(),
             redirect: redirect.as_ref().map(address).transpose()?,
             operator: operator.as_ref().map(address).transpose()?,
         };
         Ok(Self {
             addresses,
             public,
-            tls,
             redirect: redirect.map(|listener| (listener, addresses.public.port())),
             operator,
         })
     }
 }
 
-async fn bind(host: IpAddr, port: u16, key: &str) -> Result<TcpListener> {
+async fn bind(host: IpAddr, port: u16, (host_key, port_key): (&str, &str)) -> Result<TcpListener> {
     let address = SocketAddr::new(host, port);
-    TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address}: choose another {key}, or end what listens there")
-    })
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| explain(error, address, host_key, port_key))
+}
+
+/// What can be done about an address that cannot be listened on.
+fn explain(error: io::Error, address: SocketAddr, host_key: &str, port_key: &str) -> anyhow::Error {
+    let advice = match error.kind() {
+        ErrorKind::AddrInUse => format!("choose another {port_key}, or end what listens there"),
+        ErrorKind::AddrNotAvailable => {
+            format!(
+                "{} is no address of this machine: choose another {host_key}",
+                address.ip()
+            )
+        }
+        ErrorKind::PermissionDenied => {
+            format!("this user may not listen on that port: choose a {port_key} from 1024 on")
+        }
+        _ => format!("look at {host_key} and {port_key}"),
+    };
+    anyhow::Error::new(error).context(format!("cannot listen on {address}: {advice}"))
 }
 
 impl Addresses {

@@ -18,7 +18,7 @@ use server::{
     request_log::Format,
     served::MetricsAccess,
     system::{SystemClock, SystemIds},
-    tls::{self, TlsAcceptor},
+    tls::Certificates,
 };
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -199,14 +199,14 @@ pub const fn cookie(settings: &Settings) -> CookieRules {
     }
 }
 
-/// TLS, if certificate and key are named.
-pub fn tls(settings: &Settings) -> Result<Option<TlsAcceptor>> {
+/// The certificate that is served, if its files are named.
+pub fn certificates(settings: &Settings) -> Result<Option<Arc<Certificates>>> {
     let (Some(certificate), Some(key)) = (&settings.tls_certificate, &settings.tls_key) else {
         return Ok(None);
     };
-    let acceptor = tls::acceptor(&read(certificate)?, &read(key)?)
-        .with_context(|| format!("{} and {}", certificate.display(), key.display()))?;
-    Ok(Some(acceptor))
+    Certificates::open(certificate, key)
+        .map(Some)
+        .with_context(|| format!("{} and {}", certificate.display(), key.display()))
 }
 
 /// Limits that all replicas share, if there is a Redis.
@@ -305,7 +305,7 @@ pub fn check(settings: &Settings) -> Vec<anyhow::Error> {
     [
         database(settings).map(drop),
         given_master_key(settings).map(drop),
-        tls(settings).map(drop),
+        certificates(settings).map(drop),
         shared_limits(settings).map(drop),
         mail(settings).map(drop),
     ]

@@ -312,6 +312,155 @@ fn with_a_certificate_all_is_tls_and_plain_http_is_sent_there() {
     );
 }
 
+fn client(served: &Served, trusted: &rcgen::Certificate) -> StreamOwned<ClientConnection, TcpStream> {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.der().clone()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let client = ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
+    StreamOwned::new(client, served.connect("url").unwrap())
+}
+
+#[test]
+fn a_hangup_puts_a_renewed_certificate_in_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (first, second) = (made(), made());
+    let place = |one: &rcgen::CertifiedKey<rcgen::KeyPair>| {
+        std::fs::write(folder.path().join("cert.pem"), one.cert.pem()).unwrap();
+        std::fs::write(folder.path().join("key.pem"), one.signing_key.serialize_pem()).unwrap();
+    };
+    place(&first);
+    let tls = [
+        "--set",
+        "http.tls_certificate=cert.pem",
+        "--set",
+        "http.tls_key=key.pem",
+    ];
+    let served = Served::start(folder.path(), &[], &[&tls[..], &OPERATOR].concat());
+    let version = || get("/version");
+    assert!(exchange(client(&served, &first.cert), &version()).starts_with("HTTP/1.1 200"));
+    std::fs::write(folder.path().join("cert.pem"), "nothing").unwrap();
+    served.signal(Signal::HUP);
+    until("the broken one is counted", || {
+        let metrics = served.get("operator_url", "/metrics");
+        metrics.contains("\ntls_certificate_failures_total 1\n")
+    });
+    assert!(exchange(client(&served, &first.cert), &version()).starts_with("HTTP/1.1 200"));
+    place(&second);
+    served.signal(Signal::HUP);
+    until("the new one is served", || {
+        exchange(client(&served, &second.cert), &version()).starts_with("HTTP/1.1 200")
+    });
+    served.signal(Signal::TERM);
+    let (code, log) = served.end();
+    assert_eq!(code, 0);
+    for words in [
+        "the certificate that was read before stays in force",
+        "the renewed certificate is in force",
+    ] {
+        assert!(log.contains(words), "{words}: {log}");
+    }
+}
+
+/// A mail server that takes one mail and tells what it heard.
+fn mail_server() -> (u16, std::thread::JoinHandle<String>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let heard = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(b"220 mail.example\r\n").unwrap();
+        let (mut all, mut letter) = (String::new(), false);
+        for line in BufReader::new(stream.try_clone().unwrap()).lines() {
+            let line = line.unwrap();
+            letter = (letter || line == "DATA") && line != ".";
+            let answer = match line.as_str() {
+                "DATA" => "354 go on\r\n",
+                _ if letter => "",
+                _ => "250 yes\r\n",
+            };
+            stream.write_all(answer.as_bytes()).unwrap();
+            all.push_str(&line);
+            all.push('\n');
+            if line == "." {
+                break;
+            }
+        }
+        all
+    });
+    (port, heard)
+}
+
+#[test]
+fn a_forgotten_password_is_mailed_as_the_settings_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let (port, heard) = mail_server();
+    let port = port.to_string();
+    let environment = [
+        ("SMTP_HOST", "127.0.0.1"),
+        ("SMTP_PORT", port.as_str()),
+        ("SMTP_TLS", "none"),
+        ("MAIL_FROM", "noreply@farm.example"),
+        ("PUBLIC_URL", "https://farm.example"),
+    ];
+    let served = Served::start(folder.path(), &environment, &[]);
+    let post = |path: &str, body: &str| {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        exchange(served.connect("url").unwrap(), &request)
+    };
+    assert!(post("/api/auth/register", BODY).starts_with("HTTP/1.1 201"));
+    let asked = post("/api/auth/password-reset", r#"{"email":"ana@example.org"}"#);
+    assert!(asked.starts_with("HTTP/1.1 202"), "{asked}");
+    let heard = heard.join().unwrap();
+    assert!(heard.contains("RCPT TO:<ana@example.org>"), "{heard}");
+    let token = heard
+        .lines()
+        .find(|line| line.len() == 43 && !line.contains(' '))
+        .unwrap();
+    let body = format!(r#"{{"token":"{token}","password":"another good secret"}}"#);
+    let confirmed = post("/api/auth/password-reset/confirm", &body);
+    assert!(confirmed.starts_with("HTTP/1.1 204"), "{confirmed}");
+    served.signal(Signal::TERM);
+    let (_, log) = served.end();
+    assert!(log.contains("`mail.tls` is none"), "{log}");
+    assert!(!log.contains(token), "the log holds the token");
+}
+
+#[test]
+fn an_address_of_another_machine_is_told_from_a_port_in_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let start = |arguments: &[&str]| run(folder.path(), &[], &[&["serve"], arguments].concat()).1;
+    let busy = start(&["--port", &port]);
+    assert!(
+        busy.contains("choose another --port, or end what listens there"),
+        "{busy}"
+    );
+    // 192.0.2.0/24 is for documents alone (RFC 5737): no machine has it.
+    let foreign = start(&["--host", "192.0.2.7"]);
+    assert!(
+        foreign.contains("192.0.2.7 is no address of this machine: choose another --host"),
+        "{foreign}"
+    );
+    let operator = start(&[
+        "--port",
+        "0",
+        "--set",
+        "operator.host=192.0.2.7",
+        "--set",
+        "operator.port=0",
+    ]);
+    assert!(operator.contains("choose another operator.host"), "{operator}");
+}
+
 #[test]
 fn settings_come_from_flags_before_environment_before_file() {
     let folder = tempfile::tempdir().unwrap();

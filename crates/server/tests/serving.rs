@@ -239,6 +239,113 @@ async fn tls_speaks_both_versions_of_http_and_says_to_stay() {
     running.end().await;
 }
 
+/// A certificate for `localhost` in two files that a test replaces.
+struct Files {
+    folder: tempfile::TempDir,
+}
+
+impl Files {
+    fn write(&self, certificate: &str, key: &str) {
+        std::fs::write(self.certificate(), certificate).unwrap();
+        std::fs::write(self.key(), key).unwrap();
+    }
+
+    fn certificate(&self) -> std::path::PathBuf {
+        self.folder.path().join("certificate.pem")
+    }
+
+    fn key(&self) -> std::path::PathBuf {
+        self.folder.path().join("key.pem")
+    }
+}
+
+/// A certificate for `localhost` that ends in this year: certificate, key, what a client must trust.
+fn ending(year: i32) -> (String, String, RootCertStore) {
+    let mut wanted = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    wanted.not_after = rcgen::date_time_ymd(year, 3, 4);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let made = wanted.self_signed(&key).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(made.der().clone()).unwrap();
+    (made.pem(), key.serialize_pem(), roots)
+}
+
+fn tls_figures(certificates: &Arc<tls::Certificates>) -> String {
+    let mut registry = prometheus_client::registry::Registry::default();
+    registry.register_collector(Box::new(tls::TlsCollector(Arc::clone(certificates))));
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    text
+}
+
+async fn asks_over(stream: &mut tokio_rustls::client::TlsStream<TcpStream>) -> String {
+    let request = b"GET /place HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut answer = vec![0; 4096];
+    let read = stream.read(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer[..read]).into_owned()
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_served_and_a_broken_one_is_not() {
+    let now = domain::ids::Timestamp::from_secs(1_800_000_000);
+    let files = Files {
+        folder: tempfile::tempdir().unwrap(),
+    };
+    let (first, second) = (ending(2048), ending(2051));
+    files.write(&first.0, &first.1);
+    let certificates = tls::Certificates::open(&files.certificate(), &files.key()).unwrap();
+    let acceptor = certificates.acceptor().unwrap();
+    let running = Running::start(edge(EdgeConfig::default()), Some(acceptor)).await;
+    let mut open = over_tls(running.address, first.2.clone(), b"http/1.1").await;
+    let figures = tls_figures(&certificates);
+    assert!(
+        figures.contains("tls_certificate_expires_seconds 2466892800\n"),
+        "{figures}"
+    );
+    assert_eq!(certificates.look(now).unwrap(), tls::Look::Same);
+
+    // Halfway through a renewal, with another's key, unreadable, and over already.
+    let gone = ending(2001);
+    for (certificate, key) in [
+        (second.0.as_str(), first.1.as_str()),
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n", second.1.as_str()),
+        ("", ""),
+        (gone.0.as_str(), gone.1.as_str()),
+    ] {
+        files.write(certificate, key);
+        assert!(certificates.look(now).is_err(), "{certificate}");
+        let mut stream = over_tls(running.address, first.2.clone(), b"http/1.1").await;
+        assert!(asks_over(&mut stream).await.starts_with("HTTP/1.1 200"));
+    }
+    assert_eq!(
+        certificates.look(now).unwrap(),
+        tls::Look::Same,
+        "what is wrong is said once"
+    );
+    std::fs::remove_file(files.key()).unwrap();
+    assert!(matches!(certificates.look(now), Err(tls::TlsError::File(..))));
+
+    files.write(&second.0, &second.1);
+    assert_eq!(certificates.look(now).unwrap(), tls::Look::Renewed);
+    let mut stream = over_tls(running.address, second.2, b"http/1.1").await;
+    assert!(asks_over(&mut stream).await.starts_with("HTTP/1.1 200"));
+    assert!(
+        asks_over(&mut open).await.starts_with("HTTP/1.1 200"),
+        "an open one lives on"
+    );
+    let figures = tls_figures(&certificates);
+    for line in [
+        "tls_certificate_expires_seconds 2561500800\n",
+        "tls_certificate_renewals_total 1\n",
+        "tls_certificate_failures_total 5\n",
+    ] {
+        assert!(figures.contains(line), "{line}: {figures}");
+    }
+    drop((open, stream));
+    running.end().await;
+}
+
 #[test]
 fn a_certificate_with_a_foreign_key_is_refused() {
     let made = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();

@@ -11,6 +11,7 @@ use server::{
     metrics::EdgeCollector,
     platform_metrics::PlatformCollector,
     process::ProcessMetrics,
+    tls::{Certificates, TlsCollector},
 };
 
 use crate::{
@@ -115,13 +116,29 @@ pub async fn gauges_follow_what_waits_and_what_is_used(engine: Engine) {
     );
 }
 
+/// What a server with TLS shows besides.
+fn of_a_certificate() -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (certificate, key) = (folder.path().join("certificate"), folder.path().join("key"));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(TlsCollector(
+        Certificates::open(&certificate, &key).unwrap(),
+    )));
+    let mut text = String::new();
+    encode(&mut text, &registry).unwrap();
+    text
+}
+
 /// `docs/metrics.md` is written from what is exported: `UPDATE_DOCS=1` writes it anew.
 pub async fn the_manual_lists_every_metric(engine: Engine) {
     let service = Service::start(engine).await;
     let database = Arc::new(DatabaseMetrics::new(Duration::from_secs(1)));
     let db = service.db.clone();
     database.watch(db);
-    let text = shown(&service, Some(database));
+    let text = shown(&service, Some(database)) + &of_a_certificate();
     let mut rows: Vec<(&str, &str, &str)> = Vec::new();
     for line in text.lines() {
         if let Some((name, help)) = line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' ')) {
