@@ -1,4 +1,9 @@
 //! One straight line from a request to its answer: ids, route, caller, policy, limits, handler, problem, headers.
+//!
+//! What it is given is in `given`; what an answer gets on its way out is in `finish`.
+
+mod finish;
+mod given;
 
 use std::{
     net::IpAddr,
@@ -8,161 +13,31 @@ use std::{
 };
 
 use axum::{body::Body, extract::Request, response::Response};
-use domain::{
-    identity::Cidr,
-    ids::{Clock, IdSource},
-    problem::{ErrorCode, FieldError},
-};
+use domain::problem::{ErrorCode, FieldError};
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderValue, Method, header};
 use http_body::Body as _;
 
+pub use self::given::{EdgeConfig, Outside, Peer, Quotas};
 use crate::{
     admission,
     body::{BodyError, GuardedBody, too_large},
-    caller::{Authenticated, Authenticator, Caller},
+    caller::{Authenticated, Caller},
     compress::{self, Compressor},
     context::{Ctx, RequestContext},
-    csrf::Csrf,
-    denials::{self, DenialSink},
     error::ApiError,
     extract::PathParams,
-    fair::{FairLimits, FairQueue},
+    fair::FairQueue,
     headers::{self, Cors},
     idempotency,
-    isolation::{Guest, Isolation, Outcome},
+    isolation::{Guest, Isolation},
     metrics::Metrics,
     outgoing::{self, OutgoingGuard},
     policy::Budget,
-    rate::{LocalLimiter, Quota, RateLimiter},
-    request_log::{Line, RequestLog},
+    rate::LocalLimiter,
     routes::{BoundRoutes, Endpoint, Matched, RouteError, RouteTable},
-    spans::{RequestSpan, TraceSink},
     trace::TraceContext,
 };
-
-/// What the edge needs to know; times and sizes with sensible defaults.
-#[derive(Clone, Debug)]
-pub struct EdgeConfig {
-    /// Time until the head of an answer unless the route says otherwise.
-    pub budget: Duration,
-    /// Time for a body to arrive.
-    pub body_time: Duration,
-    /// Longest path and query, in bytes.
-    pub max_uri: usize,
-    /// Bounds of concurrent requests.
-    pub fair: FairLimits,
-    /// Proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<Cidr>,
-    /// Origins that browsers may call from.
-    pub allowed_origins: Vec<String>,
-    /// Quotas; `None` switches rate limits off.
-    pub quotas: Option<Quotas>,
-}
-
-/// Requests allowed to each kind of caller.
-#[derive(Clone, Copy, Debug)]
-pub struct Quotas {
-    /// Anonymous requests of one address.
-    pub anonymous: Quota,
-    /// Requests of one user.
-    pub user: Quota,
-    /// Requests of one API key that has no rate of its own.
-    pub key: Quota,
-    /// Requests of one workspace.
-    pub workspace: Quota,
-    /// Sign-in attempts of one address.
-    pub login: Quota,
-    /// Password resets and registrations of one address.
-    pub reset: Quota,
-}
-
-impl Default for EdgeConfig {
-    fn default() -> Self {
-        Self {
-            budget: Duration::from_secs(10),
-            body_time: Duration::from_secs(30),
-            max_uri: 8 * 1024,
-            fair: FairLimits::default(),
-            trusted_proxies: Vec::new(),
-            allowed_origins: Vec::new(),
-            quotas: Some(Quotas::default()),
-        }
-    }
-}
-
-impl Default for Quotas {
-    fn default() -> Self {
-        Self {
-            anonymous: Quota::per_minute(600),
-            user: Quota::per_minute(6_000),
-            key: Quota::per_minute(6_000),
-            workspace: Quota::per_minute(60_000),
-            login: Quota::per_minute(30),
-            reset: Quota::per_minute(10),
-        }
-    }
-}
-
-/// What is passed in from outside.
-pub struct Outside {
-    /// What the time is.
-    pub clock: Arc<dyn Clock>,
-    /// Where ids and randomness come from.
-    pub ids: Arc<dyn IdSource>,
-    /// Who turns credentials into callers.
-    pub authenticator: Arc<dyn Authenticator>,
-    /// Makes and checks CSRF tokens.
-    pub csrf: Csrf,
-    /// Rate limits shared with other processes; without them each process counts alone.
-    pub shared_limits: Option<Arc<dyn RateLimiter>>,
-    /// Keeps idempotency keys; without it `Idempotency-Key` is refused.
-    pub idempotency: Option<Arc<dyn idempotency::Store>>,
-    /// Where the line of each request goes.
-    pub log: Option<RequestLog>,
-    /// Where the evidence is kept that requests are kept apart.
-    pub isolation: Arc<Isolation>,
-    /// Who hears what callers were refused.
-    pub denials: Option<Arc<dyn DenialSink>>,
-    /// Who looks at answers before they leave.
-    pub guard: Option<Arc<dyn OutgoingGuard>>,
-    /// Where traced requests go.
-    pub traces: Option<Arc<dyn TraceSink>>,
-}
-
-impl Outside {
-    /// What cannot be done without; the rest is absent.
-    #[must_use]
-    pub fn new(
-        clock: Arc<dyn Clock>,
-        ids: Arc<dyn IdSource>,
-        authenticator: Arc<dyn Authenticator>,
-        csrf: Csrf,
-    ) -> Self {
-        Self {
-            clock,
-            ids,
-            authenticator,
-            csrf,
-            shared_limits: None,
-            idempotency: None,
-            log: None,
-            isolation: Arc::default(),
-            denials: None,
-            guard: None,
-            traces: None,
-        }
-    }
-}
-
-/// Where a request came from, as the connection knows it.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer {
-    /// The other end of the connection.
-    pub address: IpAddr,
-    /// Whether it speaks TLS.
-    pub https: bool,
-}
 
 /// The whole HTTP service.
 pub struct Edge {
@@ -425,127 +300,6 @@ impl Edge {
     fn saturated(&self) -> ApiError {
         self.metrics.saturated.fetch_add(1, Ordering::Relaxed);
         ApiError::unavailable("too many requests are being served", Duration::from_secs(1))
-    }
-
-    /// Renders a problem, adds the headers every answer has, counts, logs the chain of causes once.
-    fn complete(
-        &self,
-        response: Response,
-        finish: &mut Finish,
-        origin: Option<&HeaderValue>,
-        peer: Peer,
-    ) -> Response {
-        let mut response = response;
-        let mut code = None;
-        if let Some(error) = response.extensions_mut().remove::<ApiError>() {
-            code = Some(error.code());
-            self.note_denial(error.code(), finish);
-            let request_id = finish.request_id.to_str().unwrap_or_default();
-            let trace_id = finish.trace.trace_id_text();
-            if error.status().is_server_error() && error.status() != http::StatusCode::SERVICE_UNAVAILABLE {
-                tracing::error!(request_id, %trace_id, chain = error.chain(), "a request failed");
-            } else {
-                tracing::debug!(request_id, %trace_id, chain = error.chain(), "a request was refused");
-            }
-            let carried = std::mem::take(response.headers_mut());
-            response = error.render(request_id, &trace_id);
-            for (name, value) in &carried {
-                if name.as_str().starts_with("ratelimit") {
-                    response.headers_mut().insert(name, value.clone());
-                }
-            }
-        }
-        let added = response.headers_mut();
-        added.insert(HeaderName::from_static("x-request-id"), finish.request_id.clone());
-        if let Ok(trace) = HeaderValue::try_from(finish.trace.header()) {
-            added.insert(HeaderName::from_static("traceparent"), trace);
-        }
-        headers::secure(
-            added,
-            finish.guest.context().map_or(peer.https, |ctx| ctx.https()),
-        );
-        self.cors.allow(added, origin);
-        self.account_for(response.status().as_u16(), code, finish);
-        response
-    }
-
-    /// Counts the request, writes its line and hands its trace on.
-    fn account_for(&self, status: u16, code: Option<ErrorCode>, finish: &mut Finish) {
-        let took = finish.started.elapsed();
-        self.metrics.record(finish.route, status, took);
-        finish.guest.answered(Outcome::of(status, code), status);
-        let route = finish.route.map(|index| self.table.endpoints()[index].path);
-        let request_id = finish.request_id.to_str().unwrap_or_default();
-        if let Some(log) = &self.outside.log {
-            log.write(&Line {
-                time: self.outside.clock.now(),
-                method: finish.method.as_str(),
-                route: route.unwrap_or("unmatched"),
-                status,
-                took,
-                request_id,
-                trace: finish.trace,
-                address: finish.address,
-                caller: finish.caller.as_deref(),
-                meter: &finish.meter,
-            });
-        }
-        if let Some(traces) = self.outside.traces.as_ref().filter(|_| finish.trace.sampled) {
-            traces.record(RequestSpan {
-                trace: finish.trace,
-                method: finish.method.to_string(),
-                route,
-                status,
-                request_id: request_id.to_owned(),
-                workspace: finish.caller.as_ref().map(|caller| caller.workspace_id),
-                ended: self.outside.clock.now(),
-                start: finish.started,
-                took,
-                parts: finish.meter.take_parts(),
-            });
-        }
-    }
-
-    /// The trace that the request belongs to: its caller's, or one that begins here and is recorded by chance.
-    fn trace(&self, headers: &HeaderMap) -> TraceContext {
-        let mut trace = TraceContext::continue_or_begin(headers.get("traceparent"), &*self.outside.ids);
-        if trace.begins() {
-            let traces = self.outside.traces.as_ref();
-            trace.sampled = traces.is_some_and(|traces| traces.samples(trace.trace_id));
-        }
-        trace
-    }
-
-    fn note_denial(&self, code: ErrorCode, finish: &Finish) {
-        let (Some(caller), Some(route)) = (&finish.caller, finish.route) else {
-            return;
-        };
-        denials::note(
-            self.outside.denials.as_deref(),
-            &self.outside.isolation,
-            code,
-            (caller, finish.address),
-            (&finish.method, self.table.endpoints()[route].path),
-        );
-    }
-
-    /// The caller's own id if it is sane, else a new one.
-    fn request_id(&self, headers: &HeaderMap) -> HeaderValue {
-        let sane = |value: &&HeaderValue| {
-            let bytes = value.as_bytes();
-            (1..=64).contains(&bytes.len())
-                && bytes
-                    .iter()
-                    .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
-        };
-        headers
-            .get("x-request-id")
-            .filter(sane)
-            .cloned()
-            .unwrap_or_else(|| {
-                let id = self.outside.ids.uuid().hyphenated().to_string();
-                HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("unknown"))
-            })
     }
 }
 
