@@ -93,13 +93,14 @@ settings! {
     debug: bool = "server.debug", "DEBUG", "false", "Log at level debug, whatever `log.level` says.";
     data: PathBuf = "server.data", "FARMGATE_DATA", "farmgate-data", "Folder for the SQLite file, keys and backups.";
     admin_password: Option<SecretString> = "server.admin_password", "FARMGATE_ADMIN_PASSWORD", "", "Password of the first administrator; absent: a one-time set-up token is printed.";
-    database_url: Option<SecretString> = "database.url", "DATABASE_URL", "", "`postgres://…` of the primary, or `sqlite:PATH`; absent: SQLite in the data folder.";
+    database_url: Option<SecretString> = "database.url", "DATABASE_URL", "", "`postgres://…` of the primary, or `sqlite:PATH`; absent: SQLite in the data folder. `?sslmode=` and `sslrootcert=` ask for TLS.";
     database_replica_url: Option<SecretString> = "database.replica_url", "DATABASE_REPLICA_URL", "", "`postgres://…` of a streaming replica for reads.";
     database_max_connections: NonZeroUsize = "database.max_connections", "DATABASE_MAX_CONNS", "20", "Connections to PostgreSQL; a quarter of them serve identity, workers and administration.";
     database_idle_connections: usize = "database.idle_connections", "DATABASE_IDLE_CONNS", "4", "Connections kept open without work.", unused "connections stay open until they fail";
     database_wait: Duration = "database.wait", "DATABASE_WAIT", "2s", "Longest wait for a connection.";
     slow_query: Duration = "database.slow_query", "SLOW_QUERY", "500ms", "Statements that take as long are logged.";
-    redis_url: Option<SecretString> = "redis.url", "REDIS_URL", "", "`redis://…` for rate limits that all replicas share; absent: each process counts alone.";
+    redis_url: Option<SecretString> = "redis.url", "REDIS_URL", "", "`redis://…`, or `rediss://…` for TLS, for rate limits that all replicas share; absent: each process counts alone.";
+    redis_ca: Option<PathBuf> = "redis.ca", "REDIS_CA", "", "PEM file with the certificates that Redis's is checked against; absent: those of Mozilla's list.";
     redis_db: u32 = "redis.db", "REDIS_DB", "0", "Number of the Redis database, unless the address names one.";
     cache_ttl: Duration = "cache.ttl", "CACHE_TTL", "30s", "Longest time that a cached value is used.", unused "nothing is cached but a workspace's default visibility, for ten seconds";
     jwt_secret: Option<SecretString> = "identity.jwt_secret", "JWT_SECRET", "", "Key that signs bearer tokens; absent: made once and kept in the database.";

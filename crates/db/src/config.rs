@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::DbError;
+
 /// Where the database is, and its limits.
 #[derive(Debug, Clone)]
 pub struct DbConfig {
@@ -41,7 +43,8 @@ pub struct SqliteConfig {
 /// A PostgreSQL server, its roles and pools.
 #[derive(Clone)]
 pub struct PostgresConfig {
-    /// `postgres://user:password@host:port/database` of the primary.
+    /// `postgres://user:password@host:port/database` of the primary. `sslmode` and `sslrootcert` behind a `?` mean what
+    /// they mean to libpq.
     pub url: String,
     /// The same of a streaming replica, if there is one.
     pub replica_url: Option<String>,
@@ -69,6 +72,17 @@ impl std::fmt::Debug for PostgresConfig {
 }
 
 impl DbConfig {
+    /// Looks at the addresses without connecting, and reads the files that they name.
+    ///
+    /// # Errors
+    /// What cannot be read or does not fit together.
+    pub fn check(&self) -> Result<(), DbError> {
+        match &self.target {
+            Target::Sqlite(_) => Ok(()),
+            Target::Postgres(target) => crate::postgres::check(target),
+        }
+    }
+
     /// A SQLite file with the default limits.
     #[must_use]
     pub fn sqlite(path: impl Into<PathBuf>) -> Self {

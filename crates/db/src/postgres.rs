@@ -1,6 +1,7 @@
 //! PostgreSQL: two pools by role, one of the replica, and pipelined units of work. Single reads, batches and units
 //! share one lease.
 
+mod address;
 mod bind;
 mod bulk;
 mod error;
@@ -9,6 +10,7 @@ mod lease;
 mod listen;
 mod pool;
 mod replica;
+mod tls;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,10 +23,11 @@ use crate::{
     DbConfig, DbError, Observer, PoolStats, PostgresConfig, ReplicaStats, Row, Scope, Sql, Step, Tenant,
     Value,
 };
+use address::Address;
+pub(crate) use address::{check, connect_login};
 pub(crate) use error::classify;
 use group::Groups;
 use lease::Lease;
-pub(crate) use pool::connect_login;
 use pool::{Pool, Role};
 use replica::Replica;
 
@@ -40,7 +43,7 @@ pub(crate) struct Postgres {
 /// What runs besides the pools; it ends when the last clone is dropped.
 struct Background {
     stop: watch::Sender<bool>,
-    target: PostgresConfig,
+    address: Address,
     listens: AtomicBool,
 }
 
@@ -60,7 +63,7 @@ impl Postgres {
         };
         let background = Arc::new(Background {
             stop,
-            target: target.clone(),
+            address: Address::parse(target, &target.url)?,
             listens: AtomicBool::new(false),
         });
         let groups = group::groups(&app);
@@ -78,8 +81,8 @@ impl Postgres {
         if self.background.listens.swap(true, Ordering::AcqRel) {
             return;
         }
-        let (target, stop) = (self.background.target.clone(), self.background.stop.subscribe());
-        tokio::spawn(listen::run(target, signals.clone(), stop));
+        let (address, stop) = (self.background.address.clone(), self.background.stop.subscribe());
+        tokio::spawn(listen::run(address, signals.clone(), stop));
     }
 
     async fn lease(&self, scope: &Scope) -> Result<Lease, DbError> {

@@ -219,7 +219,11 @@ pub fn shared_limits(settings: &Settings) -> Result<Option<RedisLimiter>> {
     if url.path().trim_matches('/').is_empty() {
         url.set_path(&settings.redis_db.to_string());
     }
-    RedisLimiter::new(url.as_str(), PATIENCE)
+    let trusted = settings.redis_ca.as_deref().map(read).transpose()?;
+    if trusted.is_some() && url.scheme() != "rediss" {
+        bail!("`redis.ca` (REDIS_CA) is for `rediss://` in `redis.url`");
+    }
+    RedisLimiter::new(url.as_str(), trusted, PATIENCE)
         .map(Some)
         .context(wanted)
 }
@@ -303,7 +307,8 @@ pub const fn log_format(settings: &Settings) -> Format {
 /// Everything that can be said about the settings without opening a database or a port.
 pub fn check(settings: &Settings) -> Vec<anyhow::Error> {
     [
-        database(settings).map(drop),
+        database(settings)
+            .and_then(|config| config.check().context("`database.url` or `database.replica_url`")),
         given_master_key(settings).map(drop),
         certificates(settings).map(drop),
         shared_limits(settings).map(drop),

@@ -11,7 +11,7 @@ use std::{
 use domain::ids::Timestamp;
 use futures_util::future::{BoxFuture, try_join_all};
 use redis::{
-    Client, RedisResult, Script,
+    Client, RedisResult, Script, TlsCertificates,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 
@@ -52,14 +52,27 @@ impl RedisLimiter {
     /// Connects when first asked, again whenever the connection was lost. No check takes longer than `patience`;
     /// [`PATIENCE`] suits a store in the same place.
     ///
+    /// `rediss://` means TLS; the server's certificate is checked against the certificates of the PEM in `trusted`, or
+    /// against Mozilla's list.
+    ///
     /// # Errors
-    /// If the address is not one of a Redis server.
-    pub fn new(url: &str, patience: Duration) -> RedisResult<Self> {
+    /// If the address is not one of a Redis server, or one without TLS comes with trusted certificates.
+    pub fn new(url: &str, trusted: Option<Vec<u8>>, patience: Duration) -> RedisResult<Self> {
+        let client = match trusted {
+            None => Client::open(url)?,
+            trusted => {
+                let certificates = TlsCertificates {
+                    client_tls: None,
+                    root_cert: trusted,
+                };
+                Client::build_with_tls(url, certificates)?
+            }
+        };
         let config = ConnectionManagerConfig::new()
             .set_response_timeout(Some(patience))
             .set_connection_timeout(Some(patience))
             .set_number_of_retries(1);
-        let connection = ConnectionManager::new_lazy_with_config(Client::open(url)?, config)?;
+        let connection = ConnectionManager::new_lazy_with_config(client, config)?;
         Ok(Self {
             connection,
             script: Script::new(GCRA),

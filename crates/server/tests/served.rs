@@ -164,7 +164,7 @@ fn stage(config: EdgeConfig) -> Stage {
     outside.idempotency = Some(Arc::new(Memory::default()));
     outside.log = Some(RequestLog::new(writer, Format::Json, Which::All));
     outside.shared_limits = Some(Arc::new(
-        RedisLimiter::new("redis://127.0.0.1:1", PATIENCE).unwrap(),
+        RedisLimiter::new("redis://127.0.0.1:1", None, PATIENCE).unwrap(),
     ));
     let edge = Edge::new(
         routes.merge(served.routes(MetricsAccess::Anybody)),

@@ -15,7 +15,7 @@ use server::{
     caller::{AuthError, AuthRequest, Authenticated, Authenticator, Presented},
     csrf::Csrf,
     edge::{Edge, EdgeConfig, Outside, Quotas},
-    rate::Quota,
+    rate::{Quota, RateKey, RateLimiter},
     rate_shared::RedisLimiter,
     testing::{TestClient, TestClock, TestIds},
 };
@@ -59,7 +59,7 @@ impl Server {
         let clock = Arc::new(TestClock::default());
         let ids: Arc<dyn IdSource> = Arc::new(TestIds::new(1));
         let mut outside = Outside::new(clock.clone(), ids, Arc::new(Nobody), Csrf::new([1; 32]));
-        outside.shared_limits = Some(Arc::new(RedisLimiter::new(redis, patience).unwrap()));
+        outside.shared_limits = Some(Arc::new(RedisLimiter::new(redis, None, patience).unwrap()));
         let anonymous = Quota {
             requests: BUDGET,
             window: Duration::from_secs(3600),
@@ -238,4 +238,43 @@ async fn a_killed_redis_is_done_without_and_found_again() {
 #[tokio::test]
 async fn a_stuck_redis_is_done_without_and_found_again() {
     lost_and_back(Way::Stuck).await;
+}
+
+/// Certificate and key of a server on this machine, and the certificate alone.
+fn certificate() -> (String, Vec<u8>) {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let pem = made.cert.pem();
+    (
+        format!("{pem}{}", made.signing_key.serialize_pem()),
+        pem.into_bytes(),
+    )
+}
+
+#[tokio::test]
+async fn limits_are_shared_over_tls_with_a_server_that_is_trusted() {
+    let (pem, trusted) = certificate();
+    let redis = test_support::RedisServer::start_with_tls(&pem);
+    let limiter =
+        |url: &str, trusted: Option<Vec<u8>>| RedisLimiter::new(url, trusted, Duration::from_secs(5));
+    let ours = limiter(&redis.url(), Some(trusted.clone())).unwrap();
+    ours.ping().await.unwrap();
+    let asks = [(RateKey::User(uuid::Uuid::from_u128(1)), Quota::per_minute(1))];
+    let now = domain::ids::Timestamp::from_secs(1_800_000_000);
+    let first = ours.check(&asks, now).await.expect("it counts over TLS");
+    let second = ours.check(&asks, now).await.expect("it counts over TLS");
+    assert_eq!((first[0].allowed, second[0].allowed), (true, false));
+    for (what, other) in [
+        ("nobody has signed it", limiter(&redis.url(), None)),
+        ("another has", limiter(&redis.url(), Some(certificate().1))),
+        (
+            "it speaks no plain text",
+            limiter(&redis.url().replace("rediss", "redis"), None),
+        ),
+    ] {
+        assert!(other.unwrap().ping().await.is_err(), "{what}");
+    }
+    assert!(
+        limiter("redis://127.0.0.1:1", Some(trusted)).is_err(),
+        "trust without TLS"
+    );
 }

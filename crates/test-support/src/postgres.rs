@@ -1,8 +1,10 @@
 //! A private PostgreSQL: started from a template that `initdb` made once, on a socket in a folder of its own.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::process::{Server, environment};
 
@@ -47,6 +49,10 @@ pub struct Cluster {
     server: Server,
     /// The process that was killed last.
     killed: String,
+    /// Certificate and key as PEM; empty for no TLS.
+    pem: String,
+    /// Where it listens besides its socket, if it does.
+    address: Option<Ipv4Addr>,
 }
 
 impl Cluster {
@@ -56,7 +62,16 @@ impl Cluster {
     /// If PostgreSQL is not installed or does not start.
     #[must_use]
     pub fn start(settings: Settings) -> Self {
-        Self::launch("", &settings.arguments())
+        Self::launch("", "", None, &settings.arguments())
+    }
+
+    /// Starts an empty one that listens on an address too, with TLS if there is a certificate with its key, as PEM.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn start_on_network(pem: &str) -> Self {
+        Self::launch("", pem, Some(own_address()), &Settings::Durable.arguments())
     }
 
     /// Starts a streaming replica of this one.
@@ -67,21 +82,35 @@ impl Cluster {
     pub fn replica(&self) -> Self {
         let mut arguments = Settings::Fast.arguments();
         arguments.extend(["-c".to_owned(), "hot_standby_feedback=on".to_owned()]);
-        Self::launch(&self.server.folder.to_string_lossy(), &arguments)
+        let address = self.address.map(|_| own_address());
+        Self::launch(
+            &self.server.folder.to_string_lossy(),
+            &self.pem,
+            address,
+            &arguments,
+        )
     }
 
-    fn launch(primary: &str, settings: &[String]) -> Self {
+    fn launch(primary: &str, pem: &str, address: Option<Ipv4Addr>, settings: &[String]) -> Self {
         let bin = programs();
         let mut arguments = vec![
             bin.to_string_lossy().into_owned(),
             template(bin),
             primary.to_owned(),
+            pem.to_owned(),
         ];
         arguments.extend_from_slice(settings);
+        arguments.extend(
+            address
+                .into_iter()
+                .flat_map(|address| ["-c".to_owned(), format!("listen_addresses={address}")]),
+        );
         let server = Server::start(include_str!("postgres.sh"), &arguments, ordinary_user());
         let mut cluster = Self {
             server,
             killed: String::new(),
+            pem: pem.to_owned(),
+            address,
         };
         cluster.wait();
         cluster
@@ -158,10 +187,32 @@ impl Cluster {
         done.map_or_else(|error| panic!("cannot run `{text}`: {error}"), drop)
     }
 
+    /// Asks one of its databases as the superuser.
+    ///
+    /// # Panics
+    /// If it fails.
+    #[must_use]
+    pub fn ask(&self, database: &str, text: &str) -> String {
+        let done = sql(&self.url_as("postgres", database), text);
+        done.unwrap_or_else(|error| panic!("cannot ask `{text}`: {error}"))
+    }
+
     /// The address of one of its databases, for an ordinary user who may create databases and roles.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         self.url_as("farmgate", database)
+    }
+
+    /// The same over the network, under this name of the host.
+    ///
+    /// # Panics
+    /// If it does not listen there.
+    #[must_use]
+    pub fn network_url(&self, host: &str, database: &str) -> String {
+        let address = self
+            .address
+            .unwrap_or_else(|| panic!("it listens on its socket alone"));
+        format!("postgres://farmgate@{host}/{database}?hostaddr={address}")
     }
 
     /// The same for another user; `postgres` is the superuser.
@@ -170,6 +221,13 @@ impl Cluster {
         let socket = self.server.folder.to_string_lossy().replace('/', "%2F");
         format!("postgres://{user}@{socket}/{database}")
     }
+}
+
+/// An address of this machine that no other test has: each listens on the usual port.
+fn own_address() -> Ipv4Addr {
+    static NEXT: AtomicU8 = AtomicU8::new(0);
+    let [_, _, high, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 100 + NEXT.fetch_add(1, Ordering::Relaxed) % 100, high, low)
 }
 
 /// Sends a signal; a process that is gone already needs none.

@@ -1,12 +1,12 @@
 # Runs a private PostgreSQL until standard input ends. Its first line of output is its folder.
 # $1: the folder of the server's programs; $2: the template's name; $3: the primary's folder, empty unless this is to
-# be a replica; $4 and on: arguments of the server.
+# be a replica; $4: certificate and key as PEM, empty for no TLS; $5 and on: arguments of the server.
 set -eu
 trap '' HUP INT TERM
 umask 077
 exec 3<&0 5>&1
-bin=$1 template=$2 primary=$3
-shift 3
+bin=$1 template=$2 primary=$3 pem=$4
+shift 4
 tmp=${TMPDIR:-/tmp}
 run=$(mktemp -d "$tmp/farmgate-pg.XXXXXX")
 echo "$run"
@@ -26,6 +26,10 @@ else
         mv -T "$new" "$template" || rm -rf "$new"
     fi
     cp -a "$template" "$run/data"
+fi
+if [ -n "$pem" ]; then
+    printf '%s\n' "$pem" >"$run/pem"
+    set -- -c ssl=on -c "ssl_cert_file=$run/pem" -c "ssl_key_file=$run/pem" "$@"
 fi
 # The shell that waits for the end, and the loop: whichever comes second sees what the other one wrote.
 (

@@ -14,6 +14,7 @@ const DATABASES: u64 = 4096;
 pub struct RedisServer {
     _server: Server,
     port: u16,
+    scheme: &'static str,
 }
 
 impl RedisServer {
@@ -23,10 +24,23 @@ impl RedisServer {
     /// If Redis is not installed or does not start.
     #[must_use]
     pub fn start() -> Self {
+        Self::launch("")
+    }
+
+    /// Starts one that speaks TLS alone, with the certificate and key in this PEM.
+    ///
+    /// # Panics
+    /// If Redis is not installed, was built without TLS, or does not start.
+    #[must_use]
+    pub fn start_with_tls(pem: &str) -> Self {
+        Self::launch(pem)
+    }
+
+    fn launch(pem: &str) -> Self {
         // Between finding a free port and binding it another process may take it: then another port is tried.
         for _ in 0..20 {
             let port = free_port();
-            let arguments = [program().to_owned(), port.to_string()];
+            let arguments = [program().to_owned(), port.to_string(), pem.to_owned()];
             let mut server = Server::start(include_str!("redis.sh"), &arguments, None);
             let socket = server.folder.join("socket");
             // The server makes its socket after it has bound its port.
@@ -34,6 +48,7 @@ impl RedisServer {
                 return Self {
                     _server: server,
                     port,
+                    scheme: if pem.is_empty() { "redis" } else { "rediss" },
                 };
             }
         }
@@ -43,7 +58,7 @@ impl RedisServer {
     /// Its address.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("{}://127.0.0.1:{}", self.scheme, self.port)
     }
 }
 

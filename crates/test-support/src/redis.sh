@@ -1,5 +1,5 @@
 # Runs a private Redis until standard input ends. Its first line of output is its folder.
-# $1: the server's program; $2: the port.
+# $1: the server's program; $2: the port; $3: certificate and key as PEM, empty for no TLS.
 set -eu
 trap '' HUP INT TERM
 umask 077
@@ -9,7 +9,13 @@ echo "$run"
 trap 'code=$?; [ "$code" = 0 ] || tail -n 5 "$run/log" >&5 || true; cd /; rm -rf "$run"' EXIT
 exec >>"$run/log" 2>&1
 cd "$run"
-"$1" --port "$2" --bind 127.0.0.1 --unixsocket "$run/socket" --save '' --appendonly no --databases 4096 \
+listen="--port $2"
+if [ -n "$3" ]; then
+    printf '%s\n' "$3" >"$run/pem"
+    listen="--port 0 --tls-port $2 --tls-cert-file $run/pem --tls-key-file $run/pem --tls-auth-clients no"
+fi
+# shellcheck disable=SC2086 # several words
+"$1" $listen --bind 127.0.0.1 --unixsocket "$run/socket" --save '' --appendonly no --databases 4096 \
     </dev/null 3<&- 5>&- &
 server=$!
 (

@@ -9,7 +9,7 @@ use std::time::Duration;
 use deadpool::managed::Object;
 use futures_util::future::poll_fn;
 use futures_util::{TryStreamExt, pin_mut};
-use tokio_postgres::{NoTls, Statement};
+use tokio_postgres::Statement;
 
 use super::bulk::{self, Members};
 use super::error::classify;
@@ -219,7 +219,7 @@ impl Drop for Lease {
             return;
         };
         runtime.spawn(async move {
-            if !cleaned(&object.client).await {
+            if !cleaned(&object).await {
                 drop(Object::take(object));
             }
         });
@@ -228,14 +228,15 @@ impl Drop for Lease {
 
 /// Rolls back what a caller that left, or met its deadline, has begun. A statement that still runs is cancelled:
 /// nobody waits for it any more. False if the connection cannot be used again.
-async fn cleaned(client: &tokio_postgres::Client) -> bool {
+async fn cleaned(connection: &Connection) -> bool {
+    let client = &connection.client;
     let mut rollback = pin!(client.batch_execute("rollback"));
     if let Ok(done) = tokio::time::timeout(PATIENCE, &mut rollback).await {
         return done.is_ok();
     }
     let cancelled = async {
         // If the cancelling fails the rollback waits for the statement's own time-out, or for ours.
-        let _ = client.cancel_token().cancel_query(NoTls).await;
+        let _ = client.cancel_token().cancel_query(connection.tls.clone()).await;
         rollback.await
     };
     matches!(tokio::time::timeout(CLEAN_TIMEOUT, cancelled).await, Ok(Ok(())))

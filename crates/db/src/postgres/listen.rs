@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use futures_util::future::FutureExt;
 use tokio::sync::watch;
-use tokio_postgres::{AsyncMessage, NoTls};
+use tokio_postgres::AsyncMessage;
 
+use super::address::Address;
 use super::error::classify;
-use super::pool::parse;
+use crate::DbError;
 use crate::signal::{CHANNEL, Signals};
-use crate::{DbError, PostgresConfig};
 
 /// How the connection names itself to the server.
 const NAME: &str = "farmgate listener";
@@ -20,13 +20,13 @@ const NAME: &str = "farmgate listener";
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
 /// Hears wake-ups until the database is closed; a lost connection is made again.
-pub(super) async fn run(target: PostgresConfig, signals: Arc<Signals>, mut stop: watch::Receiver<bool>) {
-    let mut pause = PAUSES.0;
+pub(super) async fn run(address: Address, signals: Arc<Signals>, mut stop: watch::Receiver<bool>) {
+    let (address, mut pause) = (address.named(NAME), PAUSES.0);
     loop {
         let mut heard = false;
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
-            ended = hear(&target, &signals, &mut heard) => {
+            ended = hear(&address, &signals, &mut heard) => {
                 let error = ended.err().map(tracing::field::display);
                 tracing::warn!(error, "the connection that hears wake-ups was lost; polling goes on");
             }
@@ -44,13 +44,8 @@ pub(super) async fn run(target: PostgresConfig, signals: Arc<Signals>, mut stop:
 }
 
 /// Connects and hears until the connection ends.
-async fn hear(target: &PostgresConfig, signals: &Signals, heard: &mut bool) -> Result<(), DbError> {
-    let mut config = parse(target, &target.url)?;
-    config.application_name(NAME);
-    let (client, mut connection) = config
-        .connect(NoTls)
-        .await
-        .map_err(|e| DbError::unreachable("cannot connect", e))?;
+async fn hear(address: &Address, signals: &Signals, heard: &mut bool) -> Result<(), DbError> {
+    let (client, mut connection) = address.open().await?;
     let text = format!("listen {CHANNEL}");
     let mut listen = pin!(client.batch_execute(&text).fuse());
     loop {

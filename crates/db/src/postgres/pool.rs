@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 
 use deadpool::managed::{self, Metrics, RecycleError, RecycleResult, Timeouts};
 use deadpool::{Runtime, managed::PoolError};
-use tokio_postgres::{Client, NoTls, Statement};
+use tokio_postgres::{Client, Statement};
 
+use super::address::Address;
 use super::error::classify;
 use super::lease::Lease;
+use super::tls::Connector;
 use crate::meter::nanos;
 use crate::{DbConfig, DbError, Observer, PoolStats, PostgresConfig, Scope, Sql};
 
@@ -35,6 +37,8 @@ impl Role {
 /// A connection and the statements prepared on it.
 pub(super) struct Connection {
     pub client: Client,
+    /// For the connection that asks the server to cancel.
+    pub tls: Connector,
     /// By the address of the statement. Never held across an await.
     statements: Mutex<HashMap<usize, Statement>>,
     /// Their forms for many rows; nothing for those that have none. Never held across an await.
@@ -79,7 +83,7 @@ impl Connection {
 }
 
 pub(super) struct Manager {
-    config: tokio_postgres::Config,
+    address: Address,
     setup: String,
 }
 
@@ -88,13 +92,14 @@ impl managed::Manager for Manager {
     type Error = DbError;
 
     async fn create(&self) -> Result<Connection, DbError> {
-        let client = connect(&self.config).await?;
+        let client = self.address.connect().await?;
         client
             .batch_execute(&self.setup)
             .await
             .map_err(|e| classify("db.setup", e))?;
         Ok(Connection {
             client,
+            tls: self.address.tls().clone(),
             statements: Mutex::default(),
             bulks: Mutex::default(),
         })
@@ -106,37 +111,6 @@ impl managed::Manager for Manager {
         }
         Ok(())
     }
-}
-
-/// Connects and keeps the connection's traffic going in a task of its own.
-pub(super) async fn connect(config: &tokio_postgres::Config) -> Result<Client, DbError> {
-    let (client, traffic) = config
-        .connect(NoTls)
-        .await
-        .map_err(|e| DbError::unreachable("cannot connect", e))?;
-    tokio::spawn(async move {
-        if let Err(error) = traffic.await {
-            tracing::debug!(%error, "a database connection ended");
-        }
-    });
-    Ok(client)
-}
-
-/// A connection as the login user, for migrations.
-pub(crate) async fn connect_login(target: &PostgresConfig) -> Result<Client, DbError> {
-    connect(&parse(target, &target.url)?).await
-}
-
-/// The address as the driver wants it, with the time-outs every connection has.
-pub(super) fn parse(target: &PostgresConfig, url: &str) -> Result<tokio_postgres::Config, DbError> {
-    let mut config: tokio_postgres::Config = url
-        .parse()
-        .map_err(|e: tokio_postgres::Error| DbError::other("db.open", e))?;
-    config.connect_timeout(target.connect_timeout);
-    config
-        .keepalives_idle(Duration::from_secs(30))
-        .keepalives_interval(Duration::from_secs(10));
-    Ok(config)
 }
 
 #[derive(Clone)]
@@ -181,7 +155,7 @@ impl Pool {
             config.unit_timeout.as_millis(),
         );
         let manager = Manager {
-            config: parse(target, url)?,
+            address: Address::parse(target, url)?,
             setup,
         };
         let timeouts = Timeouts {

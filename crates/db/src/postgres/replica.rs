@@ -16,7 +16,8 @@ use dashmap::DashMap;
 use tokio::sync::{Notify, watch as cell};
 use uuid::Uuid;
 
-use super::pool::{Pool, Role, parse};
+use super::address::Address;
+use super::pool::{Pool, Role};
 use crate::{DbConfig, DbError, Observer, PoolStats, PostgresConfig, ReplicaStats, Row, Scope, Step, Tenant};
 
 /// Workspaces noted at most; beyond that all of them wait for the next round.
@@ -44,7 +45,7 @@ impl Replica {
         observer: Arc<dyn Observer>,
         stop: cell::Receiver<bool>,
     ) -> Result<Self, DbError> {
-        let servers = watch::Servers::new(parse(target, &target.url)?, parse(target, url)?);
+        let servers = watch::Servers::new(Address::parse(target, &target.url)?, Address::parse(target, url)?);
         let inner = Arc::new(Inner {
             pool: Pool::new(Role::Replica, url, target, config, observer)?,
             usable: cell::Sender::new(false),

@@ -11,6 +11,7 @@ mod replica;
 mod security;
 mod signals;
 mod time_limits;
+mod tls;
 mod units;
 mod values;
 

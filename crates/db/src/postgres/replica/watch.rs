@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use tokio::sync::watch as cell;
 use tokio::time::Instant;
-use tokio_postgres::{Client, Config};
+use tokio_postgres::Client;
 
 use super::Inner;
 use crate::DbError;
+use crate::postgres::address::Address;
 use crate::postgres::error::classify;
-use crate::postgres::pool::connect;
 
 /// Longest time a server may take to answer the watch.
 const ANSWER: Duration = Duration::from_secs(1);
@@ -40,13 +40,16 @@ pub(super) struct Servers {
 }
 
 struct Server {
-    config: Config,
+    address: Address,
     client: Option<Client>,
 }
 
 impl Servers {
-    pub fn new(primary: Config, replica: Config) -> Self {
-        let server = |config| Server { config, client: None };
+    pub fn new(primary: Address, replica: Address) -> Self {
+        let server = |address| Server {
+            address,
+            client: None,
+        };
         Self {
             primary: server(primary),
             replica: server(replica),
@@ -60,7 +63,7 @@ impl Server {
         let asked = tokio::time::timeout(ANSWER, async {
             let client = match self.client.take() {
                 Some(client) => client,
-                None => connect(&self.config).await?,
+                None => self.address.connect().await?,
             };
             let row = client
                 .query_one(question, &[])
