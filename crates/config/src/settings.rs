@@ -96,7 +96,7 @@ settings! {
     database_url: Option<SecretString> = "database.url", "DATABASE_URL", "", "`postgres://…` of the primary, or `sqlite:PATH`; absent: SQLite in the data folder. `?sslmode=` and `sslrootcert=` ask for TLS.";
     database_replica_url: Option<SecretString> = "database.replica_url", "DATABASE_REPLICA_URL", "", "`postgres://…` of a streaming replica for reads.";
     database_max_connections: NonZeroUsize = "database.max_connections", "DATABASE_MAX_CONNS", "20", "Connections to PostgreSQL; a quarter of them serve identity, workers and administration.";
-    database_idle_connections: usize = "database.idle_connections", "DATABASE_IDLE_CONNS", "4", "Connections kept open without work.", unused "connections stay open until they fail";
+    database_idle_connections: usize = "database.idle_connections", "DATABASE_IDLE_CONNS", "4", "Connections to PostgreSQL kept open without work, a quarter of them for identity, workers and administration; those beyond are closed after a minute. A replica has as many besides.";
     database_wait: Duration = "database.wait", "DATABASE_WAIT", "2s", "Longest wait for a connection.";
     slow_query: Duration = "database.slow_query", "SLOW_QUERY", "500ms", "Statements that take as long are logged.";
     redis_url: Option<SecretString> = "redis.url", "REDIS_URL", "", "`redis://…`, or `rediss://…` for TLS, for rate limits that all replicas share; absent: each process counts alone.";

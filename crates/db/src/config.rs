@@ -54,6 +54,10 @@ pub struct PostgresConfig {
     pub system_pool: usize,
     /// Connections to the replica. Default: 8.
     pub replica_pool: usize,
+    /// Connections of each pool that are kept open without work: tenant scopes, system scopes, replica. Default: all.
+    pub idle: [usize; 3],
+    /// Time without work after which the others are closed. Default: 60 s.
+    pub idle_time: Duration,
     /// Role of tenant scopes; row-level security binds it. Default: `farmgate_app`.
     pub app_role: String,
     /// Role of workers and administration. Default: `farmgate_system`.
@@ -103,6 +107,8 @@ impl DbConfig {
             app_pool: 16,
             system_pool: 4,
             replica_pool: 8,
+            idle: [16, 4, 8],
+            idle_time: Duration::from_secs(60),
             app_role: "farmgate_app".into(),
             system_role: "farmgate_system".into(),
             connect_timeout: Duration::from_secs(5),

@@ -14,6 +14,7 @@ mod tls;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -47,6 +48,27 @@ struct Background {
     listens: AtomicBool,
 }
 
+/// Closes connections that are not needed any more, until the database is closed.
+async fn tidy(
+    (app, system, replica): (Pool, Pool, Option<Replica>),
+    idle_time: Duration,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        tokio::select! {
+            // An error means that nobody holds the database any more.
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(idle_time / 4) => {}
+        }
+        for pool in [&app, &system] {
+            pool.tidy(idle_time);
+        }
+        if let Some(replica) = &replica {
+            replica.tidy(idle_time);
+        }
+    }
+}
+
 impl Postgres {
     pub async fn open(
         target: &PostgresConfig,
@@ -61,6 +83,8 @@ impl Postgres {
             Some(url) => Some(Replica::start(url, target, config, observer, stopped)?),
             None => None,
         };
+        let kept = (app.clone(), system.clone(), replica.clone());
+        tokio::spawn(tidy(kept, target.idle_time, stop.subscribe()));
         let background = Arc::new(Background {
             stop,
             address: Address::parse(target, &target.url)?,

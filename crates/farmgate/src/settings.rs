@@ -42,6 +42,9 @@ pub fn database(settings: &Settings) -> Result<DbConfig> {
         let most = settings.database_max_connections.get();
         target.system_pool = (most / 4).max(2);
         target.app_pool = most.saturating_sub(target.system_pool).max(2);
+        let idle = settings.database_idle_connections;
+        let system = idle.div_ceil(4);
+        target.idle = [idle - system, system, idle];
         let replica = settings.database_replica_url.as_ref();
         target.replica_url = replica.map(|url| url.reveal().to_owned());
     } else if settings.database_replica_url.is_some() {

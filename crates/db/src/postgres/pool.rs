@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use deadpool::managed::{self, Metrics, RecycleError, RecycleResult, Timeouts};
+use deadpool::managed::{self, Metrics, QueueMode, RecycleError, RecycleResult, Timeouts};
 use deadpool::{Runtime, managed::PoolError};
 use tokio_postgres::{Client, Statement};
 
@@ -117,6 +117,8 @@ impl managed::Manager for Manager {
 pub(super) struct Pool {
     pool: managed::Pool<Manager>,
     name: &'static str,
+    /// Connections kept open without work.
+    idle: usize,
     waits: Arc<(AtomicU64, AtomicU64)>,
     born: Instant,
     /// When the queue last moved: somebody got a connection, or came while nobody waited. In nanoseconds since `born`.
@@ -143,10 +145,11 @@ impl Pool {
         config: &DbConfig,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, DbError> {
-        let (name, size) = match role {
-            Role::App => (&target.app_role, target.app_pool),
-            Role::System => (&target.system_role, target.system_pool),
-            Role::Replica => (&target.app_role, target.replica_pool),
+        let [app, system, replica] = target.idle;
+        let (name, size, idle) = match role {
+            Role::App => (&target.app_role, target.app_pool, app),
+            Role::System => (&target.system_role, target.system_pool, system),
+            Role::Replica => (&target.app_role, target.replica_pool, replica),
         };
         let setup = format!(
             "{PLANS}; set role \"{}\"; set statement_timeout = {}; set idle_in_transaction_session_timeout = {}; set timezone = 'UTC'",
@@ -165,6 +168,8 @@ impl Pool {
         };
         let pool = managed::Pool::builder(manager)
             .max_size(size)
+            // The one that was used last: those that are not needed can be told by their having no work.
+            .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .timeouts(timeouts)
             .build()
@@ -172,6 +177,7 @@ impl Pool {
         Ok(Self {
             pool,
             name: role.pool_name(),
+            idle,
             waits: Arc::default(),
             born: Instant::now(),
             moved: Arc::default(),
@@ -229,6 +235,23 @@ impl Pool {
             waits: self.waits.0.load(Ordering::Relaxed),
             wait_time: Duration::from_nanos(self.waits.1.load(Ordering::Relaxed)),
             queued: status.waiting,
+        }
+    }
+
+    /// Closes connections that had no work for that long, but for those that are to be kept; the longest idle first.
+    pub fn tidy(&self, idle_time: Duration) {
+        let mut excess = self.pool.status().available.saturating_sub(self.idle);
+        let closed = self.pool.retain(|_, metrics| {
+            let goes = excess > 0 && metrics.last_used() > idle_time;
+            excess -= usize::from(goes);
+            !goes
+        });
+        if !closed.removed.is_empty() {
+            tracing::debug!(
+                pool = self.name,
+                count = closed.removed.len(),
+                "closed idle connections"
+            );
         }
     }
 

@@ -11,6 +11,7 @@ mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use dashmap::DashMap;
 use tokio::sync::{Notify, watch as cell};
@@ -56,6 +57,11 @@ impl Replica {
         });
         tokio::spawn(watch::run(inner.clone(), servers, stop));
         Ok(Self(inner))
+    }
+
+    /// Closes connections that are not needed.
+    pub fn tidy(&self, idle_time: Duration) {
+        self.0.pool.tidy(idle_time);
     }
 
     /// To be called after a commit on the primary and before the caller hears of it.

@@ -5,6 +5,7 @@
 mod cancellation;
 mod coalescer;
 mod grouping;
+mod idle;
 mod migrations;
 mod plans;
 mod replica;
