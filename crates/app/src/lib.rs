@@ -106,12 +106,19 @@ impl App {
         Self {
             parts: Arc::new(parts),
             live,
-            workspaces: workspace_facts::Cache::new(),
+            workspaces: workspace_facts::Cache::new(workspace_facts::LIFE),
             refusals: Arc::default(),
             figures: Arc::default(),
             incidents_opened: Arc::default(),
             lane: push::lane::lane(),
         }
+    }
+
+    /// The same application, remembering what it caches for that long: a workspace's default visibility and data key.
+    #[must_use]
+    pub fn remembering(mut self, life: std::time::Duration) -> Self {
+        self.workspaces = workspace_facts::Cache::new(life);
+        self
     }
 
     /// The database, for health and metrics; use cases are the way to data.

@@ -15,8 +15,8 @@ use crate::{App, Ctx, Result};
 
 /// Most workspaces remembered.
 const MOST: u64 = 10_000;
-/// How long a changed default visibility may go unnoticed. The key never changes.
-const LIFE: Duration = Duration::from_secs(10);
+/// How long a changed default visibility may go unnoticed unless it is said. The key never changes.
+pub(crate) const LIFE: Duration = Duration::from_secs(10);
 
 /// The facts of a workspace.
 pub(crate) struct WorkspaceFacts {
@@ -32,10 +32,10 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    pub(crate) fn new() -> Arc<Self> {
+    pub(crate) fn new(life: Duration) -> Arc<Self> {
         let facts = moka::future::Cache::builder()
             .max_capacity(MOST)
-            .time_to_live(LIFE)
+            .time_to_live(life)
             .build();
         Arc::new(Self {
             facts,

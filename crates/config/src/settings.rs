@@ -102,7 +102,7 @@ settings! {
     redis_url: Option<SecretString> = "redis.url", "REDIS_URL", "", "`redis://…`, or `rediss://…` for TLS, for rate limits that all replicas share; absent: each process counts alone.";
     redis_ca: Option<PathBuf> = "redis.ca", "REDIS_CA", "", "PEM file with the certificates that Redis's is checked against; absent: those of Mozilla's list.";
     redis_db: u32 = "redis.db", "REDIS_DB", "0", "Number of the Redis database, unless the address names one.";
-    cache_ttl: Duration = "cache.ttl", "CACHE_TTL", "30s", "Longest time that a cached value is used.", unused "nothing is cached but a workspace's default visibility, for ten seconds";
+    cache_ttl: Duration = "cache.ttl", "CACHE_TTL", "10s", "Longest time that a cached value is used. Cached are a workspace's default visibility, which another process may change meanwhile, and its data key, which never changes.";
     jwt_secret: Option<SecretString> = "identity.jwt_secret", "JWT_SECRET", "", "Key that signs bearer tokens; absent: made once and kept in the database.";
     encryption_key: Option<SecretString> = "identity.encryption_key", "ENCRYPTION_KEY", "", "32 bytes in base64 or hexadecimal that wrap the workspaces' keys; absent: made once in the data folder. With PostgreSQL it must be set, and be the same for all replicas.";
     session_timeout: Duration = "identity.session_timeout", "SESSION_TIMEOUT", "30d", "Life of a session.";

@@ -260,7 +260,8 @@ async fn use_cases(
         ids: Arc::clone(ids),
         identity,
         outbox_wake: Arc::new(tokio::sync::Notify::new()),
-    });
+    })
+    .remembering(settings.cache_ttl);
     if let Some(password) = &settings.admin_password {
         app.identity().ensure_admin(settings::secret(password)).await?;
     }

@@ -223,3 +223,30 @@ pub async fn a_workspace_is_changed_by_its_version(engine: Engine) {
         "Nova"
     );
 }
+
+pub async fn a_changed_default_is_noticed_when_what_is_cached_has_ended(engine: Engine) {
+    let service = Service::start(engine).await;
+    let ana = service.person("ana").await;
+    let mut forgetful = service.replica().await;
+    forgetful.app = forgetful.app.remembering(std::time::Duration::ZERO);
+    let forgetful = forgetful.with_routes(server::platform::event_routes());
+    let recorded = async |at: &Service| {
+        let event = Some(json!({"event_type": "tick"}));
+        let made = at.as_bearer(&ana.token, "POST", "/api/events", event).await;
+        assert_eq!(made.status, 201, "{}", made.body);
+        made.body["visibility"].clone()
+    };
+    let before = recorded(&service).await;
+    assert_ne!(before, "public");
+    assert_eq!(recorded(&forgetful).await, before);
+    let change = Some(json!({"default_visibility": "public"}));
+    service
+        .expect_as(200, &ana.token, "PATCH", "/api/workspace", change)
+        .await;
+    assert_eq!(recorded(&forgetful).await, "public");
+    assert_eq!(
+        recorded(&service).await,
+        before,
+        "remembered for as long as it was told"
+    );
+}
