@@ -316,6 +316,7 @@ pub fn check(settings: &Settings) -> Vec<anyhow::Error> {
         certificates(settings).map(drop),
         shared_limits(settings).map(drop),
         mail(settings).map(drop),
+        crate::traces::collector(settings).map(drop),
     ]
     .into_iter()
     .filter_map(Result::err)

@@ -190,7 +190,7 @@ fn below(ratio: f64) -> u64 {
 }
 
 /// Where the settings want the traces sent.
-fn collector(settings: &Settings) -> Result<Option<String>> {
+pub fn collector(settings: &Settings) -> Result<Option<String>> {
     let (key, address) = match (
         &settings.otlp_endpoint,
         settings.jaeger,
@@ -208,6 +208,12 @@ fn collector(settings: &Settings) -> Result<Option<String>> {
     let Some(url) = url else {
         bail!("`{key}` must be an address such as http://localhost:4318 (OTLP over HTTP)");
     };
+    if url.query().is_some() || url.fragment().is_some() {
+        // The path of OTLP would become a part of it.
+        bail!(
+            "`{key}` must be an address without `?` and `#`: what a collector asks for besides goes into OTEL_EXPORTER_OTLP_HEADERS"
+        );
+    }
     let base = url.as_str().trim_end_matches('/');
     Ok(Some(match base.ends_with(PATH) {
         true => base.to_owned(),

@@ -434,6 +434,33 @@ fn a_forgotten_password_is_mailed_as_the_settings_say() {
 }
 
 #[test]
+fn addresses_that_cannot_be_meant_are_found_before_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, address, words) in [
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "http://localhost:4318/?key=a",
+            "without `?` and `#`",
+        ),
+        (
+            "DATABASE_URL",
+            "postgres://db.example/shop?sslmode=verify-full",
+            "need `sslrootcert`",
+        ),
+        (
+            "DATABASE_URL",
+            "postgres://db.example/shop?sslmode=allow",
+            "`sslmode` must be disable",
+        ),
+    ] {
+        let environment = [("JWT_SECRET", "a secret of this test"), (name, address)];
+        let (code, text) = run(folder.path(), &environment, &["config", "check"]);
+        assert_eq!(code, 1, "{address}: {text}");
+        assert!(text.contains(words), "{address}: {text}");
+    }
+}
+
+#[test]
 fn an_address_of_another_machine_is_told_from_a_port_in_use() {
     let folder = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
