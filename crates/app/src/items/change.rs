@@ -6,6 +6,7 @@ use domain::{
     ids::WorkspaceId,
     item::{ItemContent, ItemStatus, MergeStrategy, SplitPart, merge, split},
     problem::{ErrorCode, FieldError},
+    tier::Limit,
 };
 use serde_json::{Value, json};
 use store::{
@@ -13,7 +14,7 @@ use store::{
     items::{self, Item, NewItem},
 };
 
-use crate::{App, AppError, Ctx, Record, Result, local_items::check_content};
+use crate::{App, AppError, Ctx, Record, Result, limits::broke_limit, local_items::check_content};
 
 impl App {
     /// Adds identifiers and data to an item of the workspace; given data replace what had the same name.
@@ -174,42 +175,58 @@ impl App {
     /// Divides an item: each part becomes an item of its own, what nobody asked for stays.
     pub async fn split_item(&self, ctx: &Ctx, dfid: Dfid, parts: &[SplitPart]) -> Result<Vec<Dfid>> {
         let tx = self.db().begin(&ctx.scope()).await?;
-        let work = async {
-            let item = self.changeable_item(&tx, ctx, dfid).await?;
-            let before = item.content()?;
-            let divided = split(&before, parts)?;
-            let mut record = Record::new(self, ctx);
-            let dfids: Vec<Dfid> = divided.parts.iter().map(|_| self.new_dfid()).collect();
-            let changes = json!({"parts": dfids, "before": before, "after": divided.rest});
-            self.replace(&mut record, ctx, &item, &divided.rest, "split", &changes)?;
-            let gone = divided.parts.iter().flat_map(|part| &part.identifiers);
-            let gone = gone.map(Identifier::canonical_key).collect();
-            let step = circuit_items::free_some_identifiers(ctx.workspace(), dfid, gone);
-            record.steps.push(step);
-            for (new, content) in dfids.iter().zip(&divided.parts) {
-                let new = NewItem {
-                    dfid: *new,
-                    workspace: ctx.workspace(),
-                    content,
-                    source: "split",
-                    fingerprint: None,
-                    by: ctx.user(),
-                };
-                record.steps.extend(items::insert(&new, record.now));
-                let key = (ctx.workspace(), new.dfid);
-                record.steps.push(self.change(
-                    &record,
-                    ctx.user(),
-                    key,
-                    1,
-                    "created",
-                    &json!({"split_from": dfid}),
-                ));
-            }
-            tx.pipeline(record.steps).await?;
-            Ok(dfids)
+        let divided = self.split_in(&tx, ctx, dfid, parts).await;
+        match self.finish(divided, tx).await {
+            Err(AppError {
+                source: Some(error), ..
+            }) if broke_limit(&error) => Err(self.limits().explain(ctx, Limit::ItemsPerMonth, error).await),
+            other => other,
+        }
+    }
+
+    async fn split_in(&self, tx: &db::Tx, ctx: &Ctx, dfid: Dfid, parts: &[SplitPart]) -> Result<Vec<Dfid>> {
+        let item = self.changeable_item(tx, ctx, dfid).await?;
+        let before = item.content()?;
+        let divided = split(&before, parts)?;
+        let mut record = Record::new(self, ctx);
+        let dfids: Vec<Dfid> = divided.parts.iter().map(|_| self.new_dfid()).collect();
+        let changes = json!({"parts": dfids, "before": before, "after": divided.rest});
+        self.replace(&mut record, ctx, &item, &divided.rest, "split", &changes)?;
+        let gone = divided.parts.iter().flat_map(|part| &part.identifiers);
+        let gone = gone.map(Identifier::canonical_key).collect();
+        let step = circuit_items::free_some_identifiers(ctx.workspace(), dfid, gone);
+        record.steps.push(step);
+        for (new, content) in dfids.iter().zip(&divided.parts) {
+            self.add_part(&mut record, ctx, dfid, (*new, content));
+        }
+        // What comes of dividing an item is made this month like any other.
+        let made = dfids.len() as u64;
+        let counted = self.limits().count(ctx, Limit::ItemsPerMonth, made);
+        record.steps.extend(counted);
+        tx.pipeline(record.steps).await?;
+        Ok(dfids)
+    }
+
+    fn add_part(
+        &self,
+        record: &mut Record<'_>,
+        ctx: &Ctx,
+        from: Dfid,
+        (dfid, content): (Dfid, &ItemContent),
+    ) {
+        let new = NewItem {
+            dfid,
+            workspace: ctx.workspace(),
+            content,
+            source: "split",
+            fingerprint: None,
+            by: ctx.user(),
         };
-        self.finish(work.await, tx).await
+        record.steps.extend(items::insert(&new, record.now));
+        let key = (ctx.workspace(), dfid);
+        let details = json!({"split_from": from});
+        let step = self.change(record, ctx.user(), key, 1, "created", &details);
+        record.steps.push(step);
     }
 
     /// Marks an item as no longer in use. It stays readable.

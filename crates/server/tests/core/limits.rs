@@ -60,6 +60,40 @@ pub async fn a_tier_bounds_the_items_of_a_month(engine: Engine) {
     service.expect(201, &ana, "POST", path, item()).await;
 }
 
+pub async fn an_item_that_is_divided_counts_for_its_parts(engine: Engine) {
+    let service = basic(engine).await;
+    let ana = service.person("ana").await;
+    let circuit = service.circuit(&ana, json!({})).await;
+    let tags: Vec<_> = ["A-1", "A-2", "A-3"].map(ear_tag).into();
+    let item = json!({"identifiers": tags, "local_id": "herd"});
+    service.expect(201, &ana, "POST", "/api/items/local", item).await;
+    let dfid = text(&service.push(&ana, &circuit, "herd").await.body, "dfid");
+    let used = |used| {
+        let workspace = ana.workspace_id.parse().unwrap();
+        store::usage::count(workspace, Limit::ItemsPerMonth, "2027-01", used, 1_000)
+    };
+    service
+        .db
+        .run(&db::Scope::system(), vec![used(998)])
+        .await
+        .unwrap();
+    let path = format!("/api/items/{dfid}/split");
+    let item = service.get(&ana, &format!("/api/items/{dfid}")).await.body;
+    let tags = item["identifiers"].as_array().unwrap();
+    let part = |tag: &Value| json!({"identifiers": [{"namespace": tag["namespace"], "key": tag["key"], "value": tag["value"]}]});
+    let parts = |count| json!({"parts": tags[..count].iter().map(part).collect::<Vec<_>>()});
+    let refused = service.expect(403, &ana, "POST", &path, parts(2)).await;
+    assert_eq!(
+        (&refused["limit"], &refused["used"], &refused["allowed"]),
+        (&json!("items_per_month"), &json!(999), &json!(1_000)),
+        "{refused}"
+    );
+    let items = async || service.get(&ana, "/api/items?with_total=true").await.body["total"].clone();
+    assert_eq!(items().await, 1, "nothing was divided");
+    service.expect(201, &ana, "POST", &path, parts(1)).await;
+    assert_eq!(items().await, 2);
+}
+
 pub async fn a_tier_bounds_the_circuits_in_use(engine: Engine) {
     let service = basic(engine).await;
     let ana = service.person("ana").await;

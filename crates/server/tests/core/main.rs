@@ -73,6 +73,7 @@ both! {
     },
     limits::{
         a_tier_bounds_the_items_of_a_month,
+        an_item_that_is_divided_counts_for_its_parts,
         a_tier_bounds_the_circuits_in_use,
         a_tier_bounds_the_calls_of_programs,
         operations_cost_what_the_table_says,
