@@ -10,6 +10,7 @@ use domain::{
 use store::{
     Step, credits,
     credits::{HistoryEntry, Note},
+    jobs::Job,
 };
 
 use crate::{App, AppError, Ctx, Result};
@@ -107,6 +108,24 @@ impl Credits<'_> {
         let id = MovementId::generate(self.app.ids());
         let step = credits::refund(ctx.workspace(), debit, &self.note(ctx, id, "", ""));
         self.app.db().run(&ctx.scope(), vec![step]).await?;
+        Ok(())
+    }
+
+    /// Gives back what a job cost when it was asked for the last time, if nothing came of it and it cost anything. To
+    /// be run in the unit of work that ends the job.
+    pub(crate) async fn refund_job(&self, tx: &db::Tx, job: &Job) -> Result<()> {
+        let Some(debit) = credits::debit_of_lost_job(tx, job.workspace, job.id).await? else {
+            return Ok(());
+        };
+        let note = Note {
+            id: MovementId::generate(self.app.ids()),
+            operation: "",
+            reference: "",
+            by: Some(job.created_by),
+            now: self.app.now(),
+        };
+        tx.pipeline(vec![credits::refund(job.workspace, debit, &note)])
+            .await?;
         Ok(())
     }
 

@@ -18,7 +18,7 @@ words! {
         Push = "push",
         /// Pulling an item from a circuit.
         Pull = "pull",
-        /// Recording an event.
+        /// Recording an event, of a local item or not.
         EventCreate = "event_create",
         /// Keeping an evidence bundle with an adapter.
         AdapterUpload = "adapter_upload",
@@ -26,7 +26,7 @@ words! {
         Receipt = "receipt",
         /// Verifying and keeping a proof.
         Proof = "proof",
-        /// An export job.
+        /// An export of events, as a job or streamed.
         Export = "export",
     }
 }

@@ -3,9 +3,10 @@
 use db::{DbError, Read, Row, Step};
 use domain::{
     credits::{Account, Entry, Movement, MovementKind},
-    ids::{MovementId, Timestamp, UserId, WorkspaceId},
+    ids::{JobId, MovementId, Timestamp, UserId, WorkspaceId},
     page::PageRequest,
 };
+use uuid::Uuid;
 
 use crate::bind::{Bind as _, Columns};
 
@@ -33,6 +34,12 @@ db::statements! {
          select workspace_id, $3, account, -amount, 'refund', operation, $4, $5, $6
          from credit_entries where workspace_id = $1 and movement_id = $2 and kind = 'debit'
          on conflict do nothing";
+    /// The last debit for a job, if nothing came of the job.
+    DEBIT_OF_LOST_JOB = "credits.debit_of_lost_job",
+        "select movement_id from credit_entries
+         where workspace_id = $1 and account = 'workspace' and movement_id >= $2 and kind = 'debit' and reference = $3
+           and exists (select 1 from jobs j where j.workspace_id = $1 and j.id = $4 and j.state in ('failed', 'cancelled'))
+         order by movement_id desc limit 1";
     /// A workspace's balance.
     BALANCE = "credits.balance",
         "select cast(coalesce(sum(amount), 0) as {bigint}) as balance from credit_entries where workspace_id = $1 and account = 'workspace'";
@@ -134,6 +141,25 @@ pub fn refund(workspace: WorkspaceId, debit: MovementId, note: &Note<'_>) -> Ste
             note.now.bind(),
         ],
     )
+}
+
+/// The debit that paid for a job the last time it was asked for, if nothing came of it; its reference is the job's id.
+pub async fn debit_of_lost_job(
+    read: &impl Read,
+    workspace: WorkspaceId,
+    job: JobId,
+) -> Result<Option<MovementId>, DbError> {
+    let args = bind![workspace, about_when(job), job.to_string(), job];
+    read.optional(DEBIT_OF_LOST_JOB, args)
+        .await?
+        .map(|row| row.id("movement_id"))
+        .transpose()
+}
+
+/// The least id of the hour before the job's own: no debit for it is older, even by a clock that is late.
+fn about_when(job: JobId) -> MovementId {
+    let (millis, hour) = (job.uuid().as_u128() >> 80, 3_600_000);
+    Uuid::from_u128(millis.saturating_sub(hour) << 80).into()
 }
 
 /// A workspace's balance.

@@ -321,18 +321,17 @@ impl JobRunner {
         })
     }
 
-    async fn settle(&self, job: &Job, owner: &str, progress: &Progress, end: End) -> Result<(), DbError> {
+    async fn settle(&self, job: &Job, owner: &str, progress: &Progress, end: End) -> Result<(), AppError> {
         let now = self.app.clock().now();
         let (state, result, error) = match end {
             End::Lost => return Ok(()),
             End::Released => {
                 let scope = Scope::workspace(job.workspace.uuid());
-                return self
-                    .app
+                self.app
                     .db()
                     .run(&scope, vec![jobs::release(job, owner, now)])
-                    .await
-                    .map(drop);
+                    .await?;
+                return Ok(());
             }
             End::Completed(result) => ("completed", Some(bind::json(&result)), None),
             End::Failed(why) => ("failed", None, Some(why)),
@@ -349,11 +348,7 @@ impl JobRunner {
             jobs::finish(job, owner, ending, now),
             self.told(job, ENDED, state, &reached),
         ];
-        self.app
-            .db()
-            .run(&Scope::workspace(job.workspace.uuid()), steps)
-            .await?;
-        self.app.outbox_signal().notify_one();
-        Ok(())
+        let scope = Scope::workspace(job.workspace.uuid());
+        self.app.end_job(&scope, job, steps).await.map(drop)
     }
 }

@@ -1,6 +1,10 @@
 //! Exports of events as text, a page at a time: CSV (RFC 4180) and JSON lines.
 
-use domain::page::{Cursor, PageRequest};
+use domain::{
+    credits::CostedOperation,
+    ids::MovementId,
+    page::{Cursor, PageRequest},
+};
 use serde_json::{Value, json};
 use store::events::Event;
 
@@ -56,6 +60,8 @@ pub struct Export {
     after: Option<Cursor>,
     begun: bool,
     ended: bool,
+    /// What was paid for it, to be given back if it breaks off; none if it is part of a job, which pays for itself.
+    paid: Option<MovementId>,
     /// Events written so far.
     pub written: u64,
 }
@@ -71,6 +77,7 @@ impl Export {
             after: None,
             begun: false,
             ended: false,
+            paid: None,
             written: 0,
         }
     }
@@ -80,6 +87,17 @@ impl Export {
     /// # Errors
     /// If the database refuses.
     pub async fn next(&mut self, app: &App, ctx: &Ctx) -> Result<Option<Vec<u8>>> {
+        let piece = self.piece(app, ctx).await;
+        if piece.is_err()
+            && let Some(debit) = self.paid.take()
+            && let Err(error) = app.credits().refund(ctx, debit).await
+        {
+            tracing::error!(%error, %debit, "what a broken export cost could not be given back");
+        }
+        piece
+    }
+
+    async fn piece(&mut self, app: &App, ctx: &Ctx) -> Result<Option<Vec<u8>>> {
         if self.ended {
             return Ok(None);
         }
@@ -98,6 +116,31 @@ impl Export {
             Format::Jsonl => json_rows(&found.data),
         };
         Ok(Some(text))
+    }
+}
+
+impl App {
+    /// Begins an export that is streamed to the caller: pays for it and reads the first piece. What was paid goes back
+    /// if a piece can't be read; a caller that leaves has paid.
+    ///
+    /// # Errors
+    /// Insufficient credits; if the database refuses.
+    pub async fn stream_export(
+        &self,
+        ctx: &Ctx,
+        query: EventQuery,
+        format: Format,
+    ) -> Result<(Vec<u8>, Export)> {
+        let mut export = Export::new(query, format);
+        let (credits, costed) = (self.credits(), CostedOperation::Export);
+        if let Some(debit) = credits.debit(ctx, costed, 1, "stream")? {
+            if let Err(error) = self.db().run(&ctx.scope(), debit.steps).await {
+                return Err(credits.explain(ctx, costed, 1, error).await);
+            }
+            export.paid = Some(debit.id);
+        }
+        let first = export.next(self, ctx).await?.unwrap_or_default();
+        Ok((first, export))
     }
 }
 

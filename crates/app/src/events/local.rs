@@ -1,7 +1,7 @@
 //! Events of local items: kept sealed in the workspace until the item has a DFID, then moved to it.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::{ids::EventId, problem::ErrorCode};
+use domain::{credits::CostedOperation, ids::EventId, problem::ErrorCode};
 use serde_json::{Map, Value, json};
 use store::{
     events::{self, Event, LocalEvent},
@@ -60,10 +60,27 @@ impl App {
             created_by: ctx.user(),
             created_at: self.now(),
         };
-        let step = events::insert_local(ctx.workspace(), local_id, &event);
-        match self.db().run(&ctx.scope(), vec![step]).await?.first() {
-            Some(1) => Ok(event),
-            _ => Err(AppError::not_found("local item")),
+        self.add_local(ctx, local_id, &event).await?;
+        Ok(event)
+    }
+
+    /// Writes a local event. It is paid here, and not again when it moves to the item's DFID.
+    async fn add_local(&self, ctx: &Ctx, local_id: &str, event: &LocalEvent) -> Result<()> {
+        let step = events::insert_local(ctx.workspace(), local_id, event);
+        let price = self.price_of(ctx, &[event.id])?;
+        let otherwise = AppError::not_found("local item");
+        if price.is_empty() {
+            // One statement is a unit of its own: nothing to undo if it finds no such item.
+            let affected = self.db().run(&ctx.scope(), vec![step]).await?;
+            return (affected.first() == Some(&1)).then_some(()).ok_or(otherwise);
+        }
+        let steps = [vec![step], price].concat();
+        match self.run_if_first(&ctx.scope(), steps, otherwise).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self
+                .credits()
+                .explain_refusal(ctx, CostedOperation::EventCreate, error)
+                .await),
         }
     }
 

@@ -11,6 +11,7 @@ mod validate;
 pub use change::EventChange;
 use db::{DbError, Step};
 use domain::{
+    credits::CostedOperation,
     dfid::Dfid,
     event::{MAX_BULK, Visibility},
     ids::{CircuitId, EventId, Timestamp, WorkspaceId},
@@ -27,7 +28,7 @@ use store::{
 };
 use validate::Checked;
 
-use crate::{App, AppError, Ctx, Record, Result};
+use crate::{App, AppError, Ctx, Record, Result, credits::lacked_cover};
 
 /// What an event is made of, as the caller said it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -126,6 +127,7 @@ impl App {
         let client_id = checked.client_event_id.clone();
         let mut record = Record::new(self, ctx);
         let event = self.add_event(ctx, &mut record, checked).await?;
+        record.steps.extend(self.price_of(ctx, &[event.id])?);
         match self.db().run_grouped(&ctx.scope(), record.steps).await {
             Ok(_) => {
                 self.wake_outbox();
@@ -139,8 +141,30 @@ impl App {
                     created: false,
                 })
             }
-            Err(error) => Err(about_item(error)),
+            Err(error) => Err(self.not_recorded(ctx, 1, error).await),
         }
+    }
+
+    /// The steps that debit events in the unit of work that records them; none if they cost nothing. They come after
+    /// the events: what was recorded before is answered without being paid again.
+    fn price_of(&self, ctx: &Ctx, events: &[EventId]) -> Result<Vec<Step>> {
+        let Some(first) = events.first() else {
+            return Ok(Vec::new());
+        };
+        let times = events.len() as u64;
+        let debit = self
+            .credits()
+            .debit(ctx, CostedOperation::EventCreate, times, &first.to_string())?;
+        Ok(debit.map_or_else(Vec::new, |debit| debit.steps))
+    }
+
+    /// Why a unit of work that records so many events did not.
+    async fn not_recorded(&self, ctx: &Ctx, events: usize, error: DbError) -> AppError {
+        if !lacked_cover(&error) {
+            return about_item(error);
+        }
+        let (credits, costed) = (self.credits(), CostedOperation::EventCreate);
+        credits.explain(ctx, costed, events as u64, error).await
     }
 
     /// Records up to 1,000 events, all or none. Events with a known `client_event_id` are answered as recorded.
@@ -185,12 +209,31 @@ impl App {
             .iter()
             .filter_map(|event| event.client_event_id.clone())
             .collect();
-        let mut known = if ids.is_empty() {
+        let known = if ids.is_empty() {
             Vec::new()
         } else {
             self.known_events(ctx, ids).await?
         };
         let mut record = Record::new(self, ctx);
+        let outcomes = self.add_unknown(ctx, &mut record, known, checked).await?;
+        let new = outcomes.iter().filter(|outcome| outcome.created);
+        let new: Vec<_> = new.map(|outcome| outcome.event.id).collect();
+        record.steps.extend(self.price_of(ctx, &new)?);
+        if let Err(error) = self.db().run(&ctx.scope(), record.steps).await {
+            return Err(self.not_recorded(ctx, new.len(), error).await);
+        }
+        self.wake_outbox();
+        Ok(outcomes)
+    }
+
+    /// Adds the steps of those events that are not known by the sender's own id.
+    async fn add_unknown(
+        &self,
+        ctx: &Ctx,
+        record: &mut Record<'_>,
+        mut known: Vec<Event>,
+        checked: Vec<Checked>,
+    ) -> Result<Vec<Outcome>> {
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(checked.len());
         for event in checked {
             let same = |other: &Event| {
@@ -203,18 +246,13 @@ impl App {
                     created: false,
                 },
                 None => {
-                    let event = self.add_event(ctx, &mut record, event).await?;
+                    let event = self.add_event(ctx, record, event).await?;
                     known.extend(event.client_event_id.is_some().then(|| event.clone()));
                     Outcome { event, created: true }
                 }
             };
             outcomes.push(event);
         }
-        self.db()
-            .run(&ctx.scope(), record.steps)
-            .await
-            .map_err(about_item)?;
-        self.wake_outbox();
         Ok(outcomes)
     }
 

@@ -2,7 +2,9 @@
 
 pub mod import;
 
+use db::Scope;
 use domain::{
+    credits::CostedOperation,
     identity::ApiScope,
     ids::{JobId, OutboxId},
     page::{Cursor, Page, PageRequest},
@@ -11,7 +13,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{
-    bind,
+    Step, bind,
     jobs::{self, Job, JobFilter},
 };
 
@@ -69,6 +71,14 @@ impl Task {
         }
     }
 
+    /// What asking for it costs. The rows of an import cost what making local items costs, each for itself.
+    const fn costs(&self) -> Option<CostedOperation> {
+        match self {
+            Self::Export(_) => Some(CostedOperation::Export),
+            Self::Import(_) => None,
+        }
+    }
+
     fn check(&self, ctx: &Ctx) -> Result<()> {
         if !ctx.caller.has_scope(self.needs()) {
             let needs = format!("the API key lacks the scope `{}`", self.needs().as_str());
@@ -85,7 +95,8 @@ impl App {
     /// Asks for a job on the caller's behalf. It runs in the caller's workspace, with no more rights than its user has.
     ///
     /// # Errors
-    /// Limit exceeded if too many of the user's jobs have not ended; forbidden to a key without the task's own scope.
+    /// Limit exceeded if too many of the user's jobs have not ended; insufficient credits; forbidden to a key without
+    /// the task's own scope.
     pub async fn start_job(&self, ctx: &Ctx, task: &Task) -> Result<Job> {
         task.check(ctx)?;
         let scope = ctx.scope();
@@ -111,8 +122,27 @@ impl App {
             ctx.user(),
             now,
         );
-        self.db().run(&scope, vec![step]).await?;
-        self.job(ctx, id).await
+        let steps = [vec![step], self.price_of_job(ctx, task, id)?].concat();
+        match self.db().run(&scope, steps).await {
+            Ok(_) => self.job(ctx, id).await,
+            Err(error) => Err(self.not_paid(ctx, task, error.into()).await),
+        }
+    }
+
+    /// The steps that pay for a job in the unit of work that asks for it; none if it costs nothing.
+    fn price_of_job(&self, ctx: &Ctx, task: &Task, id: JobId) -> Result<Vec<Step>> {
+        let Some(costed) = task.costs() else {
+            return Ok(Vec::new());
+        };
+        let debit = self.credits().debit(ctx, costed, 1, &id.to_string())?;
+        Ok(debit.map_or_else(Vec::new, |debit| debit.steps))
+    }
+
+    async fn not_paid(&self, ctx: &Ctx, task: &Task, error: AppError) -> AppError {
+        match task.costs() {
+            Some(costed) => self.credits().explain_refusal(ctx, costed, error).await,
+            None => error,
+        }
     }
 
     /// Reads a job of the workspace.
@@ -145,7 +175,7 @@ impl App {
         Ok(jobs::count(&self.db().scoped(&scope), ctx.workspace(), filter).await?)
     }
 
-    /// Ends a job: one that waits at once, one that runs at its next step.
+    /// Ends a job: one that waits at once, one that runs at its next step. What it cost goes back when it has ended.
     ///
     /// # Errors
     /// Invalid transition if it has ended.
@@ -157,14 +187,33 @@ impl App {
             jobs::cancel(ctx.workspace(), id, now),
             jobs::tell_cancelled(&job, outbox, ENDED, told, now),
         ];
-        self.run_if_first(&ctx.scope(), steps, ended(&job.state)).await?;
+        if !self.end_job(&ctx.scope(), &job, steps).await? {
+            return Err(ended(&job.state));
+        }
         self.job(ctx, id).await
     }
 
-    /// Begins a failed or cancelled job again.
+    /// Ends a job by a unit of work whose first step changes the job's row. If nothing came of the job, what it cost
+    /// goes back with it. Tells whether the first step found the job as it was believed to be; if not, nothing happens.
     ///
     /// # Errors
-    /// Invalid transition in any other state.
+    /// If the database refuses.
+    pub async fn end_job(&self, scope: &Scope, job: &Job, steps: Vec<Step>) -> Result<bool> {
+        let tx = self.db().begin(scope).await?;
+        if tx.pipeline(steps).await?.first() != Some(&1) {
+            tx.rollback().await;
+            return Ok(false);
+        }
+        self.credits().refund_job(&tx, job).await?;
+        tx.commit().await?;
+        self.wake_outbox();
+        Ok(true)
+    }
+
+    /// Begins a failed or cancelled job again, and pays for it again.
+    ///
+    /// # Errors
+    /// Invalid transition in any other state; insufficient credits.
     pub async fn retry_job(&self, ctx: &Ctx, id: JobId) -> Result<Job> {
         let job = self.own_job(ctx, id).await?;
         let step = jobs::retry(ctx.workspace(), id, bind::json(&json!({})), self.now());
@@ -173,8 +222,12 @@ impl App {
             job.state
         );
         let otherwise = AppError::new(ErrorCode::InvalidTransition, message);
-        self.run_if_first(&ctx.scope(), vec![step], otherwise).await?;
-        self.job(ctx, id).await
+        let task = self.job_task(ctx, &job).await?;
+        let steps = [vec![step], self.price_of_job(ctx, &task, id)?].concat();
+        match self.run_if_first(&ctx.scope(), steps, otherwise).await {
+            Ok(()) => self.job(ctx, id).await,
+            Err(error) => Err(self.not_paid(ctx, &task, error).await),
+        }
     }
 
     /// Reads a piece of what a completed job produced; nothing after the last.

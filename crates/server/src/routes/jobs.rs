@@ -30,11 +30,6 @@ const MAX_BODY: usize = 9 * 1024 * 1024;
 /// The routes under `/api/jobs`.
 #[must_use]
 pub fn routes() -> Routes<Platform> {
-    let steered = |what: &'static str| {
-        Operation::new(TAG, what)
-            .returns::<JobView>(200)
-            .problems(&[ErrorCode::NotFound, ErrorCode::InvalidTransition])
-    };
     Routes::new()
         .post(
             "/api/jobs",
@@ -50,7 +45,7 @@ pub fn routes() -> Routes<Platform> {
                 )
                 .body::<StartBody>()
                 .returns::<JobView>(201)
-                .problems(&[ErrorCode::LimitExceeded]),
+                .problems(&[ErrorCode::LimitExceeded, ErrorCode::InsufficientCredits]),
             start,
         )
         .get(
@@ -78,6 +73,17 @@ pub fn routes() -> Routes<Platform> {
                 .problems(&[ErrorCode::NotFound, ErrorCode::InvalidTransition, ErrorCode::Gone]),
             output,
         )
+        .merge(steering())
+}
+
+/// The routes that end a job or begin it again.
+fn steering() -> Routes<Platform> {
+    let steered = |what: &'static str| {
+        Operation::new(TAG, what)
+            .returns::<JobView>(200)
+            .problems(&[ErrorCode::NotFound, ErrorCode::InvalidTransition])
+    };
+    Routes::new()
         .post(
             "/api/jobs/{job_id}/cancel",
             Policy::member(ApiScope::JobsWrite),
@@ -87,7 +93,11 @@ pub fn routes() -> Routes<Platform> {
         .post(
             "/api/jobs/{job_id}/retry",
             Policy::member(ApiScope::JobsWrite),
-            steered("Begins a failed or cancelled job again"),
+            steered("Begins a failed or cancelled job again")
+                .description(
+                    "What the job costs is paid again: it went back when the job failed or was cancelled.",
+                )
+                .problems(&[ErrorCode::InsufficientCredits]),
             retry,
         )
 }

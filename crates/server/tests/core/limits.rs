@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 
 use crate::{
     farm::{ear_tag, gtin, text},
-    fixture::{PASSWORD, Service},
+    fixture::{PASSWORD, Person, Service},
 };
+use workers::jobs::{JobConfig, JobRunner};
 
 fn told(body: &Value) -> (Value, Value, Value, Value) {
     (
@@ -153,6 +154,187 @@ pub async fn a_tier_bounds_the_calls_of_programs(engine: Engine) {
     service.clock.pass(Duration::from_secs(36));
     assert_eq!(call(&keys[1]).await.status, 200);
     assert_eq!(call(&keys[1]).await.status, 403);
+}
+
+/// A service where one kind of operation costs so much, ana with so many credits, and the amounts that moved since.
+async fn costly(engine: Engine, operation: CostedOperation, cost: u64, credits: u64) -> (Service, Person) {
+    let service = Service::start_with(engine, |config| {
+        config.costs.set(operation, Tier::Enterprise, cost);
+    })
+    .await;
+    let (root, ana) = (service.admin().await, service.person("ana").await);
+    let path = format!("/api/admin/users/{}/credits", ana.user_id);
+    let grant = json!({"amount": credits, "reason": "welcome"});
+    let granted = service.send_as(&root, "POST", &path, grant).await;
+    assert_eq!(granted.body["balance"], credits, "{}", granted.body);
+    (service, ana)
+}
+
+/// What was paid and given back, the oldest first, after the grant.
+async fn moved(service: &Service, person: &Person) -> Vec<i64> {
+    let history = service.get(person, "/api/credits/history?limit=100").await.body;
+    let entries = history["data"].as_array().unwrap();
+    let amounts = entries.iter().map(|entry| entry["amount"].as_i64().unwrap());
+    amounts.rev().skip(1).collect()
+}
+
+pub async fn each_recorded_event_is_paid_once(engine: Engine) {
+    let (service, ana) = costly(engine, CostedOperation::EventCreate, 2, 11).await;
+    let event = |id: &str| json!({"event_type": "weighed", "client_event_id": id});
+    let path = "/api/events";
+    service.expect(201, &ana, "POST", path, event("a")).await;
+    service.expect(200, &ana, "POST", path, event("a")).await;
+    assert_eq!(
+        moved(&service, &ana).await,
+        [-2],
+        "what is known is not paid again"
+    );
+    let bulk = |ids: &[&str]| json!({"events": ids.iter().map(|id| event(id)).collect::<Vec<_>>()});
+    let path = "/api/events/bulk";
+    service
+        .expect(201, &ana, "POST", path, bulk(&["a", "b", "c", "b"]))
+        .await;
+    assert_eq!(moved(&service, &ana).await, [-2, -4], "two of them were new");
+    let refused = service
+        .expect(402, &ana, "POST", path, bulk(&["d", "e", "f"]))
+        .await;
+    assert_eq!(
+        (&refused["cost"], &refused["balance"]),
+        (&json!(6), &json!(5)),
+        "{refused}"
+    );
+    service.expect(201, &ana, "POST", path, bulk(&["a", "b"])).await;
+    let events = async || service.get(&ana, "/api/events?with_total=true").await.body["total"].clone();
+    assert_eq!(events().await, 3, "all or none");
+
+    let item = json!({"identifiers": [ear_tag("C-1")], "local_id": "cow"});
+    service.expect(201, &ana, "POST", "/api/items/local", item).await;
+    service
+        .expect(
+            404,
+            &ana,
+            "POST",
+            "/api/items/local/none/events",
+            json!({"event_type": "born"}),
+        )
+        .await;
+    service
+        .expect(
+            201,
+            &ana,
+            "POST",
+            "/api/items/local/cow/events",
+            json!({"event_type": "born"}),
+        )
+        .await;
+    assert_eq!(
+        moved(&service, &ana).await,
+        [-2, -4, -2],
+        "that of no item was not kept"
+    );
+    let circuit = service.circuit(&ana, json!({})).await;
+    service.push(&ana, &circuit, "cow").await;
+    let sent = service
+        .expect(200, &ana, "POST", "/api/items/local/cow/push-events", json!({}))
+        .await;
+    assert_eq!(sent["moved"], 1, "{sent}");
+    assert_eq!(
+        moved(&service, &ana).await,
+        [-2, -4, -2],
+        "moving it was paid with it"
+    );
+    service.expect(201, &ana, "POST", "/api/events", event("g")).await;
+    for path in ["/api/events", "/api/items/local/cow/events"] {
+        let refused = service.expect(402, &ana, "POST", path, event("h")).await;
+        assert_eq!(
+            (&refused["cost"], &refused["balance"]),
+            (&json!(2), &json!(1)),
+            "{path}: {refused}"
+        );
+    }
+    service.expect(200, &ana, "POST", "/api/events", event("a")).await;
+    assert_eq!(
+        events().await,
+        6,
+        "the push left one of its own, which is part of its price"
+    );
+}
+
+pub async fn events_paid_together_never_overdraw(engine: Engine) {
+    let (service, ana) = costly(engine, CostedOperation::EventCreate, 10, 55).await;
+    let record = async |_| {
+        let answer = service
+            .send_as(&ana, "POST", "/api/events", json!({"event_type": "tick"}))
+            .await;
+        answer.status
+    };
+    let answers = futures_util::future::join_all((0..16).map(record)).await;
+    let count = |status| answers.iter().filter(|one| **one == status).count();
+    assert_eq!((count(201), count(402)), (5, 11), "{answers:?}");
+    assert_eq!(service.get(&ana, "/api/credits").await.body["balance"], 5);
+    let events = service.get(&ana, "/api/events?with_total=true").await.body;
+    assert_eq!(events["total"], 5);
+}
+
+pub async fn an_export_is_paid_and_comes_back_if_nothing_comes_of_it(engine: Engine) {
+    let (service, ana) = costly(engine, CostedOperation::Export, 5, 12).await;
+    service
+        .expect(201, &ana, "POST", "/api/events", json!({"event_type": "born"}))
+        .await;
+    let start = async || {
+        let job = service
+            .expect(201, &ana, "POST", "/api/jobs", json!({"kind": "export"}))
+            .await;
+        format!("/api/jobs/{}", text(&job, "id"))
+    };
+    let told = async |path: String, status| service.expect(status, &ana, "POST", &path, json!({})).await;
+    let job = start().await;
+    assert_eq!(moved(&service, &ana).await, [-5], "paid when it is asked for");
+    told(format!("{job}/cancel"), 200).await;
+    told(format!("{job}/cancel"), 409).await;
+    assert_eq!(moved(&service, &ana).await, [-5, 5], "cancelled before it ran");
+    told(format!("{job}/retry"), 200).await;
+    told(format!("{job}/retry"), 409).await;
+    assert_eq!(
+        moved(&service, &ana).await,
+        [-5, 5, -5],
+        "begun again, paid again"
+    );
+    let hopeless = JobConfig {
+        attempts: 0,
+        ..JobConfig::default()
+    };
+    let fail = JobRunner::new(&service.app, hopeless, workers::default_jobs());
+    assert!(fail.run_once().await.unwrap());
+    assert_eq!(service.get(&ana, &job).await.body["state"], "failed");
+    assert_eq!(moved(&service, &ana).await, [-5, 5, -5, 5], "failed");
+    told(format!("{job}/retry"), 200).await;
+    let work = JobRunner::new(&service.app, JobConfig::default(), workers::default_jobs());
+    assert!(work.run_once().await.unwrap());
+    assert_eq!(service.get(&ana, &job).await.body["state"], "completed");
+    assert_eq!(
+        moved(&service, &ana).await,
+        [-5, 5, -5, 5, -5],
+        "done, it is spent"
+    );
+
+    let streamed = service.text(&ana.token, "/api/events/export").await;
+    assert_eq!(streamed.lines().count(), 2, "{streamed}");
+    assert_eq!(service.get(&ana, "/api/credits").await.body["balance"], 2);
+    for (method, path) in [("GET", "/api/events/export"), ("POST", "/api/jobs")] {
+        let body = (method == "POST").then(|| json!({"kind": "export"}));
+        let refused = service.as_bearer(&ana.token, method, path, body).await;
+        assert_eq!(
+            (refused.status, &refused.body["cost"], &refused.body["balance"]),
+            (402, &json!(5), &json!(2)),
+            "{path}: {}",
+            refused.body
+        );
+    }
+    let jobs = service.get(&ana, "/api/jobs?with_total=true").await.body;
+    assert_eq!(jobs["total"], 1, "the one that could not be paid is not there");
+    let rows = json!({"kind": "import", "content": "local_id,name\nx,y\n"});
+    service.expect(201, &ana, "POST", "/api/jobs", rows).await;
 }
 
 pub async fn operations_cost_what_the_table_says(engine: Engine) {

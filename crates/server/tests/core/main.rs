@@ -77,6 +77,9 @@ both! {
         a_tier_bounds_the_circuits_in_use,
         a_tier_bounds_the_calls_of_programs,
         operations_cost_what_the_table_says,
+        each_recorded_event_is_paid_once,
+        events_paid_together_never_overdraw,
+        an_export_is_paid_and_comes_back_if_nothing_comes_of_it,
     },
     lists::{
         lists_of_items_count_and_skip,

@@ -42,7 +42,7 @@ pub(super) fn of_items() -> Routes<Platform> {
             )
             .body::<EventBody>()
             .returns::<LocalEventView>(201)
-            .problems(&[ErrorCode::NotFound]),
+            .problems(&[ErrorCode::NotFound, ErrorCode::InsufficientCredits]),
             create_local,
         )
         .post(

@@ -5,10 +5,7 @@ mod items;
 mod query;
 mod view;
 
-use app::events::{
-    EventChange, EventQuery,
-    export::{Export, Format},
-};
+use app::events::{EventChange, EventQuery, export::Format};
 use axum::{
     extract::State,
     response::{IntoResponse, Response},
@@ -65,7 +62,11 @@ fn writing() -> Routes<Platform> {
                 .body::<EventBody>()
                 .returns::<EventView>(201)
                 .returns::<EventView>(200)
-                .problems(&[ErrorCode::NotFound, ErrorCode::Gone]),
+                .problems(&[
+                    ErrorCode::NotFound,
+                    ErrorCode::Gone,
+                    ErrorCode::InsufficientCredits,
+                ]),
             create,
         )
         .post(
@@ -74,7 +75,7 @@ fn writing() -> Routes<Platform> {
             Operation::new(TAG, "Records up to 1,000 events, all or none")
                 .body::<BulkBody>()
                 .returns::<BulkView>(201)
-                .problems(&[ErrorCode::NotFound]),
+                .problems(&[ErrorCode::NotFound, ErrorCode::InsufficientCredits]),
             bulk,
         )
         .put(
@@ -133,7 +134,8 @@ fn reading() -> Routes<Platform> {
             Operation::new(TAG, "Streams the events a list would show, oldest first")
                 .query::<ExportFilter>()
                 .returns_media(200, "text/csv")
-                .returns_media(200, "application/x-ndjson"),
+                .returns_media(200, "application/x-ndjson")
+                .problems(&[ErrorCode::InsufficientCredits]),
             export,
         )
         .get(
@@ -296,8 +298,8 @@ async fn export(
         to: filter.to,
         ..EventQuery::default()
     };
-    let (context, mut export) = (context(&ctx)?, Export::new(query, format));
-    let first = export.next(&platform.app, &context).await?.unwrap_or_default();
+    let context = context(&ctx)?;
+    let (first, export) = platform.app.stream_export(&context, query, format).await?;
     let rest = stream::unfold(
         (platform.app, context, export),
         |(app, context, mut export)| async move {
