@@ -21,56 +21,53 @@ async fn no_two_documented_types_share_a_name() {
 }
 
 /// Names that a schema gives to its members, those of its list's entries included.
-fn members(document: &Value, schema: &Value, found: &mut BTreeSet<String>) {
+///
+/// A member of a member is named by a point between both; `data` and arrays are passed through.
+fn members(document: &Value, schema: &Value, above: &str, found: &mut BTreeSet<String>) {
     if let Some(reference) = schema["$ref"].as_str() {
         let named = document.pointer(reference.trim_start_matches('#')).unwrap();
-        return members(document, named, found);
+        return members(document, named, above, found);
     }
     for part in schema["allOf"].as_array().into_iter().flatten() {
-        members(document, part, found);
+        members(document, part, above, found);
     }
     for (name, member) in schema["properties"].as_object().into_iter().flatten() {
-        found.insert(name.clone());
-        if name == "data" {
-            members(document, &member["items"], found);
+        let path = format!("{above}{name}");
+        let below = match path.as_str() {
+            "data" => String::new(),
+            _ => format!("{path}."),
+        };
+        // No guarded member lies deeper, and some schemas hold themselves.
+        if below.matches('.').count() < 2 {
+            members(document, member, &below, found);
+            members(document, &member["items"], &below, found);
         }
+        found.insert(path);
     }
 }
 
-/// Routes that answer with JSON and that the outgoing guard does not look at: what they show is of no single kind of
-/// entity, or is found by the caller's own name. The list may only shrink.
-const NOT_GUARDED: &[&str] = &[
-    "/api/activity",
-    "/api/activity/stats",
-    "/api/admin/actions",
-    "/api/admin/isolation",
-    "/api/admin/statistics",
-    "/api/admin/users",
-    "/api/admin/users/{id}",
-    "/api/admin/workspaces",
-    "/api/admin/workspaces/{id}",
-    "/api/audit/report",
-    "/api/auth/me",
-    "/api/circuits/{circuit_id}/activity",
-    "/api/circuits/{circuit_id}/activity/stats",
-    "/api/circuits/{circuit_id}/invitations",
-    "/api/circuits/{circuit_id}/join-requests",
-    "/api/circuits/{circuit_id}/members",
-    "/api/circuits/{circuit_id}/roles",
-    "/api/credits",
-    "/api/credits/history",
-    "/api/events/stats",
-    "/api/invitations",
-    "/api/items/local/duplicates",
-    "/api/items/{dfid}/history",
-    "/api/join-requests",
-    "/api/members",
-    "/api/members/{user_id}",
-    "/api/namespaces",
-    "/api/sessions",
-    "/api/workspace",
-    "/api/workspace/usage",
-    "/api/workspaces",
+/// For the administrators of the platform, who see all tenants.
+const ALL_TENANTS: &str = "shows all tenants, to the platform's administrators alone";
+/// Sums and names of kinds, by which no entity can be told.
+const FIGURES: &str = "counts and sums: there is no entity in it";
+
+/// Routes that answer with JSON and that the outgoing guard does not look at, each with its reason: no answer of theirs
+/// holds an entity of a tenant. The list may only shrink.
+const NOT_GUARDED: &[(&str, &str)] = &[
+    ("/api/activity/stats", FIGURES),
+    ("/api/admin/actions", ALL_TENANTS),
+    ("/api/admin/isolation", ALL_TENANTS),
+    ("/api/admin/statistics", ALL_TENANTS),
+    ("/api/admin/users", ALL_TENANTS),
+    ("/api/admin/users/{id}", ALL_TENANTS),
+    ("/api/admin/workspaces", ALL_TENANTS),
+    ("/api/admin/workspaces/{id}", ALL_TENANTS),
+    ("/api/audit/report", FIGURES),
+    ("/api/circuits/{circuit_id}/activity/stats", FIGURES),
+    ("/api/credits", FIGURES),
+    ("/api/events/stats", FIGURES),
+    ("/api/namespaces", "words that are the same for everybody"),
+    ("/api/workspace/usage", FIGURES),
 ];
 
 /// A row of the guard's table that names a member which no answer has would let everything pass.
@@ -92,7 +89,7 @@ async fn the_outgoing_guard_finds_the_entities_it_looks_at() {
         }
         let mut found = BTreeSet::new();
         for schema in schemas {
-            members(&document, schema, &mut found);
+            members(&document, schema, "", &mut found);
         }
         match server::platform_guard::looks_at(endpoint.path) {
             Some(member) if found.contains(member) => {}
@@ -100,7 +97,8 @@ async fn the_outgoing_guard_finds_the_entities_it_looks_at() {
         }
     }
     unguarded.sort_unstable();
-    assert_eq!(unguarded, NOT_GUARDED);
+    let known: Vec<_> = NOT_GUARDED.iter().map(|(route, _)| *route).collect();
+    assert_eq!(unguarded, known);
 }
 
 /// Routes that change nothing although their method is not `GET`.

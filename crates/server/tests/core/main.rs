@@ -13,6 +13,7 @@ mod farm;
 mod fixture;
 mod input;
 mod items;
+mod kept_back;
 mod lane;
 mod limits;
 mod lists;
@@ -70,6 +71,9 @@ both! {
     },
     input::{
         bad_input_changes_nothing,
+    },
+    kept_back::{
+        what_one_is_answered_is_kept_back_from_a_stranger,
     },
     limits::{
         a_tier_bounds_the_items_of_a_month,
