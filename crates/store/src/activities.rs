@@ -7,7 +7,7 @@ use domain::{
 };
 use serde_json::Value;
 
-use crate::{StoreError, bind::Columns};
+use crate::{Step, StoreError, bind::Columns};
 
 /// What the list of a workspace and its count are narrowed to: `$1` to `$5`.
 macro_rules! of_workspace {
@@ -62,6 +62,11 @@ statements! {
          group by action
          order by action
          limit 1000";
+    // Ids rise with time: if the oldest of them are not old, none is, and a look costs no more than a batch.
+    PURGE = "activities.purge", "
+        delete from activities
+         where workspace_id = $1 and created_at < $2
+           and id in (select a.id from activities a where a.workspace_id = $1 order by a.id limit $3)";
     TAKES_PART = "activities.takes_part", "
         select circuit_id from circuit_workspaces where workspace_id = $1 and circuit_id = $2";
 }
@@ -211,4 +216,10 @@ pub async fn stats(
         None => db.all(STATS, bind![workspace, since]).await?,
     };
     rows.iter().map(read_count).collect()
+}
+
+/// The step that removes what members of the workspace did before a moment, at most `limit`, the oldest first.
+#[must_use]
+pub fn purge(workspace: WorkspaceId, before: Timestamp, limit: u32) -> Step {
+    (PURGE, bind![workspace, before, limit])
 }

@@ -62,6 +62,12 @@ statements! {
     RESOLVE = "incidents.resolve", "
         update incidents set state = 'resolved', resolution = $3, resolved_at = $4
          where workspace_id = $1 and id = $2 and state <> 'resolved'";
+    PURGE = "incidents.purge", "
+        delete from incidents
+         where workspace_id = $1
+           and id in (select i.id from incidents i
+                       where i.workspace_id = $1 and i.state = 'resolved' and i.resolved_at < $2
+                       order by i.id limit $3)";
 }
 
 /// An incident.
@@ -225,4 +231,10 @@ pub fn assign(workspace: WorkspaceId, id: IncidentId, to: UserId) -> Step {
 #[must_use]
 pub fn resolve(workspace: WorkspaceId, id: IncidentId, resolution: &str, now: Timestamp) -> Step {
     (RESOLVE, bind![workspace, id, resolution, now])
+}
+
+/// The step that removes incidents that were resolved before a moment, at most `limit`. One that is open stays.
+#[must_use]
+pub fn purge(workspace: WorkspaceId, before: Timestamp, limit: u32) -> Step {
+    (PURGE, bind![workspace, before, limit])
 }

@@ -17,8 +17,9 @@ db::statements! {
         "select user_id from password_resets where token_hash = $1 and used_at is null and expires_at > $2 {for_update}";
     /// Uses up all of a user's tokens.
     USE_ALL = "password_resets.use_all", "update password_resets set used_at = $2 where user_id = $1 and used_at is null";
-    /// Removes old tokens.
-    PURGE = "password_resets.purge", "delete from password_resets where expires_at < $1";
+    /// Removes old tokens, a batch at a time.
+    PURGE = "password_resets.purge",
+        "delete from password_resets where token_hash in (select token_hash from password_resets where expires_at < $1 limit $2)";
 }
 
 /// Adds a token.
@@ -49,8 +50,8 @@ pub fn use_all(user: UserId, now: Timestamp) -> Step {
     (USE_ALL, bind![user, now])
 }
 
-/// Removes tokens that ended before `before`.
+/// Removes tokens that ended before `before`, at most `batch`.
 #[must_use]
-pub fn purge(before: Timestamp) -> Step {
-    (PURGE, bind![before])
+pub fn purge(before: Timestamp, batch: u32) -> Step {
+    (PURGE, bind![before, batch])
 }

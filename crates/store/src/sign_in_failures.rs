@@ -15,8 +15,9 @@ db::statements! {
     /// Two counters.
     FIND = "sign_in_failures.find",
         "select counter, failures, since from sign_in_failures where (counter = $1 or counter = $2) and since >= $3";
-    /// Removes counters whose window has passed.
-    PURGE = "sign_in_failures.purge", "delete from sign_in_failures where since < $1";
+    /// Removes counters whose window has passed, a batch at a time.
+    PURGE = "sign_in_failures.purge",
+        "delete from sign_in_failures where counter in (select counter from sign_in_failures where since < $1 limit $2) and since < $1";
     /// Forgets a counter.
     CLEAR = "sign_in_failures.clear", "delete from sign_in_failures where counter = $1";
 }
@@ -57,10 +58,10 @@ pub async fn find(
         .collect()
 }
 
-/// Removes counters whose window began before `since`.
+/// Removes counters whose window began before `since`, at most `batch`.
 #[must_use]
-pub fn purge(since: Timestamp) -> Step {
-    (PURGE, bind![since])
+pub fn purge(since: Timestamp, batch: u32) -> Step {
+    (PURGE, bind![since, batch])
 }
 
 /// Forgets a counter.

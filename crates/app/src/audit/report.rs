@@ -57,7 +57,7 @@ impl App {
         let mut not_covered: Vec<String> = NEVER_COVERED.map(str::to_owned).into();
         if let Some(days) = ctx.caller.tier.allowed(Limit::AuditDays) {
             not_covered.push(format!(
-                "entries older than {days} days are removed; their leaves stay"
+                "entries older than {days} days are removed and their leaves stay; incidents resolved before then are removed too"
             ));
         }
         if waiting > 0 {

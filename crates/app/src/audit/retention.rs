@@ -1,21 +1,33 @@
-//! How long the audit trail is kept for reading: as many days as the workspace's tier says. The leaves stay.
+//! How long what was done is kept for reading: the audit trail, activities and closed incidents, as many days as the
+//! workspace's tier says. The leaves stay.
 
 use std::time::Duration;
 
-use domain::{ids::WorkspaceId, page::PageRequest, tier::Limit};
-use store::{audit, workspaces};
+use db::Step;
+use domain::{
+    ids::{Timestamp, WorkspaceId},
+    page::PageRequest,
+    tier::Limit,
+};
+use store::{activities, audit, incidents, workspaces};
 
 use crate::{App, Result};
 
-/// Entries removed by one unit of work.
+/// Rows removed by one unit of work.
 const BATCH: u32 = 500;
 /// Workspaces looked at per query.
 const WORKSPACES: u32 = 200;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
+/// Removes a batch of what is older than a moment.
+type Purge = fn(WorkspaceId, Timestamp, u32) -> Step;
+
+/// What is kept for so many days.
+const KEPT: [Purge; 3] = [audit::purge, activities::purge, incidents::purge];
+
 impl App {
-    /// Removes the entries of every workspace's trail that are older than its tier keeps them. Safe to repeat, and to
-    /// run twice at once.
+    /// Removes from every workspace what is older than its tier keeps it: entries of the trail, activities, and
+    /// incidents that were resolved by then. Safe to repeat, and to run twice at once.
     ///
     /// # Errors
     /// If the database refuses; what was removed before stays removed.
@@ -46,19 +58,18 @@ impl App {
         let days = u32::try_from(days).unwrap_or(u32::MAX);
         let before = self.now().minus(DAY.saturating_mul(days));
         let mut removed = 0;
-        loop {
-            // The application's role may not delete here; the statement names the tenant.
-            let steps = vec![audit::purge(workspace, before, BATCH)];
-            let affected: u64 = self
-                .db()
-                .run(&db::Scope::system(), steps)
-                .await?
-                .into_iter()
-                .sum();
-            removed += affected;
-            if affected < u64::from(BATCH) {
-                return Ok(removed);
+        for purge in KEPT {
+            loop {
+                // The application's role may not delete from the trail; the statements name the tenant.
+                let steps = vec![purge(workspace, before, BATCH)];
+                let affected = self.db().run(&db::Scope::system(), steps).await?;
+                let affected: u64 = affected.into_iter().sum();
+                removed += affected;
+                if affected < u64::from(BATCH) {
+                    break;
+                }
             }
         }
+        Ok(removed)
     }
 }

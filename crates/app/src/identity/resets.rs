@@ -15,6 +15,8 @@ use crate::{AppError, Result, record::AuditEntry};
 
 /// Life of a token.
 const LIFE: Duration = Duration::from_secs(30 * 60);
+/// Tokens past their life that a request takes along; a worker removes the rest.
+const SWEPT: u32 = 20;
 
 impl Identity<'_> {
     /// Sends a token to the address, if an account has it. The answer is the same if none has.
@@ -26,7 +28,7 @@ impl Identity<'_> {
         let (scope, now) = (client.scope(), self.app.now());
         let found = users::login(&self.app.db().scoped(&scope), &email.folded()).await?;
         // Both cases make one durable write, so that the time tells nothing.
-        let mut steps = vec![password_resets::purge(now)];
+        let mut steps = vec![password_resets::purge(now, SWEPT)];
         if let Some(login) = found.filter(|login| login.user.status.may_act()) {
             let token = secrets::random(self.app.ids());
             let ends = now.plus(LIFE);

@@ -166,11 +166,10 @@ impl Identity<'_> {
     /// If the database refuses.
     pub async fn purge_ended(&self, batch: u32) -> Result<u64> {
         let now = self.app.now();
+        let window = self.services().config.sign_in.window;
         let mut steps = sessions::purge(now.minus(ENDED_LIFE), batch).to_vec();
-        steps.push(store::password_resets::purge(now));
-        steps.push(store::sign_in_failures::purge(
-            now.minus(self.services().config.sign_in.window),
-        ));
+        steps.push(store::password_resets::purge(now, batch));
+        steps.push(store::sign_in_failures::purge(now.minus(window), batch));
         // Everybody's, so no tenant.
         Ok(self
             .app

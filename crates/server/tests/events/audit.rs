@@ -360,6 +360,72 @@ pub async fn the_trail_is_kept_as_long_as_the_tier_says(engine: Engine) {
     assert_eq!(leaves.get::<i64>("n").unwrap(), 2, "both leaves stay");
 }
 
+pub async fn activities_and_closed_incidents_are_kept_as_long(engine: Engine) {
+    let service = Service::start_with(engine, |config| config.default_tier = Tier::Basic).await;
+    let ana = service.person("ana").await;
+    // More than one batch of what is old, and one each of what is young.
+    let entry = |number: u128| {
+        let new = store::records::NewActivity {
+            workspace: workspace(&ana),
+            id: uuid::Uuid::from_u128(number).into(),
+            circuit: None,
+            actor: ana.user_id.parse().unwrap(),
+            action: "item.weighed",
+            target: "cow",
+            details: store::bind::json(&json!({})),
+        };
+        store::records::insert_activity(new, service.app.clock().now())
+    };
+    let old = (1..=1_100).map(entry).collect();
+    service.db.run(&db::Scope::system(), old).await.unwrap();
+    fail_to_sign_in(&service, "ana", 10).await;
+    assert_eq!(look(&service).await, 1);
+    let incidents = async |person: &Person, state: &str| {
+        let path = format!("/api/incidents?state={state}");
+        let list = get(&service, person, &path).await;
+        ids(&list).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let closed = incidents(&ana, "open").await.remove(0);
+    let resolution = json!({"resolution": "it was her"});
+    let path = format!("/api/incidents/{closed}/resolve");
+    assert_eq!(post(&service, &ana, &path, resolution).await.status, 200);
+    let now = service.app.clock().now();
+    let seen = store::incidents::Sighting {
+        workspace: workspace(&ana),
+        id: uuid::Uuid::from_u128(1).into(),
+        rule: "failed_logins",
+        severity: "high",
+        subject: "nobody looked",
+        occurrences: 10,
+        last_at: now,
+    };
+    let opened = store::incidents::sight(&service.db, &seen, Vec::new(), now).await;
+    assert!(opened.unwrap(), "as old as the other, and left open");
+    let day = Duration::from_secs(24 * 3600);
+    service.clock.pass(20 * day);
+    service
+        .db
+        .run(&db::Scope::system(), vec![entry(2_000)])
+        .await
+        .unwrap();
+    let ana = service.sign_in("ana", PASSWORD).await;
+    let left = async |person: &Person| {
+        let list = get(&service, person, "/api/activity?with_total=true").await.body;
+        let closed = incidents(person, "resolved").await.len();
+        (
+            list["total"].clone(),
+            closed,
+            incidents(person, "open").await.len(),
+        )
+    };
+    service.app.retain_audit().await.unwrap();
+    assert_eq!(left(&ana).await, (json!(1_101), 1, 1), "thirty days are not over");
+    service.clock.pass(11 * day);
+    let ana = service.sign_in("ana", PASSWORD).await;
+    service.app.retain_audit().await.unwrap();
+    assert_eq!(left(&ana).await, (json!(1), 0, 1), "what is young or open stays");
+}
+
 pub async fn the_compliance_report_counts_real_records_and_says_what_it_leaves_out(engine: Engine) {
     let service = Service::start(engine).await;
     let (ana, bob) = (service.person("ana").await, service.person("bob").await);

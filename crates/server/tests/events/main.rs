@@ -50,6 +50,7 @@ suite! {
     audit::a_password_that_was_reset_is_in_the_trail,
     audit::what_changes_who_may_do_what_is_in_the_trail,
     audit::the_trail_is_kept_as_long_as_the_tier_says,
+    audit::activities_and_closed_incidents_are_kept_as_long,
     audit::the_compliance_report_counts_real_records_and_says_what_it_leaves_out,
     isolation::the_view_shows_what_requests_left_behind,
     isolation::an_answer_with_another_tenants_data_is_withheld,
