@@ -20,13 +20,17 @@ use opentelemetry_sdk::{
     Resource,
     trace::{BatchConfigBuilder, BatchSpanProcessor, SpanData, SpanEvents, SpanLinks, SpanProcessor},
 };
-use server::spans::{RequestSpan, TraceSink};
+use server::spans::{LostSpans, RequestSpan, TraceSink};
 use url::Url;
 
-use self::client::Client;
+use self::{
+    client::Client,
+    count::{Count, Counted},
+};
 use crate::compose::version;
 
 mod client;
+mod count;
 
 /// Where a collector takes traces, below its base address.
 const PATH: &str = "/v1/traces";
@@ -38,6 +42,7 @@ const LAST_SENDING: Duration = Duration::from_secs(3);
 /// Sends traced requests to a collector, from a thread of its own.
 pub struct Traces {
     processor: BatchSpanProcessor,
+    count: Arc<Count>,
     /// Traces are recorded whose id's lower half, shifted right by one, is below it, so that all replicas decide alike.
     below: u64,
     ids: Arc<dyn IdSource>,
@@ -66,12 +71,15 @@ impl Traces {
             .build()
             .context("cannot send traces")?;
         let queue = BatchConfigBuilder::default().with_max_queue_size(WAITING).build();
+        let count = Arc::<Count>::default();
+        let exporter = Counted::new(exporter, Arc::clone(&count));
         let mut processor = BatchSpanProcessor::builder(exporter)
             .with_batch_config(queue)
             .build();
         processor.set_resource(&resource(settings));
         Ok(Some(Arc::new(Self {
             processor,
+            count,
             below: below(settings.trace_ratio.get()),
             ids,
             engine,
@@ -124,9 +132,12 @@ impl Traces {
         };
         span.attributes = vec![
             KeyValue::new("http.request.method", of.method.clone()),
-            KeyValue::new("http.response.status_code", i64::from(of.status)),
             KeyValue::new("farmgate.request_id", of.request_id.clone()),
         ];
+        span.attributes.push(match of.status {
+            Some(status) => KeyValue::new("http.response.status_code", i64::from(status)),
+            None => KeyValue::new("error.type", "client_left"),
+        });
         let route = of.route.map(|route| KeyValue::new("http.route", route));
         let workspace = of
             .workspace
@@ -135,10 +146,17 @@ impl Traces {
         let dropped = (dropped > 0).then(|| KeyValue::new("farmgate.parts_dropped", dropped));
         span.attributes
             .extend([route, workspace, dropped].into_iter().flatten());
-        if of.status >= 500 {
+        if of.status.is_some_and(|status| status >= 500) {
             span.status = Status::error("");
         }
         span
+    }
+
+    /// Hands a span to the queue, if there is room.
+    fn send(&self, span: SpanData) {
+        if self.count.admit(WAITING) {
+            self.processor.on_end(span);
+        }
     }
 
     /// A part, by the semantic conventions for database calls where it is a statement.
@@ -171,9 +189,13 @@ impl TraceSink for Traces {
 
     fn record(&self, request: RequestSpan) {
         for part in &request.parts.kept {
-            self.processor.on_end(self.part(&request, part));
+            self.send(self.part(&request, part));
         }
-        self.processor.on_end(self.request(&request));
+        self.send(self.request(&request));
+    }
+
+    fn lost(&self) -> LostSpans {
+        self.count.lost()
     }
 }
 

@@ -1,9 +1,10 @@
 //! One straight line from a request to its answer: ids, route, caller, policy, limits, handler, problem, headers.
 //!
-//! What it is given is in `given`; what an answer gets on its way out is in `finish`.
+//! What it is given is in `given`; what an answer gets on its way out is in `finish`; a client that leaves before is in `visit`.
 
 mod finish;
 mod given;
+mod visit;
 
 use std::{
     net::IpAddr,
@@ -19,6 +20,7 @@ use http::{HeaderValue, Method, header};
 use http_body::Body as _;
 
 pub use self::given::{EdgeConfig, Outside, Peer, Quotas};
+use self::visit::Visit;
 use crate::{
     admission,
     body::{BodyError, GuardedBody, too_large},
@@ -31,7 +33,7 @@ use crate::{
     headers::{self, Cors},
     idempotency,
     isolation::{Guest, Isolation},
-    metrics::Metrics,
+    metrics::{Losses, Metrics},
     outgoing::{self, OutgoingGuard},
     policy::Budget,
     rate::LocalLimiter,
@@ -86,7 +88,11 @@ impl Edge {
             .endpoints()
             .iter()
             .map(|route| (route.method.to_string(), route.path));
-        let metrics = Arc::new(Metrics::new(labels));
+        let losses = Losses {
+            log: outside.log.clone(),
+            traces: outside.traces.clone(),
+        };
+        let metrics = Arc::new(Metrics::new(labels, losses));
         let cors = Cors::new(&config.allowed_origins);
         let fair = FairQueue::new(config.fair);
         outside.isolation.attach(&metrics, &fair);
@@ -148,14 +154,16 @@ impl Edge {
             guest: Guest::new(&self.outside.isolation, &self.metrics, method.clone(), started),
             method,
         };
-        let answered = self.route(request, peer, &mut finish).await;
+        let mut visit = Visit::new(self, &mut finish);
+        let answered = self.route(request, peer, visit.finish).await;
         let mut response = answered.unwrap_or_else(axum::response::IntoResponse::into_response);
         if gzip {
             let skipped = &self.metrics.compression_skipped;
-            let context = finish.guest.context().map(|context| &**context);
+            let context = visit.finish.guest.context().map(|context| &**context);
             response = self.compressor.offer(response, context, skipped).await;
         }
-        let mut response = self.complete(response, &mut finish, origin.as_ref(), peer);
+        let mut response = self.complete(response, visit.answered(), origin.as_ref(), peer);
+        drop(visit);
         if finish.method == Method::HEAD {
             response = without_body(response);
         }

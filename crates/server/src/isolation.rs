@@ -374,7 +374,6 @@ impl Drop for Guest {
         };
         self.isolation.open.remove(&self.number);
         if self.ended.is_none() {
-            self.metrics.clients_left.fetch_add(1, Ordering::Relaxed);
             context.cancel();
         }
         let alone = Arc::strong_count(&context) == 1;

@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicI64, AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -12,7 +15,7 @@ use prometheus_client::{
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
 
-use crate::context::micros;
+use crate::{context::micros, request_log::RequestLog, spans::TraceSink};
 
 /// Upper bounds of the latency buckets, in microseconds.
 const BOUNDS: [u64; 14] = [
@@ -83,10 +86,9 @@ impl RouteMetrics {
         }
     }
 
-    fn record(&self, status: u16, took: Duration) {
+    fn count(&self, status: u16) {
         let status = STATUSES.binary_search(&status).unwrap_or(STATUSES.len());
         self.statuses[status].fetch_add(1, Ordering::Relaxed);
-        self.durations.record(took);
     }
 
     fn labels(&self) -> [(&'static str, &str); 2] {
@@ -116,11 +118,44 @@ pub struct Metrics {
     pub connections: AtomicI64,
     /// Connections refused because too many were open.
     pub connections_refused: AtomicU64,
+    losses: Losses,
+}
+
+/// Who knows what of the log and the traces was lost.
+pub(crate) struct Losses {
+    pub(crate) log: Option<RequestLog>,
+    pub(crate) traces: Option<Arc<dyn TraceSink>>,
+}
+
+impl fmt::Debug for Losses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Losses").finish_non_exhaustive()
+    }
+}
+
+impl Losses {
+    fn encode(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let lines = self.log.as_ref().map_or(0, RequestLog::dropped);
+        let help = "Lines of the log that found its queue full";
+        let metric = encoder.encode_descriptor("log_lines_dropped", help, None, MetricType::Counter)?;
+        ConstCounter::new(lines).encode(metric)?;
+        let lost = self
+            .traces
+            .as_ref()
+            .map(|traces| traces.lost())
+            .unwrap_or_default();
+        let help = "Spans that reached no collector, by where they were lost: a full queue, or the sending";
+        let mut metric = encoder.encode_descriptor("trace_spans_lost", help, None, MetricType::Counter)?;
+        for (place, count) in [("queue", lost.queue), ("sending", lost.sending)] {
+            ConstCounter::new(count).encode(metric.encode_family(&[("at", place)])?)?;
+        }
+        Ok(())
+    }
 }
 
 impl Metrics {
     /// Counters for these routes, plus one set for requests that match none.
-    pub(crate) fn new(routes: impl Iterator<Item = (String, &'static str)>) -> Self {
+    pub(crate) fn new(routes: impl Iterator<Item = (String, &'static str)>, losses: Losses) -> Self {
         let mut routes: Vec<_> = routes
             .map(|(method, route)| RouteMetrics::new(method, route))
             .collect();
@@ -136,15 +171,28 @@ impl Metrics {
             open_contexts: AtomicI64::new(0),
             connections: AtomicI64::new(0),
             connections_refused: AtomicU64::new(0),
+            losses,
         }
     }
 
     /// Counts an answered request; `None` stands for no route.
     pub(crate) fn record(&self, route: Option<usize>, status: u16, took: Duration) {
-        let index = route.unwrap_or(self.routes.len() - 1);
-        if let Some(counters) = self.routes.get(index) {
-            counters.record(status, took);
+        if let Some(counters) = self.counters(route) {
+            counters.count(status);
+            counters.durations.record(took);
         }
+    }
+
+    /// Counts a request whose client left under this status. How long it stayed is no duration of an answer.
+    pub(crate) fn record_left(&self, route: Option<usize>, status: u16) {
+        self.clients_left.fetch_add(1, Ordering::Relaxed);
+        if let Some(counters) = self.counters(route) {
+            counters.count(status);
+        }
+    }
+
+    fn counters(&self, route: Option<usize>) -> Option<&RouteMetrics> {
+        self.routes.get(route.unwrap_or(self.routes.len() - 1))
     }
 
     /// Requests answered, and those of them answered with 500 or more.
@@ -192,7 +240,7 @@ impl Metrics {
     }
 
     fn encode_requests(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let help = "Requests answered, by method, matched pattern and status";
+        let help = "Requests by method, matched pattern and status; 499: the client left before its answer";
         let mut metric = encoder.encode_descriptor("http_requests", help, None, MetricType::Counter)?;
         for route in &self.routes {
             for (index, count) in route.statuses.iter().enumerate() {
@@ -232,7 +280,7 @@ fn seconds(micros: u64) -> f64 {
 
 /// Shows the edge's counts in `/metrics`.
 #[derive(Clone, Debug)]
-pub struct EdgeCollector(pub std::sync::Arc<Metrics>);
+pub struct EdgeCollector(pub Arc<Metrics>);
 
 impl Collector for EdgeCollector {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
@@ -281,6 +329,7 @@ impl Collector for Metrics {
             let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             ConstCounter::new(value.load(Ordering::Relaxed)).encode(metric)?;
         }
+        self.losses.encode(&mut encoder)?;
         let help = "Share of answers with 500 or more since the start";
         let metric = encoder.encode_descriptor("error_rate", help, None, MetricType::Gauge)?;
         ConstGauge::new(self.error_rate()).encode(metric)?;

@@ -139,9 +139,9 @@ pub struct Line<'a> {
     pub method: &'a str,
     /// The matched pattern.
     pub route: &'static str,
-    /// The status.
+    /// The status; 499 if the client left before its answer.
     pub status: u16,
-    /// From the request's arrival to the head of its answer.
+    /// From the request's arrival to the head of its answer, or until the client left.
     pub took: Duration,
     /// The request's id.
     pub request_id: &'a str,

@@ -13,6 +13,17 @@ pub trait TraceSink: Send + Sync + 'static {
     fn samples(&self, trace_id: u128) -> bool;
     /// A request is over.
     fn record(&self, span: RequestSpan);
+    /// What did not leave the process.
+    fn lost(&self) -> LostSpans;
+}
+
+/// Spans, parts counted like requests, that were recorded and reached nobody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LostSpans {
+    /// Too many waited.
+    pub queue: u64,
+    /// They were sent, and not taken.
+    pub sending: u64,
 }
 
 /// A request that was traced.
@@ -24,17 +35,17 @@ pub struct RequestSpan {
     pub method: String,
     /// The matched pattern; none if no route matched.
     pub route: Option<&'static str>,
-    /// The status of the answer.
-    pub status: u16,
+    /// The status of the answer; none if its client left before.
+    pub status: Option<u16>,
     /// The request's id, as in the answer and the log.
     pub request_id: String,
     /// On whose behalf it was.
     pub workspace: Option<WorkspaceId>,
-    /// When its answer was ready, by the clock.
+    /// When its answer was ready, or its client left, by the clock.
     pub ended: Timestamp,
     /// When it arrived, to place the parts by.
     pub start: Instant,
-    /// From its arrival to the head of its answer.
+    /// From its arrival to the head of its answer, or until its client left.
     pub took: Duration,
     /// Statements, waits and other steps.
     pub parts: Parts,

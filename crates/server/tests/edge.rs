@@ -351,6 +351,7 @@ async fn a_client_that_leaves_gives_its_context_back() {
     assert_eq!(open(), 0);
     let left = &edge.metrics().clients_left;
     assert_eq!(left.load(std::sync::atomic::Ordering::Relaxed), 1);
+    assert_eq!(edge.metrics().answered(), (1, 0), "it counts as a request");
 }
 
 #[tokio::test]

@@ -29,6 +29,7 @@ use server::{
     rate_shared::{PATIENCE, RedisLimiter},
     request_log::{Format, LogWriter, RequestLog, Which},
     served::{Latches, MetricsAccess, Probe, Served, Version},
+    spans::{LostSpans, RequestSpan, TraceSink},
     testing::{TestClient, TestClock, TestIds},
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -60,11 +61,11 @@ impl Authenticator for Everybody {
     }
 }
 
-type Kept = ([u8; 32], Option<Answer>);
+type Claimed = ([u8; 32], Option<Answer>);
 
 /// Keeps keys in memory.
 #[derive(Default)]
-struct Memory(Mutex<HashMap<Key, Kept>>);
+struct Memory(Mutex<HashMap<Key, Claimed>>);
 impl Store for Memory {
     fn claim<'a>(
         &'a self,
@@ -103,9 +104,36 @@ struct Stage {
     latches: Latches,
     database_up: Arc<AtomicBool>,
     log: Arc<Mutex<Vec<u8>>>,
+    traces: Arc<Kept>,
+}
+
+/// Keeps the traces it is given.
+#[derive(Default)]
+struct Kept(Mutex<Vec<RequestSpan>>);
+impl TraceSink for Kept {
+    fn samples(&self, _: u128) -> bool {
+        false
+    }
+    fn record(&self, span: RequestSpan) {
+        self.0.lock().unwrap().push(span);
+    }
+    fn lost(&self) -> LostSpans {
+        LostSpans { queue: 7, sending: 8 }
+    }
 }
 
 impl Stage {
+    /// The first line of the log, once it is written.
+    async fn line(&self) -> Value {
+        let written = tokio::time::timeout(Duration::from_secs(5), async {
+            while self.log.lock().unwrap().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        });
+        written.await.unwrap();
+        serde_json::from_slice(&self.log.lock().unwrap()).unwrap()
+    }
+
     fn client(&self) -> TestClient {
         TestClient::new(Arc::clone(&self.edge))
     }
@@ -125,6 +153,10 @@ impl std::io::Write for Shared {
 
 async fn count(State(calls): State<Arc<AtomicU32>>, Json(body): Json<Value>) -> Json<Value> {
     Json(json!({"call": calls.fetch_add(1, Ordering::Relaxed), "got": body}))
+}
+
+async fn hangs() -> Json<Value> {
+    std::future::pending().await
 }
 
 fn stage(config: EdgeConfig) -> Stage {
@@ -151,6 +183,7 @@ fn stage(config: EdgeConfig) -> Stage {
     let policy = Policy::member(ApiScope::ItemsWrite).body_limit(1000);
     let routes = Routes::new()
         .post("/w", policy, writes, count)
+        .get("/hangs", Policy::public(), Operation::new("test", "Hangs"), hangs)
         .bind(Arc::new(AtomicU32::new(0)));
     let log = Arc::new(Mutex::new(Vec::new()));
     let (writer, _) = LogWriter::start(Shared(Arc::clone(&log))).unwrap();
@@ -163,6 +196,8 @@ fn stage(config: EdgeConfig) -> Stage {
     );
     outside.idempotency = Some(Arc::new(Memory::default()));
     outside.log = Some(RequestLog::new(writer, Format::Json, Which::All));
+    let traces = Arc::new(Kept::default());
+    outside.traces = Some(Arc::clone(&traces) as Arc<_>);
     outside.shared_limits = Some(Arc::new(
         RedisLimiter::new("redis://127.0.0.1:1", None, PATIENCE).unwrap(),
     ));
@@ -179,6 +214,7 @@ fn stage(config: EdgeConfig) -> Stage {
         latches,
         database_up,
         log,
+        traces,
     }
 }
 
@@ -301,19 +337,54 @@ async fn a_request_has_one_line_and_its_trace_goes_on() {
             .header("traceparent")
             .starts_with("00-0af7651916cd43dd8448eb211c80319c-")
     );
-    let written = tokio::time::timeout(Duration::from_secs(5), async {
-        while stage.log.lock().unwrap().is_empty() {
-            tokio::task::yield_now().await;
-        }
-    });
-    written.await.unwrap();
-    let line: Value = serde_json::from_slice(&stage.log.lock().unwrap()).unwrap();
+    let line = stage.line().await;
     assert_eq!(
         (line["route"].as_str(), line["status"].as_i64()),
         (Some("/w"), Some(200))
     );
     assert_eq!(line["request_id"], answer.header("x-request-id"));
     assert_eq!(line["trace_id"], "0af7651916cd43dd8448eb211c80319c");
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_is_counted_logged_and_traced() {
+    let stage = stage(EdgeConfig::default());
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    {
+        let client = stage.client().with("traceparent", trace);
+        let mut leaving = Box::pin(client.get("/hangs"));
+        while stage.edge.fair().state().0 == 0 {
+            assert!(leaving.as_mut().now_or_never().is_none());
+            tokio::task::yield_now().await;
+        }
+    }
+    let line = stage.line().await;
+    assert_eq!(
+        (&line["route"], &line["status"], &line["trace_id"]),
+        (
+            &json!("/hangs"),
+            &json!(499),
+            &json!("0af7651916cd43dd8448eb211c80319c")
+        ),
+        "{line}"
+    );
+    let spans = std::mem::take(&mut *stage.traces.0.lock().unwrap());
+    let told: Vec<_> = spans.iter().map(|span| (span.route, span.status)).collect();
+    assert_eq!(told, [(Some("/hangs"), None)]);
+    let text = String::from_utf8(stage.client().get("/metrics").await.body.to_vec()).unwrap();
+    for counted in [
+        r#"http_requests_total{method="GET",route="/hangs",status="499"} 1"#,
+        "http_clients_left_total 1",
+        "log_lines_dropped_total 0",
+        r#"trace_spans_lost_total{at="queue"} 7"#,
+        r#"trace_spans_lost_total{at="sending"} 8"#,
+    ] {
+        assert!(text.contains(counted), "{counted} is not in\n{text}");
+    }
+    assert!(
+        !text.contains(r#"http_request_duration_seconds_count{method="GET",route="/hangs"}"#),
+        "it has no answer's duration: {text}"
+    );
 }
 
 /// Sends the bytes over a socket and gives the first line of the answer.

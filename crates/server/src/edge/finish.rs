@@ -1,5 +1,7 @@
 //! What belongs to every request, whoever serves it: its ids, and on the way out its problem, headers, counts and lines.
 
+use std::time::Duration;
+
 use axum::response::Response;
 use domain::problem::ErrorCode;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -9,6 +11,9 @@ use crate::{
     denials, error::ApiError, headers, isolation::Outcome, request_log::Line, spans::RequestSpan,
     trace::TraceContext,
 };
+
+/// What counts and logs say in place of a status if the client left before its answer.
+const CLIENT_LEFT: u16 = 499;
 
 impl Edge {
     /// Renders a problem, adds the headers every answer has, counts, logs the chain of causes once.
@@ -49,15 +54,21 @@ impl Edge {
             finish.guest.context().map_or(peer.https, |ctx| ctx.https()),
         );
         self.cors.allow(added, origin);
-        self.account_for(response.status().as_u16(), code, finish);
+        let (status, took) = (response.status().as_u16(), finish.started.elapsed());
+        self.metrics.record(finish.route, status, took);
+        finish.guest.answered(Outcome::of(status, code), status);
+        self.account_for(Some(status), took, finish);
         response
     }
 
-    /// Counts the request, writes its line and hands its trace on.
-    fn account_for(&self, status: u16, code: Option<ErrorCode>, finish: &mut Finish) {
-        let took = finish.started.elapsed();
-        self.metrics.record(finish.route, status, took);
-        finish.guest.answered(Outcome::of(status, code), status);
+    /// The client left before its answer: that is counted, and leaves its line and its trace like any other.
+    pub(super) fn left(&self, finish: &Finish) {
+        self.metrics.record_left(finish.route, CLIENT_LEFT);
+        self.account_for(None, finish.started.elapsed(), finish);
+    }
+
+    /// Writes the request's line and hands its trace on.
+    fn account_for(&self, status: Option<u16>, took: Duration, finish: &Finish) {
         let route = finish.route.map(|index| self.table.endpoints()[index].path);
         let request_id = finish.request_id.to_str().unwrap_or_default();
         if let Some(log) = &self.outside.log {
@@ -65,7 +76,7 @@ impl Edge {
                 time: self.outside.clock.now(),
                 method: finish.method.as_str(),
                 route: route.unwrap_or("unmatched"),
-                status,
+                status: status.unwrap_or(CLIENT_LEFT),
                 took,
                 request_id,
                 trace: finish.trace,
