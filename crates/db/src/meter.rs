@@ -128,6 +128,37 @@ impl Meter {
         result
     }
 
+    /// Does `work` as a share in a statement that serves several requests: a statement of this request, under this
+    /// name where it is traced. Its time is counted with the wait for the one before.
+    pub async fn share<T, E>(
+        &self,
+        name: &'static str,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let start = Instant::now();
+        let result = self.step(name, work).await;
+        if let Some(c) = &self.0 {
+            c.queries.fetch_add(1, Ordering::Relaxed);
+            c.busy_nanos.fetch_add(nanos(start.elapsed()), Ordering::Relaxed);
+        }
+        result
+    }
+
+    /// Adds an equal share, rounded up, of what a unit of work used that so many requests had in common.
+    pub fn add_share(&self, common: &Self, among: usize) {
+        let among = among.max(1) as u64;
+        if let (Some(c), Some(common)) = (&self.0, &common.0) {
+            for (own, all) in [
+                (&c.queries, &common.queries),
+                (&c.rows, &common.rows),
+                (&c.busy_nanos, &common.busy_nanos),
+                (&c.wait_nanos, &common.wait_nanos),
+            ] {
+                own.fetch_add(all.load(Ordering::Relaxed).div_ceil(among), Ordering::Relaxed);
+            }
+        }
+    }
+
     fn read(&self, counter: impl Fn(&Counters) -> &AtomicU64) -> u64 {
         self.0.as_ref().map_or(0, |c| counter(c).load(Ordering::Relaxed))
     }

@@ -31,7 +31,7 @@ impl App {
     /// Reads an item: the workspace's own, or one that was shared with it or pulled.
     pub async fn item(&self, ctx: &Ctx, dfid: Dfid) -> Result<std::sync::Arc<Item>> {
         let found = self.parts.item_loader.get((ctx.workspace(), dfid));
-        let found = ctx.meter.step("share a query for the item", found).await?;
+        let found = ctx.meter.share("share a query for the item", found).await?;
         found.ok_or_else(|| AppError::not_found("item"))
     }
 

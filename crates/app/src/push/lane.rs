@@ -75,7 +75,11 @@ impl App {
             local_id: push.local_id.clone(),
             asked: asked.clone(),
         };
-        Ok(self.lane.submit(waiting).await?)
+        let shared = self.lane.submit(waiting);
+        Ok(ctx
+            .meter
+            .step("share a transaction with other pushes", shared)
+            .await?)
     }
 }
 
@@ -99,14 +103,24 @@ struct Plain<'a> {
     keys: Vec<String>,
 }
 
+/// Carries the pushes out, and counts for each request its share of what that took.
 async fn carry_out(waiting: &[Waiting]) -> Vec<Answer> {
+    let meter = db::Meter::counting();
+    let answers = in_one_transaction(waiting, &meter).await;
+    for one in waiting {
+        one.ctx.meter.add_share(&meter, waiting.len());
+    }
+    answers
+}
+
+async fn in_one_transaction(waiting: &[Waiting], meter: &db::Meter) -> Vec<Answer> {
     let alone = || waiting.iter().map(|_| None).collect();
     let Some(first) = waiting.first() else {
         return Vec::new();
     };
     let tenants: HashSet<_> = waiting.iter().map(|one| one.ctx.workspace().uuid()).collect();
     // Each statement names the workspace of its own push; the guard lets through those of all.
-    let scope = db::Scope::new(db::Tenant::Many(tenants.into_iter().collect()));
+    let scope = db::Scope::new(db::Tenant::Many(tenants.into_iter().collect())).with_meter(meter.clone());
     let Ok(tx) = first.app.db().begin(&scope).await else {
         return alone();
     };

@@ -107,3 +107,28 @@ pub async fn pushes_that_arrive_together_each_get_their_own_answer(engine: Engin
     // One for each new item, and one for what bia's push added to ana's.
     assert_eq!(made, 14 + 1, "{operations}");
 }
+
+pub async fn what_is_done_in_common_is_counted_for_each(engine: Engine) {
+    let service = Service::start(engine).await;
+    let ana = service.person("ana").await;
+    let circuit = service.circuit(&ana, json!({})).await;
+    let mut locals = Vec::new();
+    for number in 0..4 {
+        let identifiers = json!([ear_tag(&format!("tag {number}"))]);
+        locals.push(service.local(&ana, identifiers, json!({})).await);
+    }
+    let pushed = join_all(locals.iter().map(|local| service.push(&ana, &circuit, local))).await;
+    let records = service.isolation.records(4);
+    for record in &records {
+        assert_eq!(record.route, "/api/circuits/{circuit_id}/push-local");
+        assert!(record.queries > 1 && record.rows > 0, "{record:?}");
+    }
+    let path = format!("/api/items/{}", text(&pushed[0].body, "dfid"));
+    assert_eq!(service.get(&ana, &path).await.status, 200);
+    let read = service.isolation.records(1).remove(0);
+    assert_eq!(
+        (read.route, read.queries > 0),
+        ("/api/items/{dfid}", true),
+        "{read:?}"
+    );
+}

@@ -51,6 +51,7 @@ both! {
     },
     lane::{
         pushes_that_arrive_together_each_get_their_own_answer,
+        what_is_done_in_common_is_counted_for_each,
     },
     operations::{
         a_waiting_push_is_the_pushers_own_until_approved,
