@@ -229,19 +229,6 @@ impl Db {
         self.scoped(scope).one(sql, args).await
     }
 
-    /// Like [`all`](Self::all), from a replica where that cannot show the caller a past before its own writes.
-    ///
-    /// # Errors
-    /// As [`all`](Self::all).
-    pub async fn replica_all(
-        &self,
-        scope: &Scope,
-        sql: &'static Sql,
-        args: Vec<Value>,
-    ) -> Result<Vec<Row>, DbError> {
-        self.read(scope, sql, args, true).await
-    }
-
     async fn read(
         &self,
         scope: &Scope,

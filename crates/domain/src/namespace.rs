@@ -1,11 +1,7 @@
-//! Namespaces of identifiers: what kind of goods an identifier speaks of. They are data; these are there at the start.
+//! Namespaces of identifiers: what kind of goods an identifier speaks of. They are data: which there are is the store's.
 
 use crate::problem::FieldError;
 
-/// The namespaces present at the start.
-pub const INITIAL: &[&str] = &[
-    "bovino", "aves", "suino", "soja", "milho", "algodao", "cafe", "leite", "generic",
-];
 /// The namespace of an identifier when neither the request nor the circuit names one.
 pub const GENERIC: &str = "generic";
 /// Longest namespace.

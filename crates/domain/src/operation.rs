@@ -84,15 +84,6 @@ impl OperationState {
             Self::Completed
         }
     }
-
-    /// Whether nothing can happen to the operation any more.
-    #[must_use]
-    pub const fn is_final(self) -> bool {
-        matches!(
-            self,
-            Self::Completed | Self::Failed | Self::Rejected | Self::Cancelled
-        )
-    }
 }
 
 /// What somebody needs to take an action.

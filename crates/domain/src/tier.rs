@@ -36,20 +36,6 @@ words! {
     }
 }
 
-words! {
-    /// Where an item's evidence bundle can be kept besides the database.
-    AdapterKind, "adapter kind" {
-        /// A content-addressed folder.
-        Local = "local",
-        /// Any S3 API.
-        S3 = "s3",
-        /// IPFS, by the Kubo RPC.
-        Ipfs = "ipfs",
-        /// Daily anchor of a checkpoint by OpenTimestamps.
-        OpenTimestamps = "opentimestamps",
-    }
-}
-
 impl Tier {
     /// How much the tier allows; `None` means without limit.
     #[must_use]
@@ -61,16 +47,6 @@ impl Tier {
             Self::Admin => [None; 6],
         };
         row[limit as usize]
-    }
-
-    /// Adapters a new workspace of this tier may use.
-    #[must_use]
-    pub const fn default_adapters(self) -> &'static [AdapterKind] {
-        match self {
-            Self::Basic => &[AdapterKind::Local],
-            Self::Professional => &[AdapterKind::Local, AdapterKind::S3, AdapterKind::Ipfs],
-            Self::Enterprise | Self::Admin => AdapterKind::ALL,
-        }
     }
 
     /// Compares a use with the tier's limit.
@@ -93,24 +69,4 @@ pub struct LimitCheck {
     pub used: u64,
     /// How much is allowed; `None` means without limit.
     pub allowed: Option<u64>,
-}
-
-impl LimitCheck {
-    /// Whether `more` units still fit.
-    #[must_use]
-    pub const fn admits(&self, more: u64) -> bool {
-        match self.allowed {
-            Some(allowed) => self.used.saturating_add(more) <= allowed,
-            None => true,
-        }
-    }
-
-    /// Units left; `None` means without limit.
-    #[must_use]
-    pub const fn left(&self) -> Option<u64> {
-        match self.allowed {
-            Some(allowed) => Some(allowed.saturating_sub(self.used)),
-            None => None,
-        }
-    }
 }

@@ -35,7 +35,6 @@ use crate::{
     isolation::{Guest, Isolation},
     metrics::{Losses, Metrics},
     outgoing::{self, OutgoingGuard},
-    policy::Budget,
     rate::LocalLimiter,
     routes::{BoundRoutes, Endpoint, Matched, RouteError, RouteTable},
     trace::TraceContext,
@@ -251,15 +250,11 @@ impl Edge {
         (address, https): (IpAddr, bool),
         now: domain::ids::Timestamp,
     ) -> RequestContext {
-        let budget = match endpoint.policy.budget {
-            Budget::Default => self.config.budget,
-            Budget::Own(budget) => budget,
-        };
         RequestContext {
             request_id: finish.request_id.clone(),
             trace: finish.trace,
             received_at: now,
-            deadline: finish.started + budget,
+            deadline: finish.started + self.config.budget,
             address,
             route: endpoint.path,
             meter: finish.meter.clone(),

@@ -1,7 +1,5 @@
 //! What the edge enforces for a route before its handler runs. A route cannot be registered without one.
 
-use std::time::Duration;
-
 use domain::identity::{ApiScope as Scope, Role};
 
 use crate::{
@@ -46,17 +44,7 @@ pub struct Policy {
     pub(crate) access: Access,
     pub(crate) scope: Option<Scope>,
     pub(crate) body_limit: usize,
-    pub(crate) budget: Budget,
     pub(crate) rate: RateClass,
-}
-
-/// How long a request may take until the head of its answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Budget {
-    /// The server's configured budget.
-    Default,
-    /// Its own.
-    Own(Duration),
 }
 
 impl Policy {
@@ -65,7 +53,6 @@ impl Policy {
             access,
             scope,
             body_limit: DEFAULT_BODY_LIMIT,
-            budget: Budget::Default,
             rate: RateClass::Caller,
         }
     }
@@ -122,13 +109,6 @@ impl Policy {
     #[must_use]
     pub const fn body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = bytes;
-        self
-    }
-
-    /// Sets how long the request may take until the head of its answer.
-    #[must_use]
-    pub const fn budget(mut self, budget: Duration) -> Self {
-        self.budget = Budget::Own(budget);
         self
     }
 

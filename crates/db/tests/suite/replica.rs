@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use db::migrate::up;
-use db::{Db, DbConfig, Micros, NoObserver, ReplicaStats, Scope, Target, args};
+use db::{Db, DbConfig, Micros, NoObserver, Read as _, ReplicaStats, Scope, Target, args};
 use test_support::{Cluster, Settings};
 
 use crate::{INSERT_THING, LIST_THINGS, MIGRATIONS, workspace};
@@ -56,7 +56,12 @@ impl Pair {
     async fn read(&self, n: u128) -> (usize, bool) {
         let (id, scope) = workspace(n);
         let before = self.stats().reads;
-        let rows = self.db.replica_all(&scope, LIST_THINGS, args![id]).await.unwrap();
+        let rows = self
+            .db
+            .scoped_replica(&scope)
+            .all(LIST_THINGS, args![id])
+            .await
+            .unwrap();
         (rows.len(), self.stats().reads > before)
     }
 
@@ -89,7 +94,12 @@ async fn a_caller_that_wrote_reads_its_own_writes() {
     assert_eq!(pair.read(2).await, (0, true), "others go on reading the replica");
     let (id, _) = workspace(1);
     let both = Scope::new(db::Tenant::Many([workspace(2).0, id].into()));
-    let rows = pair.db.replica_all(&both, LIST_THINGS, args![id]).await.unwrap();
+    let rows = pair
+        .db
+        .scoped_replica(&both)
+        .all(LIST_THINGS, args![id])
+        .await
+        .unwrap();
     assert_eq!(rows.len(), 1, "who acts for several reads the writes of each");
     let (id, scope) = workspace(3);
     let tx = pair.db.begin(&scope).await.unwrap();
@@ -147,7 +157,11 @@ async fn what_cannot_be_compared_is_not_used() {
     let db = Db::open(config, Arc::new(NoObserver)).await.unwrap();
     for _ in 0..20 {
         let (id, scope) = workspace(1);
-        let rows = db.replica_all(&scope, LIST_THINGS, args![id]).await.unwrap();
+        let rows = db
+            .scoped_replica(&scope)
+            .all(LIST_THINGS, args![id])
+            .await
+            .unwrap();
         assert!(rows.is_empty(), "the other server has no such table");
         assert!(!db.replica_stats().unwrap().usable && !pair.stats().usable);
         tokio::time::sleep(Duration::from_millis(5)).await;

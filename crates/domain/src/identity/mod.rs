@@ -31,12 +31,6 @@ words! {
 }
 
 impl Role {
-    /// Whether this role is enough where `required` is demanded.
-    #[must_use]
-    pub fn suffices_for(self, required: Self) -> bool {
-        self >= required
-    }
-
     /// Whether somebody with this role may give, change or take away `other`: administrators up to their own role.
     #[must_use]
     pub fn may_assign(self, other: Self) -> bool {

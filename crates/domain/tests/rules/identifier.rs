@@ -120,22 +120,6 @@ fn a_list_names_the_entry_that_says_the_same_as_another() {
 }
 
 #[test]
-fn the_first_namespaces_are_those_of_the_specification() {
-    assert_eq!(
-        namespace::INITIAL,
-        [
-            "bovino", "aves", "suino", "soja", "milho", "algodao", "cafe", "leite", "generic"
-        ]
-    );
-    assert!(
-        namespace::INITIAL
-            .iter()
-            .all(|name| namespace::validate("namespace", name).is_none())
-    );
-    assert!(namespace::INITIAL.contains(&namespace::GENERIC));
-}
-
-#[test]
 fn the_default_namespace_yields_to_ones_own() {
     let identifier = Identifier::contextual(Scope::User, "k", "v");
     assert_eq!(

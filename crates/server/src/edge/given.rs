@@ -23,7 +23,7 @@ use crate::{
 /// What the edge needs to know; times and sizes with sensible defaults.
 #[derive(Clone, Debug)]
 pub struct EdgeConfig {
-    /// Time until the head of an answer unless the route says otherwise.
+    /// Time until the head of an answer.
     pub budget: Duration,
     /// Time for a body to arrive.
     pub body_time: Duration,

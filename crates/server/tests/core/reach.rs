@@ -299,6 +299,11 @@ pub async fn the_namespaces_are_there_from_the_start(engine: Engine) {
         "algodao", "aves", "bovino", "cafe", "generic", "leite", "milho", "soja", "suino",
     ];
     assert_eq!(names, known);
+    let misshapen = names
+        .iter()
+        .find_map(|name| domain::namespace::validate("namespace", name));
+    assert!(misshapen.is_none(), "{misshapen:?}");
+    assert!(names.iter().any(|name| name == domain::namespace::GENERIC));
 }
 
 pub async fn one_conflict_makes_one_pending_item(engine: Engine) {
