@@ -143,6 +143,43 @@ async fn a_lost_replica_costs_nothing_but_its_reads() {
     assert!(pair.stats().passed_on >= 2);
 }
 
+db::statements! {
+    /// Says who answers; a replica takes its time.
+    WHO_ANSWERS = "test.who_answers",
+        "select pg_is_in_recovery() as replica,
+                case when pg_is_in_recovery() then cast(pg_sleep(60) as text) end as slept";
+}
+
+/// Ends the reads that sleep, on the server itself, as soon as there is one.
+const END_SLEEPERS: &str = "do $$ begin
+    loop
+        perform pg_terminate_backend(pid) from pg_stat_activity
+          where wait_event = 'PgSleep' and query like '%slept%' and pid <> pg_backend_pid();
+        exit when found;
+        perform pg_sleep(0.005);
+        perform pg_stat_clear_snapshot();
+    end loop;
+end $$";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_that_the_replica_breaks_off_goes_to_the_primary() {
+    let pair = Pair::start(Settings::Durable).await;
+    pair.until("the replica is used", |stats| stats.usable).await;
+    let before = pair.stats();
+    let (db, scope) = (pair.db.clone(), workspace(1).1);
+    let reading = tokio::spawn(async move { db.scoped_replica(&scope).one(WHO_ANSWERS, args![]).await });
+    let replica = pair.replica.as_ref().unwrap();
+    replica.run("shop", END_SLEEPERS);
+    let answer = reading.await.unwrap().expect("the primary answers");
+    assert!(!answer.get::<bool>("replica").unwrap());
+    let after = pair.stats();
+    assert!(after.usable, "one connection is gone, the replica is not");
+    assert_eq!(
+        (after.reads, after.passed_on),
+        (before.reads, before.passed_on + 1)
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_compared_is_not_used() {
     let other = Cluster::start(Settings::Fast);
