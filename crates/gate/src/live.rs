@@ -14,27 +14,25 @@ use crate::verdict::Verdict;
 const QUIET_EVERY: Duration = Duration::from_secs(10);
 
 /// Where progress is shown.
-pub struct Live<W> {
-    out: W,
+pub struct Live {
+    out: Box<dyn Write + Send>,
     redraw: bool,
     lines: usize,
     last: Option<Duration>,
 }
 
-impl Live<std::io::Stderr> {
+impl Live {
     /// Progress on standard error.
     pub fn stderr() -> Self {
         let out = std::io::stderr();
         let redraw = out.is_terminal();
         Self::new(out, redraw)
     }
-}
 
-impl<W: Write> Live<W> {
     /// Progress into `out`; `redraw` moves the cursor back, as only a terminal can.
-    pub fn new(out: W, redraw: bool) -> Self {
+    pub fn new(out: impl Write + Send + 'static, redraw: bool) -> Self {
         Self {
-            out,
+            out: Box::new(out),
             redraw,
             lines: 0,
             last: None,
@@ -183,8 +181,8 @@ mod tests {
     use crate::measure::{Measured, Point};
 
     fn shown(redraw: bool, times: u64) -> String {
-        let mut out = Vec::new();
-        let mut live = Live::new(&mut out, redraw);
+        let (out, into) = std::io::pipe().unwrap();
+        let mut live = Live::new(into, redraw);
         let measured = Measured::new(Vec::new(), Vec::new());
         let held = Held {
             threshold: "p95(a request with a very long name indeed, longer than any line) < 500ms".to_owned(),
@@ -211,7 +209,8 @@ mod tests {
                 std::slice::from_ref(&held),
             );
         }
-        String::from_utf8(out).unwrap()
+        drop(live);
+        std::io::read_to_string(out).unwrap()
     }
 
     #[test]

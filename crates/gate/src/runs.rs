@@ -1,8 +1,10 @@
 //! Load, soak and comparison as stages of a report: thresholds, early abort and server figures around the engines.
+//! The runs are boxed futures, so that the engines are compiled with this crate and not again by whoever starts them.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use futures_util::future::LocalBoxFuture;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -77,15 +79,15 @@ impl Sampling {
 ///
 /// # Errors
 /// If a generator thread cannot be started.
-pub async fn load(
+pub fn load(
     spec: LoadSpec,
     senders: Senders,
     cancel: CancellationToken,
-    live: &mut Live<impl std::io::Write>,
-) -> std::io::Result<StageResult> {
+    live: &mut Live,
+) -> LocalBoxFuture<'_, std::io::Result<StageResult>> {
     match senders {
-        Senders::Single(crew) => load_with(spec, crew, cancel, live).await,
-        Senders::Journeys(crew) => load_with(spec, crew, cancel, live).await,
+        Senders::Single(crew) => Box::pin(load_with(spec, crew, cancel, live)),
+        Senders::Journeys(crew) => Box::pin(load_with(spec, crew, cancel, live)),
     }
 }
 
@@ -93,7 +95,7 @@ async fn load_with<C: Crew>(
     spec: LoadSpec,
     crew: C,
     cancel: CancellationToken,
-    live: &mut Live<impl std::io::Write>,
+    live: &mut Live,
 ) -> std::io::Result<StageResult> {
     let start = Instant::now();
     let LoadSpec {
@@ -167,12 +169,22 @@ pub struct SoakTarget<'a> {
 ///
 /// # Errors
 /// If the state file cannot be used or a thread cannot be started.
-pub async fn soak(
+pub fn soak<'a>(
+    plan: SoakPlan,
+    target: SoakTarget<'a>,
+    senders: Senders,
+    cancel: CancellationToken,
+    live: &'a mut Live,
+) -> LocalBoxFuture<'a, Result<StageResult, soak::StateError>> {
+    Box::pin(soaked(plan, target, senders, cancel, live))
+}
+
+async fn soaked(
     plan: SoakPlan,
     target: SoakTarget<'_>,
     senders: Senders,
     cancel: CancellationToken,
-    live: &mut Live<impl std::io::Write>,
+    live: &mut Live,
 ) -> Result<StageResult, soak::StateError> {
     let start = Instant::now();
     let SoakTarget {
@@ -308,17 +320,28 @@ fn drift_reason(drift: &soak::Drift) -> String {
 ///
 /// # Errors
 /// If a generator thread cannot be started.
-pub async fn compare(
+pub fn compare<'a>(
+    plan: &'a ComparePlan,
+    names: (&'a str, &'a str),
+    base: (Senders, Sources),
+    candidate: (Senders, Sources),
+    cancel: CancellationToken,
+    live: &'a mut Live,
+) -> LocalBoxFuture<'a, std::io::Result<StageResult>> {
+    Box::pin(compare_live(plan, names, base, candidate, cancel, live))
+}
+
+async fn compare_live(
     plan: &ComparePlan,
     names: (&str, &str),
     base: (Senders, Sources),
     candidate: (Senders, Sources),
     cancel: CancellationToken,
-    live: &mut Live<impl std::io::Write>,
+    live: &mut Live,
 ) -> std::io::Result<StageResult> {
     let start = Instant::now();
     live.say(&plan.announce());
-    let done = |number| {
+    let mut done = |number| {
         let elapsed = start.elapsed();
         let left = elapsed.mul_f64((plan.rounds - number) as f64 / number as f64);
         live.step(
@@ -337,7 +360,7 @@ pub async fn compare(
                 Side { crew: b, sources: bs },
                 Side { crew: c, sources: cs },
                 cancel,
-                done,
+                &mut done,
             )
             .await?
         }
@@ -347,7 +370,7 @@ pub async fn compare(
                 Side { crew: b, sources: bs },
                 Side { crew: c, sources: cs },
                 cancel,
-                done,
+                &mut done,
             )
             .await?
         }

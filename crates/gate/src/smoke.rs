@@ -1,9 +1,9 @@
 //! Each scenario once: files in parallel, one row per assert with what was expected and what came.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use futures_util::future::LocalBoxFuture;
 use scenario::{EntryOutcome, Scenario, Settings, User, Value};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -18,12 +18,24 @@ use crate::verdict::Verdict;
 ///
 /// A file in which nothing was asserted or sent makes the run inconclusive: it proves nothing. So does a run that
 /// `cancel` ended; the files that were done by then are reported. `live` is told of each.
-pub async fn run(
+///
+/// A boxed future: the work is compiled with this crate, not again by whoever starts it.
+pub fn run<'a>(
+    files: Vec<(PathBuf, Scenario)>,
+    settings: Settings,
+    jobs: usize,
+    cancel: &'a CancellationToken,
+    live: &'a mut Live,
+) -> LocalBoxFuture<'a, StageResult> {
+    Box::pin(all(files, settings, jobs, cancel, live))
+}
+
+async fn all(
     files: Vec<(PathBuf, Scenario)>,
     settings: Settings,
     jobs: usize,
     cancel: &CancellationToken,
-    live: &mut Live<impl Write>,
+    live: &mut Live,
 ) -> StageResult {
     let start = Instant::now();
     let settings = std::sync::Arc::new(settings);

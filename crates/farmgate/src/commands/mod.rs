@@ -20,6 +20,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
+use futures_util::future::LocalBoxFuture;
 
 use crate::args;
 
@@ -81,6 +82,8 @@ pub fn run(command: Command) -> ExitCode {
 }
 
 fn on_runtime<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    // Boxed, so that the runtime is compiled once and not for each command.
+    let work: LocalBoxFuture<'_, _> = Box::pin(work);
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
+use futures_util::future::LocalBoxFuture;
 use gate::config::{HttpConfig, JourneyConfig, ServerConfig};
 use gate::load::{JourneyCrew, SingleCrew};
 use gate::report::{Environment, Format, Report, StageResult};
@@ -229,7 +230,9 @@ pub fn block_on<T>(work: impl AsyncFnOnce(CancellationToken) -> anyhow::Result<T
             }
         }
     });
-    runtime.block_on(work(cancel))
+    // Boxed, so that the runtime is compiled once and not for each command.
+    let work: LocalBoxFuture<'_, _> = Box::pin(work(cancel));
+    runtime.block_on(work)
 }
 
 /// Refuses reports of unknown form before anything is run.

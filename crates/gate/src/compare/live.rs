@@ -72,7 +72,7 @@ pub async fn run<C: Crew>(
     base: Side<C>,
     candidate: Side<C>,
     cancel: CancellationToken,
-    mut done: impl FnMut(usize),
+    done: &mut dyn FnMut(usize),
 ) -> std::io::Result<Vec<Round>> {
     let mut random = ChaCha8Rng::seed_from_u64(plan.seed);
     let mut rounds = Vec::new();

@@ -197,7 +197,7 @@ impl Engine {
     async fn collect(
         &mut self,
         cancel: &CancellationToken,
-        watch: &mut impl FnMut(&Progress<'_>) -> Control,
+        watch: &mut dyn FnMut(&Progress<'_>) -> Control,
     ) -> Ended {
         let mut ended = Ended::Completed;
         let mut tick = tokio::time::interval_at((self.start + self.plan.tick).into(), self.plan.tick);
@@ -231,7 +231,7 @@ impl Engine {
     }
 
     /// Takes in what was recorded since the last tick.
-    fn tick(&mut self, watch: &mut impl FnMut(&Progress<'_>) -> Control) -> Control {
+    fn tick(&mut self, watch: &mut dyn FnMut(&Progress<'_>) -> Control) -> Control {
         let now = Instant::now();
         let mut interval = crate::measure::Cell::default();
         let mut lag = Latency::default();

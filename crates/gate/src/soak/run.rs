@@ -173,7 +173,7 @@ pub async fn run<C: Crew>(
     state_path: &Path,
     server: watch::Receiver<LiveFigures>,
     cancel: CancellationToken,
-    mut show: impl FnMut(&SoakSample, f64),
+    show: &mut dyn FnMut(&SoakSample, f64),
 ) -> Result<Soaked, StateError> {
     let mut state = State::load(state_path, &plan.fingerprint(target))?;
     for segment in plan.segments() {
@@ -193,7 +193,7 @@ pub async fn run<C: Crew>(
             state: &mut state,
             unsaved: None,
         };
-        let watch = |progress: &Progress<'_>| stretch.tick(progress, &server.borrow(), &mut show);
+        let watch = |progress: &Progress<'_>| stretch.tick(progress, &server.borrow(), show);
         let run = run_load(load_plan(plan, &segment), crew.clone(), cancel.clone(), watch)
             .await
             .map_err(|source| StateError::Io {
@@ -231,7 +231,7 @@ impl Stretch<'_> {
         &mut self,
         progress: &Progress<'_>,
         server: &LiveFigures,
-        show: &mut impl FnMut(&SoakSample, f64),
+        show: &mut dyn FnMut(&SoakSample, f64),
     ) -> Control {
         let Some(sample) = sample_of(self.plan, &self.segment, progress, server) else {
             return Control::Continue;
