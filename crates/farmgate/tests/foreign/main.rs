@@ -12,19 +12,26 @@ use std::time::Duration;
 use proxy::Fault;
 use service::Service;
 
-/// Runs the gate before each fault: exit code 1, and each of the words in the report.
+/// Runs the gate before each fault: exit code 1, and each of the words in the report. Most of that is waiting, so it is done
+/// side by side, each through a proxy of its own.
 fn faults(service: &Service, faults: &[(Fault, &[&str])]) {
-    for (fault, words) in faults {
-        let (code, text) = service.gate(*fault);
-        assert_eq!(code, 1, "{fault:?}: {text}");
-        // Long lines are wrapped.
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        for word in *words {
-            assert!(
-                text.contains(word),
-                "{fault:?} is not named: `{word}` is not in: {text}"
-            );
+    std::thread::scope(|scope| {
+        for (fault, words) in faults {
+            scope.spawn(|| named(service, *fault, words));
         }
+    });
+}
+
+fn named(service: &Service, fault: Fault, words: &[&str]) {
+    let (code, text) = service.gate(fault);
+    assert_eq!(code, 1, "{fault:?}: {text}");
+    // Long lines are wrapped.
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for word in words {
+        assert!(
+            text.contains(word),
+            "{fault:?} is not named: `{word}` is not in: {text}"
+        );
     }
 }
 
@@ -63,7 +70,10 @@ fn an_echo_service_in_python() {
                 ],
             ),
             (
-                Fault::Slow(Duration::from_millis(1500)),
+                Fault::Slow {
+                    one_in: 2,
+                    time: Duration::from_millis(1500),
+                },
                 &["smoke: pass", "p95 < 1s does not hold", "error_rate < 1% holds"],
             ),
         ],
@@ -161,16 +171,24 @@ fn the_data_of_many_users_in_python() {
     );
     let (code, text) = service.isolate(Fault::None);
     assert_eq!(code, 0, "{text}");
-    for (fault, rules) in [
+    let broken: [(Fault, [&str; 3]); 2] = [
         (
             Fault::Swapped { one_in: 3 },
             ["pool.answer", "access.", "readback.exact"],
         ),
         (Fault::SharedCache, ["cache.second", "access.read", "paging.list"]),
-    ] {
-        let (code, text) = service.isolate(fault);
-        assert_eq!(code, 1, "{fault:?}: {text}");
-        let named = |rule: &&str| text.contains(&format!("BREACH {rule}"));
-        assert!(rules.iter().any(named), "{fault:?} is not named: {text}");
-    }
+    ];
+    std::thread::scope(|scope| {
+        for (fault, rules) in &broken {
+            scope.spawn(|| breached(&service, *fault, rules));
+        }
+    });
+}
+
+/// Runs the isolation test before the fault: exit code 1, and one of the rules is named.
+fn breached(service: &Service, fault: Fault, rules: &[&str]) {
+    let (code, text) = service.isolate(fault);
+    assert_eq!(code, 1, "{fault:?}: {text}");
+    let named = |rule: &&str| text.contains(&format!("BREACH {rule}"));
+    assert!(rules.iter().any(named), "{fault:?} is not named: {text}");
 }

@@ -26,8 +26,8 @@ pub enum Fault {
     None,
     /// Answers 500 instead of asking the service.
     Failing { one_in: u64 },
-    /// Every answer comes this much later.
-    Slow(Duration),
+    /// The answer comes this much later.
+    Slow { one_in: u64, time: Duration },
     /// The body ends before its announced length.
     Truncated { one_in: u64 },
     /// The connection is closed instead of an answer.
@@ -114,7 +114,7 @@ async fn answer(request: Request<Incoming>, state: Arc<State>) -> Result<Respons
     match state.fault {
         Fault::Failing { one_in } if hit(one_in) => return Ok(broken()),
         Fault::Dropped { one_in } if hit(one_in) => return Err(std::io::Error::other("dropped")),
-        Fault::Slow(time) => tokio::time::sleep(time).await,
+        Fault::Slow { one_in, time } if hit(one_in) => tokio::time::sleep(time).await,
         _ => {}
     }
     let is_get = request.method() == Method::GET;
