@@ -98,7 +98,11 @@ impl Stage for IsolationStage {
     fn run(&mut self) -> Running<'_> {
         Box::pin(async {
             let mut progress = Stderr;
-            let tested = isolation::isolate(self.config.clone(), &self.options, &mut progress);
+            let tested = Box::pin(isolation::isolate(
+                self.config.clone(),
+                &self.options,
+                &mut progress,
+            ));
             let report = self
                 .cancel
                 .run_until_cancelled(tested)
