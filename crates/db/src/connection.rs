@@ -1,14 +1,19 @@
-//! The database as the rest of the program sees it: single statements, batches and units of work.
+//! The database as the rest of the program sees it: single statements, batches, and where units of work begin.
+//!
+//! What an engine does is a future on the heap, made in a function of this crate that is not generic: so it is compiled
+//! once, here, and not in every crate that awaits it, and what awaits it stays small.
 
-use std::future::Future;
 use std::sync::Arc;
-use std::time::Instant;
+
+use futures_util::future::BoxFuture;
 
 use crate::observer::{Observer, PoolStats, ReplicaStats};
-use crate::postgres::{Postgres, PostgresTx};
+use crate::postgres::Postgres;
+use crate::probe::Probe;
 use crate::signal::{Listener, Signals};
-use crate::sqlite::{Sqlite, SqliteTx};
-use crate::{DbConfig, DbError, Engine, Meter, Read, Row, Scope, Sql, Step, Target, Value};
+use crate::sqlite::Sqlite;
+use crate::unit::{Tx, Unit};
+use crate::{DbConfig, DbError, Engine, Read, Row, Scope, Sql, Step, Target, Value};
 
 /// What a statement left behind.
 #[derive(Debug, Default)]
@@ -16,6 +21,17 @@ pub(crate) struct Outcome {
     pub rows: Vec<Row>,
     pub affected: u64,
 }
+
+impl Outcome {
+    /// Rows that the statement gave or changed.
+    pub fn rows_touched(&self) -> usize {
+        let affected = usize::try_from(self.affected).unwrap_or(usize::MAX);
+        self.rows.len().max(affected)
+    }
+}
+
+/// What an engine answers.
+pub(crate) type Answer<'a, T> = BoxFuture<'a, Result<T, DbError>>;
 
 #[derive(Clone)]
 enum Backend {
@@ -37,19 +53,25 @@ impl Db {
     /// # Errors
     /// [`DbError::Unavailable`] if it cannot be reached, [`DbError::Other`] if the configuration makes no sense.
     pub async fn open(config: DbConfig, observer: Arc<dyn Observer>) -> Result<Self, DbError> {
-        let signals = Arc::new(Signals::default());
-        let backend = match &config.target {
-            Target::Sqlite(target) => {
-                Backend::Sqlite(Sqlite::open(target, &config, observer.clone(), signals.clone()).await?)
-            }
-            Target::Postgres(target) => {
-                Backend::Postgres(Postgres::open(target, &config, observer.clone()).await?)
-            }
-        };
-        Ok(Self {
-            backend,
-            observer,
-            signals,
+        Self::opened(config, observer).await
+    }
+
+    fn opened(config: DbConfig, observer: Arc<dyn Observer>) -> Answer<'static, Self> {
+        Box::pin(async move {
+            let signals = Arc::new(Signals::default());
+            let backend = match &config.target {
+                Target::Sqlite(target) => {
+                    Backend::Sqlite(Sqlite::open(target, &config, observer.clone(), signals.clone()).await?)
+                }
+                Target::Postgres(target) => {
+                    Backend::Postgres(Postgres::open(target, &config, observer.clone()).await?)
+                }
+            };
+            Ok(Self {
+                backend,
+                observer,
+                signals,
+            })
         })
     }
 
@@ -81,14 +103,16 @@ impl Db {
     /// # Errors
     /// [`DbError::Unavailable`] if no connection comes free in time.
     pub async fn begin(&self, scope: &Scope) -> Result<Tx, DbError> {
-        let unit = match &self.backend {
-            Backend::Sqlite(sqlite) => Unit::Sqlite(sqlite.begin(scope)),
-            Backend::Postgres(postgres) => Unit::Postgres(Box::new(postgres.begin(scope).await?)),
-        };
-        Ok(Tx {
-            unit,
-            engine: self.engine(),
-            probe: self.probe(scope),
+        let unit = self.unit(scope).await?;
+        Ok(Tx::new(unit, self.engine(), self.probe(scope)))
+    }
+
+    fn unit<'a>(&'a self, scope: &'a Scope) -> Answer<'a, Unit> {
+        Box::pin(async move {
+            Ok(match &self.backend {
+                Backend::Sqlite(sqlite) => Unit::Sqlite(sqlite.begin(scope)),
+                Backend::Postgres(postgres) => Unit::Postgres(Box::new(postgres.begin(scope).await?)),
+            })
         })
     }
 
@@ -123,26 +147,19 @@ impl Db {
         Ok(outcomes.into_iter().map(|o| o.rows).collect())
     }
 
-    async fn outcomes(
-        &self,
-        scope: &Scope,
-        batch: Vec<Step>,
-        grouped: bool,
-    ) -> Result<Vec<Outcome>, DbError> {
-        let Some((first, _)) = batch.first() else {
-            return Ok(Vec::new());
-        };
-        let (name, count) = (first.name, batch.len());
-        let work = async {
-            match &self.backend {
+    fn outcomes<'a>(&'a self, scope: &'a Scope, batch: Vec<Step>, grouped: bool) -> Answer<'a, Vec<Outcome>> {
+        Box::pin(async move {
+            let Some((first, _)) = batch.first() else {
+                return Ok(Vec::new());
+            };
+            let measured = self.probe(scope).begin(first.name, batch.len());
+            let result = match &self.backend {
                 Backend::Sqlite(sqlite) => sqlite.run(scope, batch).await,
                 Backend::Postgres(postgres) if grouped => postgres.run_grouped(scope, batch).await,
                 Backend::Postgres(postgres) => postgres.run(scope, batch).await,
-            }
-        };
-        let outcomes = self.probe(scope).measure(name, count, work).await?;
-        scope.meter.add_rows(rows_of(&outcomes));
-        Ok(outcomes)
+            };
+            measured.outcomes(result)
+        })
     }
 
     /// Runs one writing statement as a unit of its own. Returns the affected rows.
@@ -229,22 +246,21 @@ impl Db {
         self.scoped(scope).one(sql, args).await
     }
 
-    async fn read(
-        &self,
-        scope: &Scope,
+    fn read<'a>(
+        &'a self,
+        scope: &'a Scope,
         sql: &'static Sql,
         args: Vec<Value>,
         replica: bool,
-    ) -> Result<Vec<Row>, DbError> {
-        let work = async {
-            match &self.backend {
+    ) -> Answer<'a, Vec<Row>> {
+        Box::pin(async move {
+            let measured = self.probe(scope).begin(sql.name, 1);
+            let result = match &self.backend {
                 Backend::Sqlite(sqlite) => sqlite.read(scope, sql, args).await,
                 Backend::Postgres(postgres) => postgres.read(scope, sql, args, replica).await,
-            }
-        };
-        let rows = self.probe(scope).measure(sql.name, 1, work).await?;
-        scope.meter.add_rows(rows.len());
-        Ok(rows)
+            };
+            measured.rows(result)
+        })
     }
 
     /// A snapshot of each pool.
@@ -283,46 +299,7 @@ impl Db {
     }
 
     fn probe(&self, scope: &Scope) -> Probe {
-        Probe {
-            meter: scope.meter.clone(),
-            observer: self.observer.clone(),
-        }
-    }
-}
-
-/// Rows that statements gave or changed.
-fn rows_of(outcomes: &[Outcome]) -> usize {
-    let rows = |outcome: &Outcome| {
-        outcome
-            .rows
-            .len()
-            .max(usize::try_from(outcome.affected).unwrap_or(usize::MAX))
-    };
-    outcomes.iter().map(rows).sum()
-}
-
-/// Measures statements for the meter and the observer.
-struct Probe {
-    meter: Meter,
-    observer: Arc<dyn Observer>,
-}
-
-impl Probe {
-    async fn measure<T>(
-        &self,
-        name: &'static str,
-        statements: usize,
-        work: impl Future<Output = Result<T, DbError>>,
-    ) -> Result<T, DbError> {
-        let waited = self.meter.wait();
-        let start = Instant::now();
-        let result = work.await;
-        let waited = self.meter.wait().saturating_sub(waited);
-        let took = start.elapsed().saturating_sub(waited);
-        self.meter
-            .add_queries(name, statements as u64, start + waited, took, result.is_ok());
-        self.observer.query(name, took, result.is_ok());
-        result
+        Probe::new(scope.meter.clone(), self.observer.clone())
     }
 }
 
@@ -337,157 +314,5 @@ pub struct Scoped<'a> {
 impl Read for Scoped<'_> {
     async fn all(&self, sql: &'static Sql, args: Vec<Value>) -> Result<Vec<Row>, DbError> {
         self.db.read(self.scope, sql, args, self.replica).await
-    }
-}
-
-enum Unit {
-    Sqlite(SqliteTx),
-    Postgres(Box<PostgresTx>),
-}
-
-/// A unit of work. Dropped without [`commit`](Self::commit), it is rolled back.
-///
-/// After a statement failed, on either engine, the unit only answers [`DbError::UnitOver`].
-pub struct Tx {
-    unit: Unit,
-    engine: Engine,
-    probe: Probe,
-}
-
-impl Tx {
-    /// Which engine this is.
-    #[must_use]
-    pub const fn engine(&self) -> Engine {
-        self.engine
-    }
-
-    /// All rows of the result.
-    ///
-    /// # Errors
-    /// What the statement did; the unit is over then.
-    pub async fn all(&self, sql: &'static Sql, args: Vec<Value>) -> Result<Vec<Row>, DbError> {
-        Ok(self
-            .steps(vec![(sql, args)])
-            .await?
-            .into_iter()
-            .next()
-            .unwrap_or_default()
-            .rows)
-    }
-
-    /// The first row, if there is one.
-    ///
-    /// # Errors
-    /// As [`all`](Self::all).
-    pub async fn optional(&self, sql: &'static Sql, args: Vec<Value>) -> Result<Option<Row>, DbError> {
-        Ok(self.all(sql, args).await?.into_iter().next())
-    }
-
-    /// The first row.
-    ///
-    /// # Errors
-    /// As [`all`](Self::all), and [`DbError::NotFound`] if there is none; that does not end the unit.
-    pub async fn one(&self, sql: &'static Sql, args: Vec<Value>) -> Result<Row, DbError> {
-        self.optional(sql, args).await?.ok_or(DbError::NotFound)
-    }
-
-    /// Runs a statement. Returns the affected rows.
-    ///
-    /// # Errors
-    /// As [`all`](Self::all).
-    pub async fn execute(&self, sql: &'static Sql, args: Vec<Value>) -> Result<u64, DbError> {
-        Ok(self
-            .steps(vec![(sql, args)])
-            .await?
-            .into_iter()
-            .next()
-            .unwrap_or_default()
-            .affected)
-    }
-
-    /// Runs statements that do not need each other's results, in order, in one round trip. Returns the affected
-    /// rows of each.
-    ///
-    /// # Errors
-    /// The error of the first that failed; the unit is over then.
-    pub async fn pipeline(&self, steps: Vec<Step>) -> Result<Vec<u64>, DbError> {
-        Ok(self.steps(steps).await?.into_iter().map(|o| o.affected).collect())
-    }
-
-    /// Runs reading statements that do not need each other's results, in one round trip. Returns the rows of each.
-    ///
-    /// # Errors
-    /// The error of the first that failed; the unit is over then.
-    pub async fn rows(&self, steps: Vec<Step>) -> Result<Vec<Vec<Row>>, DbError> {
-        Ok(self.steps(steps).await?.into_iter().map(|o| o.rows).collect())
-    }
-
-    /// Runs the steps of several parts that do not need each other, in one round trip. Parts of the same statements
-    /// are carried out side by side, which makes each much cheaper on PostgreSQL.
-    ///
-    /// # Errors
-    /// The error of the first that failed; the unit is over then.
-    pub async fn parts(&self, parts: Vec<Vec<Step>>) -> Result<(), DbError> {
-        let lengths: Vec<_> = parts.iter().map(Vec::len).collect();
-        let steps: Vec<Step> = parts.into_iter().flatten().collect();
-        let Some((first, _)) = steps.first() else {
-            return Ok(());
-        };
-        let (name, count) = (first.name, steps.len());
-        let work = async {
-            match &self.unit {
-                Unit::Sqlite(unit) => unit.steps(steps).await,
-                Unit::Postgres(unit) => unit.parts(steps, &lengths).await,
-            }
-        };
-        let outcomes = self.probe.measure(name, count, work).await?;
-        self.probe.meter.add_rows(rows_of(&outcomes));
-        Ok(())
-    }
-
-    async fn steps(&self, steps: Vec<Step>) -> Result<Vec<Outcome>, DbError> {
-        let Some((first, _)) = steps.first() else {
-            return Ok(Vec::new());
-        };
-        let (name, count) = (first.name, steps.len());
-        let work = async {
-            match &self.unit {
-                Unit::Sqlite(unit) => unit.steps(steps).await,
-                Unit::Postgres(unit) => unit.steps(steps).await,
-            }
-        };
-        let outcomes = self.probe.measure(name, count, work).await?;
-        self.probe.meter.add_rows(rows_of(&outcomes));
-        Ok(outcomes)
-    }
-
-    /// Commits. When this returns `Ok`, the unit's changes are durable.
-    ///
-    /// # Errors
-    /// [`DbError::UnitOver`] if a statement failed before; otherwise why the commit failed. Nothing was changed,
-    /// unless the error is [`DbError::Unconfirmed`]: no answer came and the outcome is unknown.
-    pub async fn commit(self) -> Result<(), DbError> {
-        let Self { unit, probe, .. } = self;
-        let work = async {
-            match unit {
-                Unit::Sqlite(unit) => unit.commit().await,
-                Unit::Postgres(unit) => unit.commit().await,
-            }
-        };
-        probe.measure("db.commit", 0, work).await
-    }
-
-    /// Rolls back and waits until that is done; dropping does the same without waiting.
-    pub async fn rollback(self) {
-        match self.unit {
-            Unit::Sqlite(unit) => unit.rollback().await,
-            Unit::Postgres(unit) => unit.rollback().await,
-        }
-    }
-}
-
-impl Read for Tx {
-    async fn all(&self, sql: &'static Sql, args: Vec<Value>) -> Result<Vec<Row>, DbError> {
-        Self::all(self, sql, args).await
     }
 }

@@ -15,16 +15,18 @@ mod meter;
 pub mod migrate;
 mod observer;
 mod postgres;
+mod probe;
 mod row;
 mod scope;
 mod signal;
 mod sql;
 mod sqlite;
+mod unit;
 mod value;
 
 pub use coalesce::Coalescer;
 pub use config::{DbConfig, PostgresConfig, SqliteConfig, Target};
-pub use connection::{Db, Scoped, Tx};
+pub use connection::{Db, Scoped};
 pub use describe::{Description, describe};
 pub use error::DbError;
 pub use face::Read;
@@ -35,6 +37,7 @@ pub use row::{Cell, FromValue, JsonText, Micros, Row};
 pub use scope::{Scope, Tenant};
 pub use signal::{Listener, wake};
 pub use sql::{Engine, Sql};
+pub use unit::Tx;
 pub use value::Value;
 
 /// A statement with its arguments, as [`Db::run`] and [`Tx::pipeline`] take them.

@@ -4,6 +4,7 @@ mod postgres;
 mod sqlite;
 mod text;
 
+use crate::connection::Answer;
 use crate::{DbConfig, DbError, Engine, Micros, Target};
 use text::{checksum, expand};
 
@@ -161,13 +162,15 @@ pub async fn down(config: &DbConfig, migrations: &[Migration], target: i64) -> R
     change(config, migrations, Goal::Down(target)).await
 }
 
-async fn change(config: &DbConfig, migrations: &[Migration], goal: Goal) -> Result<Vec<i64>, DbError> {
+fn change<'a>(config: &'a DbConfig, migrations: &'a [Migration], goal: Goal) -> Answer<'a, Vec<i64>> {
     match &config.target {
         Target::Sqlite(target) => {
             let (target, config, migrations) = (target.clone(), config.clone(), migrations.to_vec());
-            blocking(move || sqlite::change(&target, &config, &migrations, goal)).await
+            Box::pin(blocking(move || {
+                sqlite::change(&target, &config, &migrations, goal)
+            }))
         }
-        Target::Postgres(target) => postgres::change(target, migrations, goal).await,
+        Target::Postgres(target) => Box::pin(postgres::change(target, migrations, goal)),
     }
 }
 

@@ -6,6 +6,7 @@ use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, Config, Socket};
 
 use super::tls::{self, Connector, Failed, Mode};
+use crate::connection::Answer;
 use crate::{DbError, PostgresConfig};
 
 /// A server's address, read, with the time-outs every connection has.
@@ -62,14 +63,17 @@ impl Address {
     }
 
     /// Connects and keeps the connection's traffic going in a task of its own.
-    pub async fn connect(&self) -> Result<Client, DbError> {
-        let (client, traffic) = self.open().await?;
-        tokio::spawn(async move {
-            if let Err(error) = traffic.await {
-                tracing::debug!(%error, "a database connection ended");
-            }
-        });
-        Ok(client)
+    pub fn connect(&self) -> Answer<'_, Client> {
+        // On the heap: a handshake's future has 6 KB, and would else be a part of every future that takes a connection.
+        Box::pin(async {
+            let (client, traffic) = self.open().await?;
+            tokio::spawn(async move {
+                if let Err(error) = traffic.await {
+                    tracing::debug!(%error, "a database connection ended");
+                }
+            });
+            Ok(client)
+        })
     }
 
     /// Connects; who asked drives the traffic.

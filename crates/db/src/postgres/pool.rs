@@ -87,8 +87,11 @@ pub(super) struct Manager {
     setup: String,
 }
 
-impl Manager {
-    async fn open(&self) -> Result<Connection, DbError> {
+impl managed::Manager for Manager {
+    type Type = Connection;
+    type Error = DbError;
+
+    async fn create(&self) -> Result<Connection, DbError> {
         let client = self.address.connect().await?;
         client
             .batch_execute(&self.setup)
@@ -100,16 +103,6 @@ impl Manager {
             statements: Mutex::default(),
             bulks: Mutex::default(),
         })
-    }
-}
-
-impl managed::Manager for Manager {
-    type Type = Connection;
-    type Error = DbError;
-
-    /// On the heap: a handshake's future has 6 KB, and would else be a part of every future that takes a connection.
-    async fn create(&self) -> Result<Connection, DbError> {
-        Box::pin(self.open()).await
     }
 
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<DbError> {
