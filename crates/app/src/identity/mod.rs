@@ -9,6 +9,7 @@ mod authenticate;
 mod config;
 mod data_key;
 mod guard;
+mod hs256;
 mod login;
 mod members;
 mod passwords;

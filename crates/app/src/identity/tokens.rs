@@ -8,7 +8,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::secrets;
+use super::{hs256, secrets};
 use crate::{AppError, Result};
 
 /// For whom tokens are made; others' tokens signed with the same secret are refused.
@@ -65,6 +65,7 @@ pub(super) struct TokenKeys {
 impl TokenKeys {
     /// Keys from a secret. The key id is a hash of it, so that a token signed with another is told apart.
     pub(super) fn new(secret: &[u8]) -> Self {
+        hs256::install();
         let kid = secrets::encode(&secrets::hash(&[b"kid", secret].concat())[..6]);
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_audience(&[AUDIENCE]);
@@ -164,6 +165,24 @@ mod tests {
         let none = secrets::encode(br#"{"alg":"none","typ":"JWT"}"#);
         assert_eq!(keys.check(&format!("{none}.{body}."), now), None);
         assert_eq!(keys.check(&format!("{unsigned}."), now), None);
+    }
+
+    /// Signature of the header and the claims in appendix A.1 of RFC 7515, with its key.
+    #[test]
+    fn signatures_are_those_of_the_standard() {
+        hs256::install();
+        let key = secrets::decode::<64>(
+            "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
+        );
+        let message = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.\
+                       eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+        let key = EncodingKey::from_secret(&key.unwrap());
+        let sign = |algorithm| jsonwebtoken::crypto::sign(message.as_bytes(), &key, algorithm);
+        assert_eq!(
+            sign(Algorithm::HS256).unwrap(),
+            "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+        );
+        assert!(sign(Algorithm::HS512).is_err(), "no other is signed");
     }
 
     #[test]
