@@ -26,14 +26,14 @@ pub(crate) struct WorkspaceFacts {
 
 /// The facts by workspace, and how often they were found there.
 pub(crate) struct Cache {
-    facts: moka::future::Cache<WorkspaceId, Arc<WorkspaceFacts>>,
+    facts: moka::sync::Cache<WorkspaceId, Arc<WorkspaceFacts>>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
 
 impl Cache {
     pub(crate) fn new(life: Duration) -> Arc<Self> {
-        let facts = moka::future::Cache::builder()
+        let facts = moka::sync::Cache::builder()
             .max_capacity(MOST)
             .time_to_live(life)
             .build();
@@ -44,18 +44,22 @@ impl Cache {
         })
     }
 
-    async fn get(&self, workspace: WorkspaceId) -> Option<Arc<WorkspaceFacts>> {
-        let found = self.facts.get(&workspace).await;
+    fn get(&self, workspace: WorkspaceId) -> Option<Arc<WorkspaceFacts>> {
+        let found = self.facts.get(&workspace);
         let counter = if found.is_some() { &self.hits } else { &self.misses };
         counter.fetch_add(1, Ordering::Relaxed);
         found
+    }
+
+    fn put(&self, workspace: WorkspaceId, facts: Arc<WorkspaceFacts>) {
+        self.facts.insert(workspace, facts);
     }
 }
 
 impl App {
     /// The facts of the caller's workspace.
     pub(crate) async fn workspace_facts(&self, ctx: &Ctx) -> Result<Arc<WorkspaceFacts>> {
-        if let Some(known) = self.workspaces.get(ctx.workspace()).await {
+        if let Some(known) = self.workspaces.get(ctx.workspace()) {
             return Ok(known);
         }
         let workspace = self.identity().workspace(ctx).await?;
@@ -64,10 +68,7 @@ impl App {
             default_visibility: workspace.settings.default_visibility,
             data_key,
         });
-        self.workspaces
-            .facts
-            .insert(ctx.workspace(), Arc::clone(&facts))
-            .await;
+        self.workspaces.put(ctx.workspace(), Arc::clone(&facts));
         Ok(facts)
     }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::LocalBoxFuture;
+
 use rand::RngExt;
 
 use crate::check::{Action, Cast, Check, Seen, Violation, plan};
@@ -93,7 +95,16 @@ struct Engine<'a> {
 /// # Errors
 /// When the configuration is wrong, the service cannot be reached, nobody gets credentials, or the self-test fails: then
 /// there is no verdict.
-pub async fn isolate(
+pub fn isolate<'a>(
+    config: Config,
+    options: &'a Options,
+    progress: &'a mut dyn Progress,
+) -> LocalBoxFuture<'a, Result<Report, Error>> {
+    // On the heap, so that the whole test is compiled here and not in every crate that awaits it.
+    Box::pin(isolated(config, options, progress))
+}
+
+async fn isolated(
     mut config: Config,
     options: &Options,
     progress: &mut dyn Progress,

@@ -15,7 +15,7 @@ use std::{
 
 use axum::{body::Body, extract::Request, response::Response};
 use domain::problem::{ErrorCode, FieldError};
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::BoxFuture};
 use http::{HeaderValue, Method, header};
 use http_body::Body as _;
 
@@ -132,7 +132,13 @@ impl Edge {
     }
 
     /// Answers a request. Never fails; dropping the future cancels the request.
-    pub async fn handle(&self, request: Request, peer: Peer) -> Response {
+    ///
+    /// The future is on the heap: a connection keeps the room of its own, and most wait for their next request.
+    pub fn handle(&self, request: Request, peer: Peer) -> BoxFuture<'_, Response> {
+        Box::pin(self.answer(request, peer))
+    }
+
+    async fn answer(&self, request: Request, peer: Peer) -> Response {
         let started = Instant::now();
         let request_id = self.request_id(request.headers());
         let trace = self.trace(request.headers());

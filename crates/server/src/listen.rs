@@ -8,6 +8,7 @@ use std::{
 };
 
 use axum::{body::Body, response::Response};
+use futures_util::future::BoxFuture;
 use http::Request;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -93,15 +94,37 @@ impl Default for ListenConfig {
 }
 
 /// Serves connections until `stop`, then lets running requests end within the drain time or until `abort`.
-pub async fn serve(
+pub fn serve(
     listener: TcpListener,
     service: impl Into<Service>,
     config: ListenConfig,
     tls: Option<TlsAcceptor>,
     stop: CancellationToken,
     abort: CancellationToken,
+) -> BoxFuture<'static, ()> {
+    served(listener, service.into(), config, tls, stop, abort)
+}
+
+/// On the heap, so that what connections need is compiled here and not in every crate that serves.
+fn served(
+    listener: TcpListener,
+    service: Service,
+    config: ListenConfig,
+    tls: Option<TlsAcceptor>,
+    stop: CancellationToken,
+    abort: CancellationToken,
+) -> BoxFuture<'static, ()> {
+    Box::pin(accept(listener, service, config, tls, stop, abort))
+}
+
+async fn accept(
+    listener: TcpListener,
+    service: Service,
+    config: ListenConfig,
+    tls: Option<TlsAcceptor>,
+    stop: CancellationToken,
+    abort: CancellationToken,
 ) {
-    let service = service.into();
     let closing = closing(config.unready, &stop, &abort);
     let mut closing = std::pin::pin!(closing);
     let builder = Arc::new(builder(config));

@@ -118,6 +118,11 @@ impl Drop for Running {
 /// When the port cannot be bound.
 pub async fn start(options: Options) -> std::io::Result<Running> {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", options.port)).await?;
+    launch(listener, options)
+}
+
+/// Not generic, so that the service is compiled here and not in every crate that starts one.
+fn launch(listener: tokio::net::TcpListener, options: Options) -> std::io::Result<Running> {
     let address = listener.local_addr()?;
     let stop = CancellationToken::new();
     let app = Arc::new(App {

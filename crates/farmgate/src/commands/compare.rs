@@ -170,8 +170,7 @@ fn recorded_load(path: &str) -> anyhow::Result<LoadReport> {
 /// Reads a report and checks that nobody changed it.
 pub fn read_report(path: &Path) -> anyhow::Result<Report> {
     let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    let report: Report =
-        serde_json::from_str(&text).with_context(|| format!("{} is no report", path.display()))?;
+    let report = Report::from_json(&text).with_context(|| format!("{} is no report", path.display()))?;
     if !report.is_intact() {
         bail!(
             "{} was changed after it was written: its evidence hash does not fit",

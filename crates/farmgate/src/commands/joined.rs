@@ -98,11 +98,7 @@ impl Stage for IsolationStage {
     fn run(&mut self) -> Running<'_> {
         Box::pin(async {
             let mut progress = Stderr;
-            let tested = Box::pin(isolation::isolate(
-                self.config.clone(),
-                &self.options,
-                &mut progress,
-            ));
+            let tested = isolation::isolate(self.config.clone(), &self.options, &mut progress);
             let report = self
                 .cancel
                 .run_until_cancelled(tested)

@@ -322,6 +322,14 @@ pub struct CompareReport {
 }
 
 impl Report {
+    /// Reads a report in JSON.
+    ///
+    /// # Errors
+    /// Where the text is no report.
+    pub fn from_json(text: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(text)
+    }
+
     /// A report of these stages, with the verdict of all together and its hash.
     pub fn new(
         name: &str,

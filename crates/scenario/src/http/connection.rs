@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use futures_util::future::BoxFuture;
 
 use super::alarm::Alarm;
 use super::connect::{Connect, Stream};
@@ -62,7 +63,12 @@ impl Connection {
     ///
     /// # Errors
     /// [`Reason::Connect`], [`Reason::Tls`] or [`Reason::Timeout`].
-    pub async fn open(target: &Target, how: &Connect) -> Result<Connection, Error> {
+    pub fn open<'a>(target: &'a Target, how: &'a Connect) -> BoxFuture<'a, Result<Connection, Error>> {
+        // Rare and large: on the heap it is not a part of every exchange, and compiled here alone.
+        Box::pin(Self::opened(target, how))
+    }
+
+    async fn opened(target: &Target, how: &Connect) -> Result<Connection, Error> {
         let start = Instant::now();
         let (stream, peer, http2) = how.open(target).await?;
         let certificate = stream.certificate();

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -50,7 +51,16 @@ impl Http2 {
         Ok(Http2 { sender, driver })
     }
 
-    pub(super) async fn exchange(
+    pub(super) fn exchange<'a>(
+        &'a mut self,
+        request: &'a Request,
+        limits: &'a Limits,
+        start: Instant,
+    ) -> BoxFuture<'a, Result<(Response, bool), Error>> {
+        Box::pin(self.exchanged(request, limits, start))
+    }
+
+    async fn exchanged(
         &mut self,
         request: &Request,
         limits: &Limits,

@@ -23,6 +23,8 @@ use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use futures_util::future::BoxFuture;
+
 use crate::outcome::{EntryOutcome, Observer, Outcome};
 use crate::scenario::Scenario;
 use crate::settings::Settings;
@@ -88,7 +90,16 @@ impl User {
     }
 
     /// Runs all entries in order. Dropping the future stops the run; the user can be used again.
-    pub async fn run(&mut self, scenario: &Scenario, seen: &mut dyn Observer) -> Outcome {
+    pub fn run<'a>(
+        &'a mut self,
+        scenario: &'a Scenario,
+        seen: &'a mut dyn Observer,
+    ) -> BoxFuture<'a, Outcome> {
+        // On the heap, so that a run is compiled here and not in every crate that awaits one.
+        Box::pin(self.ran(scenario, seen))
+    }
+
+    async fn ran(&mut self, scenario: &Scenario, seen: &mut dyn Observer) -> Outcome {
         let start = Instant::now();
         let mut outcome = Outcome {
             ok: true,
