@@ -100,7 +100,7 @@ pub struct JobConfig {
     pub per_user: u32,
     /// How long a lease lasts without a sign of life. Default: 30 s.
     pub lease: Duration,
-    /// Time between two looks for jobs. Default: 250 ms.
+    /// Time between two looks for jobs. Default: 500 ms.
     pub poll: Duration,
     /// Longest time one job may take. Default: 15 min.
     pub budget: Duration,
@@ -114,7 +114,7 @@ impl Default for JobConfig {
             slots: 4,
             per_user: app::jobs::MAX_RUNNING,
             lease: Duration::from_secs(30),
-            poll: Duration::from_millis(250),
+            poll: Duration::from_millis(500),
             budget: Duration::from_secs(15 * 60),
             attempts: 3,
         }

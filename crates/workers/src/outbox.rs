@@ -38,7 +38,7 @@ pub struct OutboxConfig {
     pub batch: u32,
     /// How long a lease lasts; a batch that takes longer is given to somebody else. Default: 60 s.
     pub lease: Duration,
-    /// Longest time between two looks without a signal. Default: 500 ms.
+    /// Longest time between two looks without a signal: for tries that are due again, and what a crash left. Default: 1 s.
     pub poll: Duration,
     /// Least time between two looks, unless the last one was full: under load, work gathers meanwhile and is done
     /// together. Default: 25 ms.
@@ -55,7 +55,7 @@ impl Default for OutboxConfig {
             lane: Lane::Own,
             batch: 100,
             lease: Duration::from_secs(60),
-            poll: Duration::from_millis(500),
+            poll: Duration::from_secs(1),
             gather: Duration::from_millis(25),
             attempts: 12,
             backoff: Duration::from_secs(2),
@@ -64,13 +64,12 @@ impl Default for OutboxConfig {
 }
 
 impl OutboxConfig {
-    /// The pace of mail: nobody waits for it as for a live message, and no two processes need to be fast at it.
+    /// Mail: fewer at a time, since each is a conversation with a server.
     #[must_use]
     pub fn mail() -> Self {
         Self {
             lane: Lane::Mail,
             batch: 50,
-            poll: Duration::from_secs(1),
             ..Self::default()
         }
     }
