@@ -152,7 +152,8 @@ impl Db {
             let Some((first, _)) = batch.first() else {
                 return Ok(Vec::new());
             };
-            let measured = self.probe(scope).begin(first.name, batch.len());
+            let probe = self.probe(scope);
+            let measured = probe.begin(first.name, batch.len());
             let result = match &self.backend {
                 Backend::Sqlite(sqlite) => sqlite.run(scope, batch).await,
                 Backend::Postgres(postgres) if grouped => postgres.run_grouped(scope, batch).await,
@@ -254,7 +255,8 @@ impl Db {
         replica: bool,
     ) -> Answer<'a, Vec<Row>> {
         Box::pin(async move {
-            let measured = self.probe(scope).begin(sql.name, 1);
+            let probe = self.probe(scope);
+            let measured = probe.begin(sql.name, 1);
             let result = match &self.backend {
                 Backend::Sqlite(sqlite) => sqlite.read(scope, sql, args).await,
                 Backend::Postgres(postgres) => postgres.read(scope, sql, args, replica).await,

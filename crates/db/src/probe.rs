@@ -8,7 +8,6 @@ use crate::observer::Observer;
 use crate::{DbError, Meter, Row};
 
 /// Measures statements.
-#[derive(Clone)]
 pub(crate) struct Probe {
     meter: Meter,
     observer: Arc<dyn Observer>,
@@ -20,7 +19,7 @@ impl Probe {
     }
 
     /// Statements begin; the name is that of the first.
-    pub fn begin(self, name: &'static str, statements: usize) -> Measured {
+    pub fn begin(&self, name: &'static str, statements: usize) -> Measured<'_> {
         Measured {
             name,
             statements: statements as u64,
@@ -32,8 +31,8 @@ impl Probe {
 }
 
 /// Statements under way. Dropped without an end, they are not counted.
-pub(crate) struct Measured {
-    probe: Probe,
+pub(crate) struct Measured<'a> {
+    probe: &'a Probe,
     name: &'static str,
     statements: u64,
     start: Instant,
@@ -41,9 +40,9 @@ pub(crate) struct Measured {
     waited: Duration,
 }
 
-impl Measured {
+impl<'a> Measured<'a> {
     /// The statements ended so.
-    pub fn end<T>(self, result: &Result<T, DbError>) -> Meter {
+    pub fn end<T>(self, result: &Result<T, DbError>) -> &'a Meter {
         let Probe { meter, observer } = self.probe;
         let waited = meter.wait().saturating_sub(self.waited);
         let took = self.start.elapsed().saturating_sub(waited);

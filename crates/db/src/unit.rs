@@ -36,13 +36,7 @@ impl Tx {
     /// # Errors
     /// What the statement did; the unit is over then.
     pub async fn all(&self, sql: &'static Sql, args: Vec<Value>) -> Result<Vec<Row>, DbError> {
-        Ok(self
-            .steps(vec![(sql, args)])
-            .await?
-            .into_iter()
-            .next()
-            .unwrap_or_default()
-            .rows)
+        Ok(self.step(sql, args).await?.rows)
     }
 
     /// The first row, if there is one.
@@ -66,13 +60,7 @@ impl Tx {
     /// # Errors
     /// As [`all`](Self::all).
     pub async fn execute(&self, sql: &'static Sql, args: Vec<Value>) -> Result<u64, DbError> {
-        Ok(self
-            .steps(vec![(sql, args)])
-            .await?
-            .into_iter()
-            .next()
-            .unwrap_or_default()
-            .affected)
+        Ok(self.step(sql, args).await?.affected)
     }
 
     /// Runs statements that do not need each other's results, in order, in one round trip. Returns the affected
@@ -103,6 +91,11 @@ impl Tx {
         self.outcomes(steps, lengths).await.map(drop)
     }
 
+    async fn step(&self, sql: &'static Sql, args: Vec<Value>) -> Result<Outcome, DbError> {
+        let outcomes = self.steps(vec![(sql, args)]).await?;
+        Ok(outcomes.into_iter().next().unwrap_or_default())
+    }
+
     async fn steps(&self, steps: Vec<Step>) -> Result<Vec<Outcome>, DbError> {
         self.outcomes(steps, Vec::new()).await
     }
@@ -113,7 +106,7 @@ impl Tx {
             let Some((first, _)) = steps.first() else {
                 return Ok(Vec::new());
             };
-            let measured = self.probe.clone().begin(first.name, steps.len());
+            let measured = self.probe.begin(first.name, steps.len());
             let result = match &self.unit {
                 Unit::Sqlite(unit) => unit.steps(steps).await,
                 Unit::Postgres(unit) if parts.is_empty() => unit.steps(steps).await,
