@@ -127,7 +127,15 @@ impl Running {
         let redirect = async {
             if let Some((listener, port)) = listeners.redirect {
                 let redirect = Redirect::new(port, Arc::clone(self.edge.metrics()));
-                listen::serve(listener, redirect, self.listen, None, stop.clone(), abort.clone()).await;
+                listen::serve(
+                    listener,
+                    redirect.into(),
+                    self.listen,
+                    None,
+                    stop.clone(),
+                    abort.clone(),
+                )
+                .await;
             }
         };
         let tls = self.tls.take().map(|(acceptor, renewal)| {
@@ -141,7 +149,7 @@ impl Running {
         };
         let edge = Arc::clone(&self.edge);
         let (stopped, aborted) = (stop.clone(), abort.clone());
-        let public = listen::serve(listeners.public, edge, self.listen, tls, stopped, aborted);
+        let public = listen::serve(listeners.public, edge.into(), self.listen, tls, stopped, aborted);
         tokio::join!(public, redirect, streams);
         tokio::select! {
             () = self.finish(&tracker) => {}
@@ -167,7 +175,7 @@ impl Running {
             ..self.listen
         };
         let edge = Arc::clone(&self.operator);
-        tokio::spawn(listen::serve(listener, edge, config, None, over, abort))
+        tokio::spawn(listen::serve(listener, edge.into(), config, None, over, abort))
     }
 
     async fn finish(&self, tracker: &TaskTracker) {

@@ -100,7 +100,7 @@ async fn platform(folder: &Path, planted: bool) -> String {
     let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
     tokio::spawn(listen::serve(
         listener,
-        edge,
+        edge.into(),
         ListenConfig::default(),
         None,
         stop,

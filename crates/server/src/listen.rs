@@ -94,19 +94,9 @@ impl Default for ListenConfig {
 }
 
 /// Serves connections until `stop`, then lets running requests end within the drain time or until `abort`.
-pub fn serve(
-    listener: TcpListener,
-    service: impl Into<Service>,
-    config: ListenConfig,
-    tls: Option<TlsAcceptor>,
-    stop: CancellationToken,
-    abort: CancellationToken,
-) -> BoxFuture<'static, ()> {
-    served(listener, service.into(), config, tls, stop, abort)
-}
-
+///
 /// On the heap, so that what connections need is compiled here and not in every crate that serves.
-fn served(
+pub fn serve(
     listener: TcpListener,
     service: Service,
     config: ListenConfig,

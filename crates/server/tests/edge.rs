@@ -305,7 +305,7 @@ async fn a_listener_answers_and_leaves_in_good_order() {
     let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
     let edge = edge(EdgeConfig::default());
     let config = ListenConfig::default();
-    let served = tokio::spawn(serve(listener, edge, config, None, stop.clone(), abort));
+    let served = tokio::spawn(serve(listener, edge.into(), config, None, stop.clone(), abort));
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     stream
         .write_all(b"GET /list HTTP/1.1\r\nhost: a\r\n\r\n")

@@ -399,7 +399,7 @@ async fn raw(bytes: &str) -> String {
     let edge = Arc::clone(&stage(config).edge);
     let served = tokio::spawn(serve(
         listener,
-        edge,
+        edge.into(),
         ListenConfig::default(),
         None,
         stop.clone(),

@@ -324,7 +324,7 @@ pub async fn a_ticket_opens_one_socket(engine: Engine) {
     let config = ListenConfig::default();
     let server = tokio::spawn(serve(
         listener,
-        service.edge.clone(),
+        service.edge.clone().into(),
         config,
         None,
         stop.clone(),
