@@ -2,9 +2,9 @@
 
 use rusqlite::Connection;
 
-use crate::postgres::{classify as postgres_error, connect_login};
+use crate::postgres::{PLANS, classify as postgres_error, connect_login};
 use crate::sqlite::{classify as sqlite_error, open};
-use crate::{DbConfig, DbError, Engine, Sql, Target};
+use crate::{DbConfig, DbError, Engine, PostgresConfig, Sql, Target};
 
 /// A prepared statement's outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,4 +73,52 @@ async fn postgres(client: &tokio_postgres::Client, sql: &'static Sql) -> Result<
             .map(|column| column.name().to_owned())
             .collect(),
     })
+}
+
+/// The plans that connections of ours would keep if they made them now, as `explain (format json)` tells them: each
+/// statement's as the application's role, or as the system's where only that one may run it. Nothing is run.
+///
+/// # Errors
+/// Only if there is no connection; a statement that has no plan has the reason in its place in the list.
+pub async fn plans(
+    target: &PostgresConfig,
+    statements: &[&'static Sql],
+) -> Result<Vec<Result<serde_json::Value, DbError>>, DbError> {
+    let client = connect_login(target).await?;
+    let error = |e| postgres_error("plans", e);
+    client.batch_execute(PLANS).await.map_err(error)?;
+    let mut plans = Vec::with_capacity(statements.len());
+    for sql in statements {
+        let mut found = Err(DbError::unavailable("no role was asked"));
+        for role in [&target.app_role, &target.system_role] {
+            let role = format!("set role \"{}\"", role.replace('"', "\"\""));
+            client.batch_execute(&role).await.map_err(error)?;
+            found = plan(&client, sql).await;
+            if found.is_ok() {
+                break;
+            }
+        }
+        plans.push(found);
+    }
+    Ok(plans)
+}
+
+async fn plan(client: &tokio_postgres::Client, sql: &'static Sql) -> Result<serde_json::Value, DbError> {
+    let error = |e| postgres_error(sql.name, e);
+    let text = text(sql, Engine::Postgres)?;
+    let parameters = client.prepare(&text).await.map_err(error)?.params().len();
+    client
+        .batch_execute(&format!("prepare planned as {text}"))
+        .await
+        .map_err(error)?;
+    let arguments = match parameters {
+        0 => String::new(),
+        more => format!("({})", vec!["null"; more].join(",")),
+    };
+    let explained = client
+        .query_one(&format!("explain (format json) execute planned{arguments}"), &[])
+        .await
+        .and_then(|row| row.try_get(0));
+    client.batch_execute("deallocate planned").await.map_err(error)?;
+    explained.map_err(error)
 }

@@ -27,7 +27,7 @@ mod value;
 pub use coalesce::Coalescer;
 pub use config::{DbConfig, PostgresConfig, SqliteConfig, Target};
 pub use connection::{Db, Scoped};
-pub use describe::{Description, describe};
+pub use describe::{Description, describe, plans};
 pub use error::DbError;
 pub use face::Read;
 pub use gather::Gather;

@@ -29,6 +29,7 @@ pub(crate) use address::{check, connect_login};
 pub(crate) use error::classify;
 use group::Groups;
 use lease::Lease;
+pub(crate) use pool::PLANS;
 use pool::{Pool, Role};
 use replica::Replica;
 

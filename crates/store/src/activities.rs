@@ -66,7 +66,10 @@ statements! {
     PURGE = "activities.purge", "
         delete from activities
          where workspace_id = $1 and created_at < $2
-           and id in (select a.id from activities a where a.workspace_id = $1 order by a.id limit $3)";
+           and id <= (select x.id
+                        from (select a.id from activities a where a.workspace_id = $1 order by a.id limit $3) x
+                       order by x.id desc
+                       limit 1)";
     TAKES_PART = "activities.takes_part", "
         select circuit_id from circuit_workspaces where workspace_id = $1 and circuit_id = $2";
 }

@@ -50,8 +50,11 @@ statements! {
          limit $3";
     PURGE = "audit_records.purge", "
         delete from audit_records
-         where workspace_id = $1
-           and id in (select r.id from audit_records r where r.workspace_id = $1 and r.created_at < $2 order by r.id limit $3)";
+         where workspace_id = $1 and created_at < $2
+           and id <= (select x.id
+                        from (select r.id from audit_records r where r.workspace_id = $1 and r.created_at < $2 order by r.id limit $3) x
+                       order by x.id desc
+                       limit 1)";
 }
 
 /// An entry of the audit trail.

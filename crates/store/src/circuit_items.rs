@@ -47,8 +47,9 @@ statements! {
           from circuit_items
          where circuit_id = $1 and dfid = $2";
     PLACED = "circuit_items.placed", "
-        select c.dfid, c.workspace_id, c.owner_id, c.pushed_by, c.operation_id, c.state, c.published, c.created_at, o.state as operation_state
-          from circuit_items c join operations o on o.circuit_id = c.circuit_id and o.id = c.operation_id
+        select c.dfid, c.workspace_id, c.owner_id, c.pushed_by, c.operation_id, c.state, c.published, c.created_at,
+               (select o.state from operations o where o.circuit_id = c.circuit_id and o.id = c.operation_id) as operation_state
+          from circuit_items c
          where c.circuit_id = $1 and c.dfid {any:$2}";
     LIST = "circuit_items.list", "
         select dfid, workspace_id, owner_id, pushed_by, operation_id, state, published, created_at

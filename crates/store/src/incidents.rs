@@ -64,10 +64,15 @@ statements! {
          where workspace_id = $1 and id = $2 and state <> 'resolved'";
     PURGE = "incidents.purge", "
         delete from incidents
-         where workspace_id = $1
-           and id in (select i.id from incidents i
-                       where i.workspace_id = $1 and i.state = 'resolved' and i.resolved_at < $2
-                       order by i.id limit $3)";
+         where workspace_id = $1 and state = 'resolved' and resolved_at < $2
+           and id <= (select x.id
+                        from (select i.id
+                                from incidents i
+                               where i.workspace_id = $1 and i.state = 'resolved' and i.resolved_at < $2
+                               order by i.id
+                               limit $3) x
+                       order by x.id desc
+                       limit 1)";
 }
 
 /// An incident.

@@ -134,8 +134,8 @@ const STUCK: Duration = Duration::from_millis(300);
 /// a join with row guards anew costs more than running it. It is kept, so it must not depend on how full the tables were
 /// when it was made, or on whether they were analyzed: rows are looked up by index, never by reading a whole table or
 /// workspace, which is right for an almost empty one.
-const PLANS: &str = "set plan_cache_mode = force_generic_plan; set random_page_cost = 1.1; set enable_seqscan = off; \
-                     set enable_bitmapscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off";
+pub(crate) const PLANS: &str = "set plan_cache_mode = force_generic_plan; set random_page_cost = 1.1; set enable_seqscan = off; \
+                     set enable_bitmapscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set enable_material = off; set jit = off";
 
 impl Pool {
     pub fn new(
