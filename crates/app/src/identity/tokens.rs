@@ -1,5 +1,7 @@
 //! Bearer tokens: JWT (RFC 7519) signed with HMAC-SHA256, and the text of the session cookie.
 
+use std::sync::Arc;
+
 use domain::{
     ids::{SessionId, Timestamp, UserId, WorkspaceId},
     problem::ErrorCode,
@@ -13,6 +15,9 @@ use crate::{AppError, Result};
 
 /// For whom tokens are made; others' tokens signed with the same secret are refused.
 const AUDIENCE: &str = "farmgate";
+
+/// Tokens whose signature need not be checked again; a few hundred bytes each.
+const KNOWN: u64 = 10_000;
 
 /// What a token says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +65,8 @@ pub(super) struct TokenKeys {
     signing: EncodingKey,
     checking: DecodingKey,
     validation: Validation,
+    /// What genuine tokens say, by hash: checking one costs more than the rest of looking the caller up.
+    known: moka::sync::Cache<[u8; 32], Arc<Claims>>,
 }
 
 impl TokenKeys {
@@ -79,6 +86,7 @@ impl TokenKeys {
             signing: EncodingKey::from_secret(secret),
             checking: DecodingKey::from_secret(secret),
             validation,
+            known: moka::sync::Cache::new(KNOWN),
         }
     }
 
@@ -88,9 +96,23 @@ impl TokenKeys {
     }
 
     /// The claims of a token that we signed, that is for us and that has not ended; nothing otherwise.
-    pub(super) fn check(&self, token: &str, now: Timestamp) -> Option<Claims> {
+    pub(super) fn check(&self, token: &str, now: Timestamp) -> Option<Arc<Claims>> {
+        let hash = secrets::hash(token.as_bytes());
+        let claims = match self.known.get(&hash) {
+            Some(claims) => claims,
+            None => {
+                let claims = Arc::new(self.genuine(token)?);
+                self.known.insert(hash, Arc::clone(&claims));
+                claims
+            }
+        };
+        (now.secs() < claims.exp).then_some(claims)
+    }
+
+    /// The claims of a token that we signed and that is for us, whether it has ended or not.
+    fn genuine(&self, token: &str) -> Option<Claims> {
         let data = jsonwebtoken::decode::<Claims>(token, &self.checking, &self.validation).ok()?;
-        (data.header.kid == self.header.kid && now.secs() < data.claims.exp).then_some(data.claims)
+        (data.header.kid == self.header.kid).then_some(data.claims)
     }
 }
 
@@ -140,8 +162,17 @@ mod tests {
     fn a_token_says_what_was_signed_until_it_ends() {
         let keys = TokenKeys::new(b"a secret of at least 32 bytes....");
         let token = keys.sign(&claims()).unwrap();
-        assert_eq!(keys.check(&token, Timestamp::from_secs(1_899)), Some(claims()));
-        assert_eq!(keys.check(&token, Timestamp::from_secs(1_900)), None);
+        let said = |secs| {
+            keys.check(&token, Timestamp::from_secs(secs))
+                .map(|said| (*said).clone())
+        };
+        assert_eq!(said(1_899), Some(claims()));
+        assert_eq!(said(1_899), Some(claims()), "known by now");
+        assert_eq!(said(1_900), None, "being known does not make it last");
+        assert_eq!(
+            keys.check(&token[..token.len() - 1], Timestamp::from_secs(1_000)),
+            None
+        );
     }
 
     #[test]
