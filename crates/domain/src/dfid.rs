@@ -158,12 +158,15 @@ fn check_value(values: &[u8; 20]) -> u32 {
 
 /// Reads the twenty characters that carry a value, checking everything that stands around them.
 fn read_values(text: &str) -> Result<[u8; 20], DfidError> {
-    let characters: Vec<char> = text.chars().take(LENGTH + 1).collect();
-    if characters.len() != LENGTH {
-        return Err(DfidError::Length {
-            found: text.chars().count(),
-        });
+    let found = text.chars().count();
+    if found != LENGTH {
+        return Err(DfidError::Length { found });
     }
+    let mut characters = ['-'; LENGTH];
+    characters
+        .iter_mut()
+        .zip(text.chars())
+        .for_each(|(slot, found)| *slot = found);
     let differs = |(found, want): &(&char, char)| found.to_ascii_uppercase() != *want;
     if let Some(index) = characters
         .iter()
@@ -207,14 +210,21 @@ fn value_of(character: char) -> Option<u8> {
         .and_then(|value| u8::try_from(value).ok())
 }
 
-impl fmt::Display for Dfid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Dfid {
+    /// Its characters, all of them ASCII.
+    fn text(self) -> [u8; LENGTH] {
         let mut text = *b"DFID-________-__________-__";
         let places = PARTS.iter().flat_map(|(start, length)| *start..start + length);
         for (value, index) in self.values().into_iter().zip(places) {
             text[index] = ALPHABET[usize::from(value)];
         }
-        f.pad(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+        text
+    }
+}
+
+impl fmt::Display for Dfid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(std::str::from_utf8(&self.text()).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -234,7 +244,7 @@ impl FromStr for Dfid {
 
 impl Serialize for Dfid {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(std::str::from_utf8(&self.text()).map_err(serde::ser::Error::custom)?)
     }
 }
 
