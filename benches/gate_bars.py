@@ -96,7 +96,10 @@ def all_bars():
             ("pacing", f"{r}/s asked: median lateness, under 50 us", figure("pacing", r, "lag"), lambda v: v < 50e-6, "farmgate", r, "lag", 10),
         ]
     for name, truth in TRUTH.items():
-        rows.append(("stall", f"{name} in ms, {truth} within 2 %", figure("stall", "1000/s", name), near(truth), "farmgate", "1000/s", name, 0.97))
+        rows += [
+            ("stall", f"{name} to what the server kept, 1 within 0.02", to_the_servers(name), near(1), "farmgate", "1000/s", name, 0.97),
+            ("stall", f"goal: {name} in ms, the schedule's {truth} within 2 %", figure("stall", "1000/s", name), near(truth), "farmgate", "1000/s", name, 0.97),
+        ]
     rows += [
         ("users", "MB of 1,000 users with a scenario, under 200", figure("users", 1000, "memory", max), lambda v: v < 200, "farmgate", 1000, "memory", 10),
         ("users", "MB at 20,000/s, under 200", figure("users", "20000/s", "memory", max), lambda v: v < 200, "farmgate", "20000/s", "memory", 10),
@@ -106,6 +109,11 @@ def all_bars():
     rows += [(part, f"{part}: our count to the server's, off by at most 0.001", only(part, miscounted), at_most(0.001), "farmgate", None, "counted", 0.99)
              for part in PARTS if part != "check"]
     return rows
+
+
+def to_the_servers(name):
+    """Our percentile of how long requests waited, as a share of the one that the stalling server kept itself."""
+    return lambda samples: statistics.median(s[name] / s["server_" + name] for s in of(samples, "stall", "farmgate", "1000/s"))
 
 
 def near(truth):
@@ -119,7 +127,7 @@ def only(part, measure):
 def good_samples():
     """A run in which every bar holds, by not much."""
     base = {"rate": 100_000, "served": 400_000, "counted": 400_000, "others": 0.1, "processor_100k": 0.7, "memory": 50.0, "wall": 1.0, "lines": 90_000,
-            "lag": 20e-6, "late_growth": 0.01, "p95": 498.0, "p99": 905.0, "p999": 985.0}
+            "lag": 20e-6, "late_growth": 0.01, "p95": 498.0, "p99": 905.0, "p999": 985.0, "server_p95": 497.0, "server_p99": 903.0, "server_p999": 986.0}
     make = lambda part, tool, case, **more: {**base, "part": part, "tool": tool, "case": str(case), **more}
     samples = []
     for round_number in range(3):

@@ -1,14 +1,17 @@
 //! A small fast HTTP server to measure generators against: `target [PORT] [stall]`. Answers every request without a body with 200 and
 //! a short JSON body; with `stall` it stands still in the last second of every ten, so that the truth is known.
-//! `/count` tells how many it has answered, itself not counted: what a generator claims can be compared.
+//! `/count` tells how many it has answered, itself not counted: what a generator claims can be compared. `/waited` tells
+//! how long those of a stalling server waited from their arrival to the writing of their answer, in ms, and forgets it.
 
 #![allow(clippy::unwrap_used, reason = "an example that cannot go on may stop")]
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
 
 /// It says that the connection stays open, because `ab` asks as HTTP/1.0 does and waits for the end else.
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 27\r\n\
@@ -17,11 +20,28 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCon
 /// Answers written so far.
 static ANSWERED: AtomicU64 = AtomicU64::new(0);
 
-#[tokio::main]
-async fn main() {
+/// How long each request of a stalling server waited, in microseconds.
+static WAITED: Mutex<Vec<u64>> = Mutex::new(Vec::new());
+
+fn main() {
     let mut arguments = std::env::args().skip(1);
     let port: u16 = arguments.next().map_or(0, |port| port.parse().unwrap());
     let stall = arguments.next().is_some_and(|word| word == "stall");
+    // After a stall all that came meanwhile is answered at once. On one thread that leaves the other core to the
+    // generator: on two, the answers waited for each other's processor time, and the truth was not the schedule's.
+    let mut runtime = if stall {
+        Builder::new_current_thread()
+    } else {
+        Builder::new_multi_thread()
+    };
+    runtime
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(listen(port, stall));
+}
+
+async fn listen(port: u16, stall: bool) {
     let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     println!("http://{}", listener.local_addr().unwrap());
     let start = Instant::now();
@@ -48,14 +68,12 @@ async fn serve(mut stream: TcpStream, stalls_from: Option<Instant>) {
         }
         filled = 0;
         if buffer.starts_with(b"GET /count ") {
-            let count = ANSWERED.load(Ordering::Relaxed).to_string();
-            let answer = format!(
-                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{count}",
-                count.len()
-            );
-            let _ = stream.write_all(answer.as_bytes()).await;
-            return;
+            return tell(&mut stream, &ANSWERED.load(Ordering::Relaxed).to_string()).await;
         }
+        if buffer.starts_with(b"GET /waited ") {
+            return tell(&mut stream, &waited()).await;
+        }
+        let arrived = Instant::now();
         if let Some(start) = stalls_from {
             let within = start.elapsed().as_micros() as u64 % 10_000_000;
             if within >= 9_000_000 {
@@ -66,5 +84,30 @@ async fn serve(mut stream: TcpStream, stalls_from: Option<Instant>) {
             return;
         }
         ANSWERED.fetch_add(1, Ordering::Relaxed);
+        if stalls_from.is_some() {
+            let waited = arrived.elapsed().as_micros() as u64;
+            WAITED.lock().unwrap().push(waited);
+        }
     }
+}
+
+/// Answers once and closes.
+async fn tell(stream: &mut TcpStream, text: &str) {
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}", text.len());
+    let _ = stream.write_all(answer.as_bytes()).await;
+}
+
+fn waited() -> String {
+    let mut all = std::mem::take(&mut *WAITED.lock().unwrap());
+    all.sort_unstable();
+    let share = |thousandth: usize| {
+        all.get(all.len() * thousandth / 1000)
+            .map_or(0.0, |micros| *micros as f64 / 1000.0)
+    };
+    format!(
+        r#"{{"p95":{},"p99":{},"p999":{}}}"#,
+        share(950),
+        share(990),
+        share(999)
+    )
 }
