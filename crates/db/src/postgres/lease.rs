@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use deadpool::managed::Object;
-use futures_util::future::poll_fn;
+use futures_util::future::{poll_fn, try_join_all};
 use futures_util::{TryStreamExt, pin_mut};
 use tokio_postgres::Statement;
 
@@ -44,6 +44,7 @@ impl Lease {
     /// Prepares what this connection has not prepared yet, outside of any pipeline. Each group of steps becomes one
     /// call if its statement has a form for many rows, else a call for each step.
     pub async fn prepare(&self, steps: &[Step], groups: Vec<Members>) -> Result<Vec<Call>, DbError> {
+        self.learn(steps, &groups).await?;
         let mut calls = Vec::with_capacity(groups.len());
         for members in groups {
             let sql = steps[members[0]].0;
@@ -65,6 +66,25 @@ impl Lease {
             }));
         }
         Ok(calls)
+    }
+
+    /// Prepares what this connection does not know yet in two round trips. One for each statement would hold up the
+    /// first units of every new connection, and all that share a transaction with them.
+    async fn learn(&self, steps: &[Step], groups: &[Members]) -> Result<(), DbError> {
+        let connection = self.connection()?;
+        let new = distinct(groups.iter().map(|members| steps[members[0]].0), |sql| {
+            connection.cached(sql).is_none()
+        });
+        try_join_all(new.into_iter().map(|sql| self.statement(sql))).await?;
+        let of_many = groups.iter().filter(|members| members.len() > 1);
+        let new = distinct(of_many.map(|members| steps[members[0]].0), |sql| {
+            connection.cached_bulk(sql).is_none()
+        });
+        let bulks = new.into_iter().map(|sql| async move {
+            let single = self.statement(sql).await?;
+            self.many(sql, &single).await
+        });
+        try_join_all(bulks).await.map(drop)
     }
 
     /// The statement's form for many rows, if it has one.
@@ -240,6 +260,17 @@ async fn cleaned(connection: &Connection) -> bool {
         rollback.await
     };
     matches!(tokio::time::timeout(CLEAN_TIMEOUT, cancelled).await, Ok(Ok(())))
+}
+
+/// Those that are wanted, each once.
+fn distinct(
+    statements: impl Iterator<Item = &'static Sql>,
+    wanted: impl Fn(&'static Sql) -> bool,
+) -> Vec<&'static Sql> {
+    let mut found: Vec<_> = statements.filter(|sql| wanted(sql)).collect();
+    found.sort_unstable_by_key(|sql| sql.key());
+    found.dedup_by_key(|sql| sql.key());
+    found
 }
 
 async fn plain(client: &tokio_postgres::Client, text: &str) -> Result<Outcome, DbError> {
