@@ -59,14 +59,12 @@ async fn no_plan_made_on_empty_tables_compares_each_row_with_each() {
         panic!("not PostgreSQL");
     };
     let plans = plans(target, &statements).await.unwrap();
-    let planned = plans.iter().filter(|plan| plan.is_ok()).count();
-    assert!(
-        planned > statements.len() - 5,
-        "only {planned} of {} have a plan",
-        statements.len()
-    );
     for (sql, plan) in statements.iter().zip(plans) {
-        let Ok(plan) = plan else { continue };
+        // Taking a lock of PostgreSQL's is a block of its language, which has no plan.
+        if sql.source(Engine::Postgres).starts_with("do ") {
+            continue;
+        }
+        let plan = plan.unwrap_or_else(|error| panic!("{}: {error:?}", sql.name));
         let excused = EACH_WITH_EACH.iter().any(|(name, _)| *name == sql.name);
         assert_eq!(
             each_with_each(&plan[0]["Plan"]),
