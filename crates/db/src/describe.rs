@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use crate::postgres::{PLANS, classify as postgres_error, connect_login};
+use crate::postgres::{PLANS, classify as postgres_error, connect_login, quoted};
 use crate::sqlite::{classify as sqlite_error, open};
 use crate::{DbConfig, DbError, Engine, PostgresConfig, Sql, Target};
 
@@ -85,27 +85,30 @@ pub async fn plans(
     statements: &[&'static Sql],
 ) -> Result<Vec<Result<serde_json::Value, DbError>>, DbError> {
     let client = connect_login(target).await?;
-    let error = |e| postgres_error("plans", e);
-    client.batch_execute(PLANS).await.map_err(error)?;
+    client
+        .batch_execute(PLANS)
+        .await
+        .map_err(|e| postgres_error("plans", e))?;
     let mut plans = Vec::with_capacity(statements.len());
     for sql in statements {
-        let mut found = Err(DbError::unavailable("no role was asked"));
-        for role in [&target.app_role, &target.system_role] {
-            let role = format!("set role \"{}\"", role.replace('"', "\"\""));
-            client.batch_execute(&role).await.map_err(error)?;
-            found = plan(&client, sql).await;
-            if found.is_ok() {
-                break;
-            }
-        }
-        plans.push(found);
+        let plan = match plan(&client, &target.app_role, sql).await {
+            Err(_) => plan(&client, &target.system_role, sql).await,
+            found => found,
+        };
+        plans.push(plan);
     }
     Ok(plans)
 }
 
-async fn plan(client: &tokio_postgres::Client, sql: &'static Sql) -> Result<serde_json::Value, DbError> {
+async fn plan(
+    client: &tokio_postgres::Client,
+    role: &str,
+    sql: &'static Sql,
+) -> Result<serde_json::Value, DbError> {
     let error = |e| postgres_error(sql.name, e);
     let text = text(sql, Engine::Postgres)?;
+    let set_role = format!("set role {}", quoted(role));
+    client.batch_execute(&set_role).await.map_err(error)?;
     let parameters = client.prepare(&text).await.map_err(error)?.params().len();
     client
         .batch_execute(&format!("prepare planned as {text}"))

@@ -212,6 +212,11 @@ async fn read(mut lease: Lease, scope: &Scope, step: &[Step]) -> Result<Vec<Row>
     Ok(outcomes.into_iter().next().unwrap_or_default().rows)
 }
 
+/// A role's name as an identifier.
+pub(crate) fn quoted(role: &str) -> String {
+    format!("\"{}\"", role.replace('"', "\"\""))
+}
+
 /// Opens the transaction and names its workspaces.
 fn begin_text(scope: &Scope, read_only: bool) -> String {
     let begin = if read_only { "begin read only" } else { "begin" };

@@ -4,6 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::Migration;
 use crate::Engine;
+use crate::postgres::quoted;
 use crate::sql::type_name;
 
 /// The digest of both texts as written, in hexadecimal.
@@ -60,10 +61,6 @@ fn tokens(line: &str, engine: Engine, app: &str, system: &str) -> Result<String,
         rest = tail;
     }
     Ok(out + rest)
-}
-
-fn quoted(role: &str) -> String {
-    format!("\"{}\"", role.replace('"', "\"\""))
 }
 
 /// Rows of the workspaces in the setting.

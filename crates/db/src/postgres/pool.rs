@@ -12,6 +12,7 @@ use tokio_postgres::{Client, Statement};
 use super::address::Address;
 use super::error::classify;
 use super::lease::Lease;
+use super::quoted;
 use super::tls::Connector;
 use crate::meter::nanos;
 use crate::{DbConfig, DbError, Observer, PoolStats, PostgresConfig, Scope, Sql};
@@ -152,8 +153,8 @@ impl Pool {
             Role::Replica => (&target.app_role, target.replica_pool, replica),
         };
         let setup = format!(
-            "{PLANS}; set role \"{}\"; set statement_timeout = {}; set idle_in_transaction_session_timeout = {}; set timezone = 'UTC'",
-            name.replace('"', "\"\""),
+            "{PLANS}; set role {}; set statement_timeout = {}; set idle_in_transaction_session_timeout = {}; set timezone = 'UTC'",
+            quoted(name),
             config.statement_timeout.as_millis(),
             config.unit_timeout.as_millis(),
         );
