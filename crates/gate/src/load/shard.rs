@@ -163,6 +163,14 @@ impl<C: Crew> Drop for Unfinished<'_, C> {
     }
 }
 
+/// Waits out what is left until `due`: some microseconds, for which no timer is good enough, so it looks at the clock
+/// again and again, between the work of the thread's other tasks.
+async fn until(due: Instant) {
+    while Instant::now() < due {
+        tokio::task::yield_now().await;
+    }
+}
+
 fn on_this_thread<F: Future<Output = ShardEnd> + 'static>(work: F) -> std::io::Result<ShardEnd> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -203,6 +211,7 @@ impl<C: Crew> Open<C> {
         let mut batch = Vec::with_capacity(BATCH);
         while jobs.recv_many(&mut batch, BATCH).await > 0 {
             for job in batch.drain(..) {
+                until(job.due).await;
                 self.shard.sink.lag(job.due.elapsed());
                 self.clone().start(job);
             }
@@ -331,7 +340,84 @@ pub(super) fn pick(weights: &[f64], at: f64) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use super::pick;
+    use super::*;
+    use crate::load::plan::{Model, Think};
+    use crate::measure::Tag;
+
+    /// Users that send nothing and count the turns they got, and those of them that were not due yet.
+    #[derive(Clone, Default)]
+    struct Punctual(Arc<(AtomicUsize, AtomicUsize)>);
+
+    impl Crew for Punctual {
+        type User = Self;
+
+        fn tags(&self) -> Vec<Tag> {
+            Vec::new()
+        }
+
+        fn first_tag(&self, _: usize) -> u16 {
+            0
+        }
+
+        fn recruit(&self, _: usize) -> Self {
+            self.clone()
+        }
+    }
+
+    impl VirtualUser for Punctual {
+        async fn turn(&mut self, turn: Turn<'_>) -> bool {
+            let early = Instant::now() < turn.due;
+            self.0.0.fetch_add(1, Ordering::Relaxed);
+            self.0.1.fetch_add(usize::from(early), Ordering::Relaxed);
+            true
+        }
+    }
+
+    fn plan() -> Plan {
+        Plan {
+            model: Model::Open,
+            phases: Vec::new(),
+            poisson: false,
+            think: Think::default(),
+            weights: vec![1.0],
+            seed: 1,
+            drain: Duration::from_secs(1),
+            max_in_flight: 10,
+            threads: 1,
+            tick: Duration::from_millis(100),
+        }
+    }
+
+    /// A turn that starts early would be measured as quicker than it was.
+    #[test]
+    fn a_turn_that_comes_early_starts_when_it_is_due() {
+        let crew = Punctual::default();
+        let start = Instant::now();
+        let shard = Shard {
+            index: 0,
+            crew: crew.clone(),
+            plan: Arc::new(plan()),
+            sink: Sink::new(1, 1),
+            start,
+            stop: Arc::default(),
+            under_way: Arc::default(),
+        };
+        let (sender, jobs) = tokio::sync::mpsc::channel(3);
+        for wait in [0, 5, 10] {
+            let due = start + Duration::from_millis(wait);
+            sender
+                .try_send(Job {
+                    due,
+                    phase: 0,
+                    journey: 0,
+                })
+                .unwrap();
+        }
+        drop(sender);
+        shard.run_open(jobs).unwrap();
+        let counted = [&crew.0.0, &crew.0.1].map(|count| count.load(Ordering::Relaxed));
+        assert_eq!(counted, [3, 0]);
+    }
 
     #[test]
     fn journeys_are_picked_by_weight() {
