@@ -1,22 +1,19 @@
 //! The run: find the files, parse them side by side, put them together, judge, apply silences.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use proc_macro2::{LexError, TokenStream, TokenTree};
 use sha2::{Digest, Sha256};
 
 use crate::config::Config;
 use crate::finding::{Finding, Note, Raw, Report, Unread};
 use crate::flow::{self, Facts};
 use crate::graph;
-use crate::ir::{FileFacts, Pos};
-use crate::lower::lower;
-use crate::nesting;
+use crate::ir::FileFacts;
+use crate::parallel::in_parallel;
+use crate::parse::{Parsed, parse_or_give_up};
 use crate::rules::Rule;
-use crate::silence::{self, Silence};
+use crate::silence::Silences;
 use crate::source::{self, Crates, MAX_BYTES, Source};
 use crate::state;
 use crate::workspace::Workspace;
@@ -43,8 +40,6 @@ pub enum CheckError {
     },
 }
 
-/// Address space of each parsing thread; only what is touched costs memory. [`nesting`] bounds what a file can need.
-const STACK_BYTES: usize = 512 << 20;
 const CONFIG_NAME: &str = "farmgate-check.toml";
 
 /// Reads the configuration `given`, or the nearest `farmgate-check.toml` at or above `path`, or takes the defaults.
@@ -149,127 +144,6 @@ fn check_here(sources: &[Source], config: &Config) -> Report {
     raw.extend(silences.faults(config, sources));
     report.findings = finish(raw, sources);
     report
-}
-
-#[derive(Default)]
-struct Parsed {
-    facts: FileFacts,
-    silences: Vec<Silence>,
-}
-
-/// Runs `work` for every index, on as many threads as there are processors, each with a large stack.
-fn in_parallel<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let threads = std::thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(count.max(1));
-    let next = AtomicUsize::new(0);
-    let run = || {
-        let mut done = Vec::new();
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= count {
-                return done;
-            }
-            done.push((index, work(index)));
-        }
-    };
-    let mut all = std::thread::scope(|scope| {
-        let builder = || std::thread::Builder::new().stack_size(STACK_BYTES);
-        let started: Vec<_> = (0..threads)
-            .filter_map(|_| builder().spawn_scoped(scope, run).ok())
-            .collect();
-        let mut all: Vec<(usize, T)> = started
-            .into_iter()
-            // A result that is missing must never look like a file without findings.
-            .flat_map(|thread| {
-                thread
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
-            .collect();
-        if all.len() < count {
-            // No thread could be started: do the rest here.
-            all.extend(run());
-        }
-        all
-    });
-    all.sort_by_key(|(index, _)| *index);
-    all.into_iter().map(|(_, value)| value).collect()
-}
-
-/// A file that makes the parser fail is one that could not be read, not the end of the run.
-fn parse_or_give_up(source: &Source, tests: bool) -> Result<Parsed, (Pos, String)> {
-    std::panic::catch_unwind(|| parse(source, tests)).unwrap_or_else(|_| {
-        Err((
-            Pos { line: 1, col: 1 },
-            "the parser failed on this file".to_owned(),
-        ))
-    })
-}
-
-fn parse(source: &Source, tests: bool) -> Result<Parsed, (Pos, String)> {
-    let at = |span: proc_macro2::Span| {
-        let start = span.start();
-        Pos {
-            line: number(start.line),
-            col: number(start.column) + 1,
-        }
-    };
-    let text = source.text.strip_prefix('\u{feff}').unwrap_or(&source.text);
-    let text = if text.starts_with("#!") && !text.starts_with("#![") {
-        format!("//{text}")
-    } else {
-        text.to_owned()
-    };
-    let tokens: TokenStream = text
-        .parse()
-        .map_err(|error: LexError| (at(error.span()), "cannot be read as Rust tokens".to_owned()))?;
-    if let Some(span) = nesting::too_deep(tokens.clone()) {
-        return Err((at(span), "nests too deeply to be parsed".to_owned()));
-    }
-    let has_silences = text.contains("farmgate:");
-    let literals = if has_silences {
-        literals(tokens.clone())
-    } else {
-        Vec::new()
-    };
-    let file: syn::File = syn::parse2(tokens).map_err(|error| (at(error.span()), error.to_string()))?;
-    let facts = lower(&file, &source.module, tests, has_silences);
-    drop(file);
-    let inside = |line, col| {
-        literals
-            .iter()
-            .any(|(start, end)| *start <= (line, col) && (line, col) < *end)
-    };
-    let silences = silence::read(&source.text, &facts.extents, inside);
-    proc_macro2::extra::invalidate_current_thread_spans();
-    Ok(Parsed { facts, silences })
-}
-
-fn number(value: usize) -> u32 {
-    u32::try_from(value).unwrap_or(u32::MAX)
-}
-
-/// Start and end (line, column from 0) of every literal and document comment.
-fn literals(tokens: TokenStream) -> Vec<((u32, u32), (u32, u32))> {
-    let mut found = Vec::new();
-    let mut work = vec![tokens];
-    while let Some(tokens) = work.pop() {
-        for token in tokens {
-            match token {
-                TokenTree::Group(group) => work.push(group.stream()),
-                TokenTree::Literal(literal) => {
-                    let (start, end) = (literal.span().start(), literal.span().end());
-                    found.push((
-                        (number(start.line), number(start.column)),
-                        (number(end.line), number(end.column)),
-                    ));
-                }
-                _ => {}
-            }
-        }
-    }
-    found
 }
 
 /// Leaves out files that are modules under `#[cfg(test)]`.
@@ -383,73 +257,6 @@ fn bodies(ws: &mut Workspace, sources: &[Source]) -> Vec<Facts> {
     in_parallel(ws.fns.len(), |id| {
         flow::run(ws, id, sources[ws.fns[id].file].edition)
     })
-}
-
-/// The silences of all files, and which of them were of use.
-struct Silences {
-    files: Vec<Vec<Silence>>,
-    used: RefCell<HashSet<(usize, u32, Rule)>>,
-}
-
-impl Silences {
-    fn new(files: &[Parsed]) -> Self {
-        Self {
-            files: files.iter().map(|file| file.silences.clone()).collect(),
-            used: RefCell::default(),
-        }
-    }
-
-    fn silenced(&self, file: usize, pos: Pos, rule: Rule) -> bool {
-        let mut any = false;
-        for silence in &self.files[file] {
-            let covers = silence.covers.0 <= pos.line && pos.line <= silence.covers.1;
-            if covers && silence.rules.as_ref().is_ok_and(|rules| rules.contains(&rule)) {
-                self.used.borrow_mut().insert((file, silence.line, rule));
-                any = true;
-            }
-        }
-        any
-    }
-
-    fn faults(&self, config: &Config, sources: &[Source]) -> Vec<Raw> {
-        let mut raw = Vec::new();
-        for (file, silences) in self.files.iter().enumerate() {
-            for silence in silences {
-                let pos = Pos {
-                    line: silence.line,
-                    col: silence.col,
-                };
-                let mut report = |rule: Rule, message: String| {
-                    if config.applies(rule, &sources[file].file) {
-                        let function = sources[file].module.clone();
-                        raw.push(Raw {
-                            rule,
-                            file,
-                            pos,
-                            function,
-                            message,
-                            notes: Vec::new(),
-                        });
-                    }
-                };
-                match &silence.rules {
-                    Err(reason) => report(Rule::InvalidSilence, reason.clone()),
-                    Ok(rules) => {
-                        for rule in rules
-                            .iter()
-                            .filter(|rule| !self.used.borrow().contains(&(file, silence.line, **rule)))
-                        {
-                            report(
-                                Rule::UnusedSilence,
-                                format!("there is no `{}` here to silence", rule.id()),
-                            );
-                        }
-                    }
-                }
-            }
-        }
-        raw
-    }
 }
 
 /// Sorts, keeps one finding per rule and line, and adds texts and fingerprints.

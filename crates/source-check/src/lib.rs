@@ -16,6 +16,8 @@ mod lower;
 mod names;
 mod nesting;
 pub mod output;
+mod parallel;
+mod parse;
 mod rules;
 mod silence;
 mod source;

@@ -1,6 +1,14 @@
-//! `// farmgate: allow(rule) because reason`: reading it, and what it covers.
+//! `// farmgate: allow(rule) because reason`: reading it, what it covers, and whether it was of use.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+use crate::config::Config;
+use crate::finding::Raw;
+use crate::ir::Pos;
+use crate::parse::Parsed;
 use crate::rules::Rule;
+use crate::source::Source;
 
 /// A silence as written.
 #[derive(Clone, Debug)]
@@ -87,5 +95,72 @@ fn parse(comment: &str) -> Result<Vec<Rule>, String> {
     match reason.chars().filter(|char| char.is_alphanumeric()).count() {
         0..3 => Err(format!("it gives no reason: {form}")),
         _ => Ok(rules),
+    }
+}
+
+/// The silences of all files, and which of them were of use.
+pub struct Silences {
+    files: Vec<Vec<Silence>>,
+    used: RefCell<HashSet<(usize, u32, Rule)>>,
+}
+
+impl Silences {
+    pub fn new(files: &[Parsed]) -> Self {
+        Self {
+            files: files.iter().map(|file| file.silences.clone()).collect(),
+            used: RefCell::default(),
+        }
+    }
+
+    pub fn silenced(&self, file: usize, pos: Pos, rule: Rule) -> bool {
+        let mut any = false;
+        for silence in &self.files[file] {
+            let covers = silence.covers.0 <= pos.line && pos.line <= silence.covers.1;
+            if covers && silence.rules.as_ref().is_ok_and(|rules| rules.contains(&rule)) {
+                self.used.borrow_mut().insert((file, silence.line, rule));
+                any = true;
+            }
+        }
+        any
+    }
+
+    pub fn faults(&self, config: &Config, sources: &[Source]) -> Vec<Raw> {
+        let mut raw = Vec::new();
+        for (file, silences) in self.files.iter().enumerate() {
+            for silence in silences {
+                let pos = Pos {
+                    line: silence.line,
+                    col: silence.col,
+                };
+                let mut report = |rule: Rule, message: String| {
+                    if config.applies(rule, &sources[file].file) {
+                        let function = sources[file].module.clone();
+                        raw.push(Raw {
+                            rule,
+                            file,
+                            pos,
+                            function,
+                            message,
+                            notes: Vec::new(),
+                        });
+                    }
+                };
+                match &silence.rules {
+                    Err(reason) => report(Rule::InvalidSilence, reason.clone()),
+                    Ok(rules) => {
+                        for rule in rules
+                            .iter()
+                            .filter(|rule| !self.used.borrow().contains(&(file, silence.line, **rule)))
+                        {
+                            report(
+                                Rule::UnusedSilence,
+                                format!("there is no `{}` here to silence", rule.id()),
+                            );
+                        }
+                    }
+                }
+            }
+        }
+        raw
     }
 }

@@ -1,16 +1,11 @@
-//! Calls: locks taken, guards passed on, closures run here or elsewhere, functions of ours and of others.
+//! Calls of functions and methods, of ours and of others. Arguments are in `argument`, methods of locks in `lock`.
 
-use super::{Called, Flow, LockName, Taken, Val};
+use super::{Called, Flow, LockName, Val};
 use crate::ir::{Expr, Kind, Pos};
 use crate::known;
-use crate::types::{self, Family, Ty};
+use crate::types::{self, Ty};
 use crate::workspace::FnId;
 
-/// Methods that take a lock and wait for it.
-const TAKE: &[&str] = &["lock", "read", "write", "upgradable_read", "read_recursive"];
-const TRY: &[&str] = &["try_lock", "try_read", "try_write"];
-/// Asynchronous locks taken by blocking.
-const BLOCKING: &[&str] = &["blocking_lock", "blocking_read", "blocking_write"];
 /// Methods that hand a guard on: by value, and the guard is in what they return.
 const HANDS_ON: &[&str] = &[
     "unwrap",
@@ -134,107 +129,6 @@ impl Flow<'_> {
         }
     }
 
-    /// `lock`, `read`, `write` and their like, if this is one.
-    fn lock_method(&mut self, pos: Pos, on: &Val, receiver: &Expr, name: &str, args: &[Expr]) -> Option<Val> {
-        let all = [TAKE, TRY, BLOCKING];
-        if !args.is_empty() || !all.iter().any(|names| names.contains(&name)) {
-            return None;
-        }
-        let lock = on
-            .ty
-            .layers()
-            .into_iter()
-            .find_map(|ty| ty.lock(&self.ws.config.locks).map(|family| (ty, family)));
-        let name_of = self.lock_name(on.lock.as_deref(), &[], receiver.pos);
-        let Some((ty, family)) = lock else {
-            return self.unknown_lock(pos, on, name_of, name);
-        };
-        let guard_ty = ty.guard_of(name);
-        let text = format!("{}::{name}", ty.path);
-        if TRY.contains(&name) {
-            let guard = self.new_guard(name_of, family, pos);
-            return Some(Val {
-                ty: Ty::new("Result", vec![guard_ty]),
-                guards: vec![guard],
-                ..Val::default()
-            });
-        }
-        if family == Family::Async && TAKE.contains(&name) {
-            // Nothing is taken until it is awaited.
-            return Some(Val {
-                ty: Ty::future(guard_ty),
-                lock: on.lock.clone(),
-                ..Val::default()
-            });
-        }
-        self.taken(name_of.clone(), Family::Blocking, pos, &text);
-        let guard = self.new_guard(name_of, family, pos);
-        let poisons = ty.root() == "std";
-        let ty = if poisons {
-            Ty::new("Result", vec![guard_ty])
-        } else {
-            guard_ty
-        };
-        Some(Val {
-            ty,
-            guards: vec![guard],
-            ..Val::default()
-        })
-    }
-
-    /// A lock of unknown type: taken for `std`'s if the result is used like its result.
-    fn unknown_lock(&mut self, pos: Pos, on: &Val, lock: LockName, name: &str) -> Option<Val> {
-        if on.ty.core().is_known() || !self.unwrapped_next || !TAKE.contains(&name) {
-            return None;
-        }
-        if name != "lock" && !self.ws.methods(&on.ty, name).is_empty() {
-            return None;
-        }
-        self.taken(
-            lock.clone(),
-            Family::Blocking,
-            pos,
-            &format!(
-                "std::sync::{}::{name}",
-                if name == "lock" { "Mutex" } else { "RwLock" }
-            ),
-        );
-        let guard = self.new_guard(lock, Family::Blocking, pos);
-        let ty = Ty::new("std::sync::MutexGuard", Vec::new());
-        Some(Val {
-            ty: Ty::new("Result", vec![ty]),
-            guards: vec![guard],
-            ..Val::default()
-        })
-    }
-
-    pub(super) fn taken(&mut self, lock: LockName, family: Family, pos: Pos, what: &str) {
-        let held = self.held();
-        self.facts.taken.push(Taken {
-            lock,
-            family,
-            pos,
-            place: self.place,
-            held,
-            what: what.to_owned(),
-        });
-    }
-
-    pub(super) fn lock_name(&self, known: Option<&str>, futures: &[usize], pos: Pos) -> LockName {
-        let callee = futures
-            .first()
-            .and_then(|call| self.facts.calls[*call].callees.first());
-        match (callee, known) {
-            (Some(callee), _) => LockName::Of(*callee),
-            (None, Some(name)) => LockName::Known(name.to_owned()),
-            (None, None) => LockName::Known(format!("{}#{}:{}", self.path_of_fn(), pos.line, pos.col)),
-        }
-    }
-
-    fn path_of_fn(&self) -> &str {
-        &self.ws.fns[self.id].path
-    }
-
     pub(super) fn call(&mut self, pos: Pos, callee: &Expr, args: &[Expr]) -> Val {
         let Kind::Path(written) = &callee.kind else {
             let value = self.eval(callee);
@@ -347,7 +241,7 @@ impl Flow<'_> {
         }
     }
 
-    fn foreign_call(&mut self, pos: Pos, path: &str, passed: &Val) {
+    pub(super) fn foreign_call(&mut self, pos: Pos, path: &str, passed: &Val) {
         use crate::rules::Rule;
         let also = Rule::ALL.into_iter().find(|rule| {
             self.ws
@@ -414,88 +308,5 @@ impl Flow<'_> {
                 .push(self.new_guard(LockName::Of(*first), family, pos));
         }
         value
-    }
-
-    /// Evaluates arguments. Guards passed by value leave; the result tells what they were.
-    fn arguments(&mut self, path: &str, callees: &[FnId], args: &[Expr]) -> Val {
-        let mut passed = Val::default();
-        let name = path.rsplit("::").next().unwrap_or_default();
-        for (index, arg) in args.iter().enumerate() {
-            let value = self.as_result(false, |flow| flow.argument(path, callees, index, arg));
-            let guards = match value.var.as_ref().and_then(|name| self.var(name)) {
-                Some(var) => var
-                    .guards
-                    .iter()
-                    .copied()
-                    .filter(|guard| self.live.contains(guard))
-                    .collect(),
-                None => value.guards.clone(),
-            };
-            passed.guards.extend(guards);
-            passed.futures.extend(value.futures);
-            passed.calls_out = passed.calls_out.or(value.calls_out);
-            if index == 0 {
-                (passed.ty, passed.lock) = (value.ty, value.lock);
-            }
-            if known::COMBINATORS.contains(&name) {
-                self.passed_function(arg);
-            }
-        }
-        self.end(&passed.guards.clone());
-        passed
-    }
-
-    fn argument(&mut self, path: &str, callees: &[FnId], index: usize, arg: &Expr) -> Val {
-        let hinted = callees.iter().any(|id| {
-            self.ws
-                .hints
-                .get(id)
-                .is_some_and(|hint| hint.offloads.contains(&index))
-        });
-        let pools = &self.ws.config.pools;
-        let place = callees
-            .first()
-            .map_or_else(|| path.to_owned(), |id| self.ws.fns[*id].path.clone());
-        let runs_elsewhere = match callees.is_empty() {
-            true => known::runs_elsewhere(path, pools),
-            false => {
-                pools.contains(&place)
-                    || known::named_elsewhere(place.rsplit("::").next().unwrap_or_default())
-            }
-        };
-        let in_place = path.ends_with("::block_in_place");
-        let elsewhere = hinted || runs_elsewhere || in_place || callees.is_empty() && known::keeps(path);
-        if elsewhere {
-            self.note_kept(arg);
-        }
-        match &arg.kind {
-            Kind::Closure(closure) if elsewhere && !closure.is_async => {
-                self.elsewhere(|flow| flow.closure(closure))
-            }
-            _ => self.eval(arg),
-        }
-    }
-
-    /// `.map(function)`: the function is called here.
-    fn passed_function(&mut self, arg: &Expr) {
-        let Kind::Path(written) = &arg.kind else { return };
-        if self.var(written).is_some() {
-            return;
-        }
-        let path = self.ws.path(&self.scope, written);
-        let callees = self.ws.by_path(&path);
-        if callees.is_empty() {
-            return self.foreign_call(arg.pos, &path, &Val::default());
-        }
-        if callees.iter().all(|id| !self.ws.fns[*id].def.is_async) {
-            let held = self.held();
-            self.facts.calls.push(Called {
-                callees,
-                pos: arg.pos,
-                place: self.place,
-                held,
-                runs: true,
-            });
-        }
     }
 }

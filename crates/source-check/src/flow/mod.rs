@@ -3,9 +3,13 @@
 //! The walk follows the language's rules for the life of temporaries, by edition. It judges nothing: what it notes down
 //! is put together with all other functions in [`crate::graph`].
 
+mod argument;
+mod branch;
 mod call;
 mod expr;
+mod lock;
 mod scope;
+mod task;
 
 use std::collections::HashSet;
 

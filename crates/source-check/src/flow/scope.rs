@@ -279,7 +279,7 @@ impl Flow<'_> {
                 let value = self.eval(inner);
                 Val { var: None, ..value }
             }
-            _ => self.as_result(super::expr::takes_result(pat), |flow| flow.owned(init)),
+            _ => self.as_result(super::branch::takes_result(pat), |flow| flow.owned(init)),
         };
         if let Some(ty) = ty {
             value.ty = ty;

@@ -3,7 +3,8 @@
 use syn::spanned::Spanned;
 use syn::{Expr as SynExpr, Item, Stmt as SynStmt, UnOp};
 
-use super::{Lower, member, path_text, pos, type_ref, use_tree};
+use super::types::type_ref;
+use super::{Lower, member, path_text, pos, use_tree};
 use crate::ir::{Arm, Block, Closure, Expr, Jump, Kind, Pos, Stmt};
 
 impl Lower {

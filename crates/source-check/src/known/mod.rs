@@ -1,4 +1,9 @@
-//! What is known of foreign code: which functions block, which run a closure elsewhere, which crates call out.
+//! What is known of foreign code: which functions block, and which crates call out. What becomes of a closure that is
+//! handed to a function is in `closures`.
+
+mod closures;
+
+pub use closures::{COMBINATORS, keeps, named_elsewhere, runs_elsewhere};
 
 use crate::rules::Rule;
 use crate::types::Ty;
@@ -190,19 +195,6 @@ const PASSWORD_WORK: &[&str] = &[
 
 const BLOCK_ON: &[&str] = &["block_on", "blocking_recv", "blocking_send", "blocking_recv_many"];
 
-/// Functions and methods that run a closure on another thread, by their last segment.
-const ELSEWHERE: &[&str] = &[
-    "spawn_blocking",
-    "unblock",
-    "asyncify",
-    "interact",
-    "spawn_local_blocking",
-    "set_hook",
-    "set_handler",
-    "par_iter",
-    "install",
-];
-
 /// The known fault in calling this function by path, if there is one.
 pub fn path_call(path: &str) -> Option<Rule> {
     let (root, name) = (
@@ -351,81 +343,6 @@ fn hashes_password(ty: &Ty, name: &str, arity: usize) -> bool {
         _ => false,
     }
 }
-
-/// A closure given to this function does not run on the caller's worker thread.
-pub fn runs_elsewhere(path: &str, pools: &[String]) -> bool {
-    let name = path.rsplit("::").next().unwrap_or_default();
-    let root = crate::names::first(path);
-    ELSEWHERE.contains(&name)
-        || path.starts_with("std::thread::")
-        || root == "rayon"
-        || root == "crossbeam"
-        // A closure, not a future: `thread::Builder::spawn`, `scope.spawn`, a pool's `spawn` or `execute`.
-        || matches!(name, "spawn" | "execute" | "spawn_fifo" | "spawn_scoped" | "spawn_unchecked") && root != "tokio"
-        || path == "tokio_rusqlite::Connection::call"
-        || pools.iter().any(|pool| pool == path)
-}
-
-/// The name alone tells that a closure runs elsewhere, even if the function is one of ours.
-pub fn named_elsewhere(name: &str) -> bool {
-    matches!(name, "spawn_blocking" | "unblock" | "asyncify")
-}
-
-/// A closure given to this function is only kept, or sent to somebody else.
-pub fn keeps(path: &str) -> bool {
-    let name = path.rsplit("::").next().unwrap_or_default();
-    matches!(path, "Some" | "Ok" | "Err")
-        || name == "new"
-            && matches!(
-                path.rsplit("::").nth(1),
-                Some("Box" | "Arc" | "Rc" | "Lazy" | "LazyLock" | "LazyCell")
-            )
-        || matches!(
-            name,
-            "pin" | "send" | "try_send" | "push" | "push_back" | "from_fn" | "set" | "blocking_send"
-        )
-}
-
-/// Methods of `Option`, `Result` and iterators that call the function they are given at once.
-pub const COMBINATORS: &[&str] = &[
-    "map",
-    "map_err",
-    "and_then",
-    "or_else",
-    "unwrap_or_else",
-    "map_or",
-    "map_or_else",
-    "ok_or_else",
-    "filter",
-    "filter_map",
-    "flat_map",
-    "for_each",
-    "fold",
-    "any",
-    "all",
-    "find",
-    "find_map",
-    "position",
-    "retain",
-    "inspect",
-    "inspect_err",
-    "is_some_and",
-    "is_ok_and",
-    "take_while",
-    "skip_while",
-    "try_for_each",
-    "sort_by",
-    "sort_by_key",
-    "max_by_key",
-    "min_by_key",
-    "then",
-    "get_or_insert_with",
-    "or_insert_with",
-    "unwrap_or_default",
-    "get_or_init",
-    "with_context",
-    "and_modify",
-];
 
 /// A value of this type, or a future made from it, calls the network or a database.
 pub fn calls_out(ty: &Ty, network: &[String]) -> bool {
