@@ -2,8 +2,8 @@
 //!
 //! It decides by where content came from, never by status alone: everything it writes is unique and registered with its
 //! writer and its audience ([`ledger`]), everything that comes back to anybody is scanned ([`scan`]). What is done is a
-//! plan of checks ([`check`]), each of which sees first that the lawful way works. Nothing here knows the service: it
-//! is described by a [`Config`].
+//! [`plan`] of checks ([`check`]), each of which sees first that the lawful way works. Nothing here knows the service:
+//! it is described by a [`Config`].
 
 mod channel;
 mod check;
@@ -15,6 +15,7 @@ mod judge;
 mod ledger;
 mod net;
 mod phase;
+mod plan;
 mod principal;
 mod report;
 mod rule;

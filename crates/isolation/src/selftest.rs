@@ -7,8 +7,9 @@ use futures_util::{StreamExt, stream};
 use testbed::{FAULTS, Fault};
 
 use crate::Error;
-use crate::check::{Cast, plan};
+use crate::check::Cast;
 use crate::config::{Config, EXAMPLE, Role};
+use crate::plan::plan;
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::sight::done;
