@@ -1,6 +1,6 @@
 //! Which charts a stage of the report has. How a chart is drawn is in `svg`.
 
-use super::model::{CellReport, LoadReport, SoakReport};
+use super::evidence::{CellReport, LoadReport, SoakReport};
 use super::svg::{Chart, Line, Unit, time_ticks};
 use crate::measure::{Latency, Point, Series};
 use crate::server::ServerSeries;

@@ -3,7 +3,8 @@
 use askama::Template;
 
 use super::charts::{load_charts, soak_charts};
-use super::model::{CellReport, CompareReport, Detail, LoadReport, Report, SoakReport, StageResult};
+use super::evidence::{CellReport, CompareReport, LoadReport, SoakReport};
+use super::model::{Detail, Report, StageResult};
 use crate::compare::{Answer, FigureAnswer};
 use crate::measure::Summary;
 use crate::units::{show_number, show_seconds, show_share};

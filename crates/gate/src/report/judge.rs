@@ -1,6 +1,6 @@
 //! From the figures of a load run to its verdict; the rules are explained in `docs/load-model.md`.
 
-use super::model::LoadReport;
+use super::evidence::LoadReport;
 use crate::load::Ended;
 use crate::threshold::{Held, Threshold};
 use crate::verdict::Verdict;

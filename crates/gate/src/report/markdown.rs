@@ -1,6 +1,7 @@
 //! A Markdown summary for a pull request: verdict, reasons, one table per stage that has figures.
 
-use super::model::{CompareReport, Detail, LoadReport, Report};
+use super::evidence::{CompareReport, LoadReport};
+use super::model::{Detail, Report};
 use crate::compare::HEAD;
 use crate::units::{show_seconds, show_share};
 

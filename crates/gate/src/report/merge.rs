@@ -1,6 +1,7 @@
 //! Several generators, one report: parts of the same run are joined exactly, histograms bucket by bucket.
 
-use super::model::{CellReport, Detail, LoadReport, Report, StageResult};
+use super::evidence::{CellReport, LoadReport};
+use super::model::{Detail, Report, StageResult};
 use crate::load::{Ended, GeneratorReport, Run};
 use crate::measure::{BadHistogram, Latency, Measured, Series};
 use crate::threshold::{ServerFigures, Threshold};

@@ -1,6 +1,7 @@
 //! The report: its model, which is what `report.json` holds, and the forms it is written in.
 
 mod charts;
+mod evidence;
 mod html;
 mod judge;
 mod junit;
@@ -12,10 +13,8 @@ mod summary;
 mod svg;
 mod write;
 
+pub use evidence::{CellReport, CompareReport, LoadReport, SmokeReport, SmokeRow, SoakReport};
 pub use merge::{BadMerge, merge};
-pub use model::{
-    CellReport, CompareReport, Detail, Environment, Finding, LoadReport, Report, SCHEMA, SmokeReport,
-    SmokeRow, SoakReport, StageResult, schema,
-};
+pub use model::{Detail, Environment, Finding, Report, SCHEMA, StageResult, schema};
 pub use summary::summary;
 pub use write::{Format, WriteError, render, write};

@@ -3,7 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::model::{Detail, Finding, Report, SmokeRow, StageResult};
+use super::evidence::SmokeRow;
+use super::model::{Detail, Finding, Report, StageResult};
 use crate::compare::{Answer, FigureAnswer};
 use crate::threshold::Held;
 use crate::verdict::Verdict;

@@ -1,6 +1,7 @@
 //! The summary on standard output: what a person at a terminal needs, in lines of at most 80 columns (words may be longer).
 
-use super::model::{Detail, LoadReport, Report, StageResult};
+use super::evidence::LoadReport;
+use super::model::{Detail, Report, StageResult};
 use crate::compare::table;
 use crate::measure::TagKind;
 use crate::units::{show_number, show_seconds, show_share, wrap};
@@ -137,7 +138,7 @@ fn generator_text(load: &LoadReport) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::model::CellReport;
+    use super::super::evidence::CellReport;
     use super::*;
     use crate::load::{Ended, GeneratorReport, Model};
     use crate::measure::{Series, Tag, Tally};
