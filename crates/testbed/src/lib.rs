@@ -12,6 +12,7 @@ mod live;
 mod notes;
 mod openapi;
 mod projects;
+mod routes;
 mod serve;
 mod store;
 
