@@ -3,6 +3,7 @@
 use super::{Called, Flow, LockName, Val};
 use crate::ir::{Expr, Kind, Pos};
 use crate::known;
+use crate::rules::Rule;
 use crate::types::{self, Ty};
 use crate::workspace::FnId;
 
@@ -112,19 +113,24 @@ impl Flow<'_> {
         }
     }
 
+    /// The rule that the configuration adds this path to.
+    fn configured(&self, path: &str) -> Option<Rule> {
+        Rule::ALL.into_iter().find(|rule| {
+            let config = self.ws.config.rule(*rule);
+            config.is_some_and(|config| config.also.iter().any(|known| known == path))
+        })
+    }
+
     fn foreign_method(&mut self, pos: Pos, ty: &Ty, name: &str, arity: usize, path: &str) {
         let core = ty.core();
-        let also = crate::rules::Rule::ALL.into_iter().find(|rule| {
-            self.ws
-                .config
-                .rule(*rule)
-                .is_some_and(|config| config.also.iter().any(|known| known == path))
-        });
-        let Some(rule) = also.or_else(|| known::method_call(&core, name, arity)) else {
+        let Some(rule) = self
+            .configured(path)
+            .or_else(|| known::method_call(&core, name, arity))
+        else {
             return;
         };
         self.operation(rule, pos, path.trim_start_matches("?::").to_owned());
-        if rule == crate::rules::Rule::BlockingClient {
+        if rule == Rule::BlockingClient {
             self.call_out(pos, path.to_owned());
         }
     }
@@ -242,17 +248,14 @@ impl Flow<'_> {
     }
 
     pub(super) fn foreign_call(&mut self, pos: Pos, path: &str, passed: &Val) {
-        use crate::rules::Rule;
-        let also = Rule::ALL.into_iter().find(|rule| {
-            self.ws
-                .config
-                .rule(*rule)
-                .is_some_and(|config| config.also.iter().any(|known| known == path))
-        });
         let copies =
             path == "std::io::copy" && known::path_call(&format!("{}::write_all", passed.ty.path)).is_some();
         let copies = copies.then_some(Rule::Compression);
-        let Some(rule) = also.or_else(|| known::path_call(path)).or(copies) else {
+        let Some(rule) = self
+            .configured(path)
+            .or_else(|| known::path_call(path))
+            .or(copies)
+        else {
             return;
         };
         self.operation(rule, pos, path.to_owned());

@@ -111,11 +111,7 @@ impl Flow<'_> {
         match (callee, known) {
             (Some(callee), _) => LockName::Of(*callee),
             (None, Some(name)) => LockName::Known(name.to_owned()),
-            (None, None) => LockName::Known(format!("{}#{}:{}", self.path_of_fn(), pos.line, pos.col)),
+            (None, None) => LockName::Known(format!("{}#{}:{}", self.path(), pos.line, pos.col)),
         }
-    }
-
-    fn path_of_fn(&self) -> &str {
-        &self.ws.fns[self.id].path
     }
 }
