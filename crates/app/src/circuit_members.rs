@@ -11,7 +11,9 @@ use domain::{
 use serde_json::json;
 use store::{
     circuit_entry::{self, Invitation, JoinRequest},
-    circuits::{self, Circuit, Member, Role},
+    circuit_members::{self, Member},
+    circuit_roles::{self, Role},
+    circuits::{self, Circuit},
     users,
 };
 
@@ -34,7 +36,7 @@ impl App {
     ) -> Result<Page<Member>> {
         self.circuit(ctx, id).await?;
         let scope = ctx.scope();
-        let rows = circuits::members(&self.db().scoped(&scope), id, after(page)?, page).await?;
+        let rows = circuit_members::list(&self.db().scoped(&scope), id, after(page)?, page).await?;
         Ok(Page::cut(rows, page, |member| Cursor::new("", member.user_id)))
     }
 
@@ -42,7 +44,7 @@ impl App {
     pub async fn count_circuit_members(&self, ctx: &Ctx, id: CircuitId) -> Result<u64> {
         self.circuit(ctx, id).await?;
         let scope = ctx.scope();
-        Ok(circuits::count_members(&self.db().scoped(&scope), id).await?)
+        Ok(circuit_members::count(&self.db().scoped(&scope), id).await?)
     }
 
     /// Gives a member another role. The owner keeps theirs.
@@ -60,7 +62,7 @@ impl App {
         grants(&caller, present.permissions)?;
         let mut record = Record::new(self, ctx);
         let details = json!({"user": user, "from": present.role, "to": role.name});
-        record.steps.push(circuits::set_member_role(id, user, &role));
+        record.steps.push(circuit_members::set_role(id, user, &role));
         record.activity(Some(id), "member.role_changed", &user.to_string(), &details);
         record.audit("circuit.member_role_changed", &id.to_string(), &details)?;
         self.db().run(&ctx.scope(), record.steps).await?;
@@ -89,7 +91,7 @@ impl App {
         );
         record
             .steps
-            .extend(circuits::delete_member(id, user, leaving.workspace_id));
+            .extend(circuit_members::delete(id, user, leaving.workspace_id));
         self.db().run(&ctx.scope(), record.steps).await?;
         self.wake_outbox();
         Ok(())
@@ -97,7 +99,7 @@ impl App {
 
     async fn other_member(&self, ctx: &Ctx, id: CircuitId, user: UserId) -> Result<Member> {
         let scope = ctx.scope();
-        let found = circuits::member(&self.db().scoped(&scope), id, user).await?;
+        let found = circuit_members::find(&self.db().scoped(&scope), id, user).await?;
         let member = found.ok_or_else(|| AppError::not_found("member"))?;
         if member.role == BuiltInRole::Owner.as_str() {
             return Err(AppError::conflict("the owner's membership cannot be changed"));
@@ -107,7 +109,7 @@ impl App {
 
     async fn role_to_grant(&self, ctx: &Ctx, id: CircuitId, caller: &Member, name: &str) -> Result<Role> {
         let scope = ctx.scope();
-        let found = circuits::role(&self.db().scoped(&scope), id, name).await?;
+        let found = circuit_roles::find(&self.db().scoped(&scope), id, name).await?;
         let unknown = || {
             FieldError::new(
                 "role",
@@ -155,7 +157,7 @@ impl App {
             created_at: record.now,
             expires_at: record.now.plus(INVITATION_LIFE),
         };
-        if circuits::member(&self.db().scoped(&system), id, invited.id)
+        if circuit_members::find(&self.db().scoped(&system), id, invited.id)
             .await?
             .is_some()
         {
@@ -240,14 +242,14 @@ impl App {
             .push(circuit_entry::decide_invitation(&invitation, state, record.now));
         if accept {
             let db = self.db().scoped(&scope);
-            let role = circuits::role(&db, invitation.circuit_id, &invitation.role).await?;
+            let role = circuit_roles::find(&db, invitation.circuit_id, &invitation.role).await?;
             let role = role.ok_or_else(|| {
                 AppError::conflict("the role offered no longer exists: ask for a new invitation")
             })?;
             let member = self.new_member(ctx.user(), invitation.invited_workspace_id, &role, record.now);
             record
                 .steps
-                .extend(circuits::insert_member(invitation.circuit_id, &member));
+                .extend(circuit_members::insert(invitation.circuit_id, &member));
         }
         let (action, circuit) = (format!("invitation.{state}"), invitation.circuit_id);
         let details = json!({"role": invitation.role});
@@ -293,7 +295,7 @@ impl App {
         let shown: Circuit = found
             .filter(|one| one.status.allows_exchange() && one.public.is_shown_at(self.now()))
             .ok_or_else(|| AppError::not_found("circuit"))?;
-        if circuits::member(&self.db().scoped(&scope), shown.id, ctx.user())
+        if circuit_members::find(&self.db().scoped(&scope), shown.id, ctx.user())
             .await?
             .is_some()
         {
@@ -390,7 +392,7 @@ impl App {
         if let Some(role) = role {
             let role = self.role_to_grant(ctx, circuit, &caller, role).await?;
             let member = self.new_member(request.user_id, request.workspace_id, &role, record.now);
-            record.steps.extend(circuits::insert_member(circuit, &member));
+            record.steps.extend(circuit_members::insert(circuit, &member));
         }
         let action = format!("join_request.{state}");
         record.activity(

@@ -13,7 +13,9 @@ use domain::{
 use serde_json::{Map, Value, json};
 use store::{
     bind,
-    circuits::{self, Circuit, Member, Role},
+    circuit_members::{self, Member},
+    circuit_roles::{self, Role},
+    circuits::{self, Circuit},
 };
 
 use crate::{App, AppError, Ctx, Record, Result};
@@ -68,7 +70,7 @@ impl App {
             joined_at: record.now,
         };
         record.steps.push(circuits::insert(&circuit));
-        record.steps.extend(circuits::insert_member(circuit.id, &owner));
+        record.steps.extend(circuit_members::insert(circuit.id, &owner));
         for role in BuiltInRole::ALL {
             let role = Role {
                 name: role.to_string(),
@@ -77,7 +79,7 @@ impl App {
             };
             record
                 .steps
-                .push(circuits::insert_role(circuit.id, &role, record.now));
+                .push(circuit_roles::insert(circuit.id, &role, record.now));
         }
         record.steps.extend(self.limits().count(ctx, Limit::Circuits, 1));
         record.activity(
@@ -189,7 +191,7 @@ impl App {
     pub async fn circuit_roles(&self, ctx: &Ctx, id: CircuitId) -> Result<Vec<Role>> {
         self.circuit(ctx, id).await?;
         let scope = ctx.scope();
-        Ok(circuits::roles(&self.db().scoped(&scope), id).await?)
+        Ok(circuit_roles::list(&self.db().scoped(&scope), id).await?)
     }
 
     /// Adds a custom role. Nobody grants what they don't hold.
@@ -209,7 +211,7 @@ impl App {
             built_in: false,
         };
         let mut record = Record::new(self, ctx);
-        record.steps.push(circuits::insert_role(id, &role, record.now));
+        record.steps.push(circuit_roles::insert(id, &role, record.now));
         record.audit(
             "circuit.role_created",
             &id.to_string(),
@@ -233,7 +235,7 @@ impl App {
         grants(&member, permissions)?;
         grants(&member, role.permissions)?;
         let mut record = Record::new(self, ctx);
-        record.steps.extend(circuits::update_role(id, name, permissions));
+        record.steps.extend(circuit_roles::update(id, name, permissions));
         record.audit(
             "circuit.role_changed",
             &id.to_string(),
@@ -248,7 +250,7 @@ impl App {
         self.custom_role(ctx, id, name).await?;
         let mut record = Record::new(self, ctx);
         record.audit("circuit.role_removed", &id.to_string(), &json!({"role": name}))?;
-        record.steps.insert(0, circuits::delete_role(id, name));
+        record.steps.insert(0, circuit_roles::delete(id, name));
         let held = AppError::conflict(format!(
             "members have the role `{name}`: give them another one first"
         ));
@@ -259,7 +261,7 @@ impl App {
         let (_, member) = self.circuit(ctx, id).await?;
         needs(&member, Permission::ManageRoles)?;
         let scope = ctx.scope();
-        let found = circuits::role(&self.db().scoped(&scope), id, name).await?;
+        let found = circuit_roles::find(&self.db().scoped(&scope), id, name).await?;
         let role = found.ok_or_else(|| AppError::not_found("role"))?;
         if role.built_in {
             return Err(AppError::conflict(format!(

@@ -14,7 +14,8 @@ use domain::{
 use serde_json::json;
 use store::{
     circuit_items::{self, CircuitItem},
-    circuits::{Circuit, Member},
+    circuit_members::Member,
+    circuits::Circuit,
     item_grants, items,
     operations::{self, Operation, OperationFilter},
     tenancy,

@@ -1,8 +1,9 @@
-//! Circuits: their settings, roles and members. Invitations and join requests live in `circuit_entry`.
+//! Circuits: their settings. Their roles live in `circuit_roles`, their members in `circuit_members`, invitations and
+//! join requests in `circuit_entry`.
 
 use db::{JsonText, Read, statements};
 use domain::{
-    circuit::{ApprovalSwitches, CircuitStatus, IdentifierRules, Permissions, PublicSettings},
+    circuit::{ApprovalSwitches, CircuitStatus, IdentifierRules, PublicSettings},
     ids::{CircuitId, Timestamp, UserId, WorkspaceId},
     page::PageRequest,
 };
@@ -10,6 +11,7 @@ use domain::{
 use crate::{
     Step, StoreError,
     bind::{Columns, json},
+    circuit_members::{self, Member},
 };
 
 /// A circuit as stored.
@@ -51,32 +53,6 @@ pub struct Circuit {
     pub updated_at: Timestamp,
 }
 
-/// A member of a circuit.
-#[derive(Clone, Debug)]
-pub struct Member {
-    /// The user.
-    pub user_id: UserId,
-    /// The workspace the user acts for.
-    pub workspace_id: WorkspaceId,
-    /// The name of the role.
-    pub role: String,
-    /// What the role permits.
-    pub permissions: Permissions,
-    /// Since when.
-    pub joined_at: Timestamp,
-}
-
-/// A role of a circuit.
-#[derive(Clone, Debug)]
-pub struct Role {
-    /// Its name, unique in the circuit.
-    pub name: String,
-    /// What it permits.
-    pub permissions: Permissions,
-    /// Whether it came with the circuit and cannot be changed.
-    pub built_in: bool,
-}
-
 statements! {
     INSERT = "circuits.insert", "
         insert into circuits (id, workspace_id, owner_id, name, description, status, default_namespace, rules, approvals, public, public_slug, public_password_hash, adapter, post_actions, version, created_at, updated_at)
@@ -109,48 +85,6 @@ statements! {
         select id, workspace_id, owner_id, name, description, status, default_namespace, rules, approvals, public, public_slug, public_password_hash, adapter, post_actions, version, created_at, updated_at
           from circuits
          where public_slug = $1";
-    INSERT_ROLE = "circuit_roles.insert", "
-        insert into circuit_roles (circuit_id, name, permissions, built_in, created_at)
-        values ($1, $2, $3, $4, $5)";
-    UPDATE_ROLE = "circuit_roles.update", "
-        update circuit_roles set permissions = $3 where circuit_id = $1 and name = $2 and not built_in";
-    UPDATE_ROLE_MEMBERS = "circuit_members.update_role_permissions", "
-        update circuit_members set permissions = $3 where circuit_id = $1 and role = $2";
-    DELETE_ROLE = "circuit_roles.delete", "
-        delete from circuit_roles
-         where circuit_id = $1 and name = $2 and not built_in
-           and not exists (select 1 from circuit_members m where m.circuit_id = $1 and m.role = $2)";
-    ROLES = "circuit_roles.list", "
-        select name, permissions, built_in from circuit_roles where circuit_id = $1 order by built_in desc, name";
-    ROLE = "circuit_roles.find", "
-        select name, permissions, built_in from circuit_roles where circuit_id = $1 and name = $2";
-    INSERT_MEMBER = "circuit_members.insert", "
-        insert into circuit_members (circuit_id, user_id, workspace_id, role, permissions, joined_at)
-        values ($1, $2, $3, $4, $5, $6)
-        on conflict (circuit_id, user_id) do nothing";
-    INSERT_WORKSPACE = "circuit_workspaces.insert", "
-        insert into circuit_workspaces (circuit_id, workspace_id) values ($1, $2)
-        on conflict (circuit_id, workspace_id) do nothing";
-    DELETE_MEMBER = "circuit_members.delete", "
-        delete from circuit_members where circuit_id = $1 and user_id = $2 and role <> 'owner'";
-    DELETE_WORKSPACE = "circuit_workspaces.delete", "
-        delete from circuit_workspaces
-         where circuit_id = $1 and workspace_id = $2
-           and not exists (select 1 from circuit_members m where m.circuit_id = $1 and m.workspace_id = $2)";
-    SET_MEMBER_ROLE = "circuit_members.set_role", "
-        update circuit_members set role = $3, permissions = $4 where circuit_id = $1 and user_id = $2 and role <> 'owner'";
-    MEMBER = "circuit_members.find", "
-        select user_id, workspace_id as member_workspace_id, role, permissions, joined_at
-          from circuit_members
-         where circuit_id = $1 and user_id = $2";
-    MEMBERS = "circuit_members.list", "
-        select user_id, workspace_id as member_workspace_id, role, permissions, joined_at
-          from circuit_members
-         where circuit_id = $1 and user_id > $2
-         order by user_id
-         limit $3 offset $4";
-    COUNT_MEMBERS = "circuit_members.count", "
-        select count(*) as n from circuit_members where circuit_id = $1";
 }
 
 fn read(row: &db::Row) -> Result<Circuit, StoreError> {
@@ -172,35 +106,6 @@ fn read(row: &db::Row) -> Result<Circuit, StoreError> {
         version: row.version("version")?,
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
-    })
-}
-
-fn read_permissions(row: &db::Row) -> Result<Permissions, StoreError> {
-    let bits = row.get::<i64>("permissions")?;
-    u16::try_from(bits)
-        .ok()
-        .and_then(Permissions::from_bits)
-        .ok_or_else(|| StoreError::Corrupt {
-            column: "permissions".to_owned(),
-            reason: format!("{bits} is not a set of permissions"),
-        })
-}
-
-fn read_member(row: &db::Row) -> Result<Member, StoreError> {
-    Ok(Member {
-        user_id: row.id("user_id")?,
-        workspace_id: row.id("member_workspace_id")?,
-        role: row.text("role")?,
-        permissions: read_permissions(row)?,
-        joined_at: row.time("joined_at")?,
-    })
-}
-
-fn read_role(row: &db::Row) -> Result<Role, StoreError> {
-    Ok(Role {
-        name: row.text("name")?,
-        permissions: read_permissions(row)?,
-        built_in: row.get("built_in")?,
     })
 }
 
@@ -270,7 +175,7 @@ pub fn find_step(workspace: WorkspaceId, user: UserId, circuit: CircuitId) -> St
 /// What the rows of [`find_step`] say.
 pub fn found(rows: &[db::Row]) -> Result<Option<(Circuit, Member)>, StoreError> {
     rows.first()
-        .map(|row| Ok((read(row)?, read_member(row)?)))
+        .map(|row| Ok((read(row)?, circuit_members::read(row)?)))
         .transpose()
 }
 
@@ -323,115 +228,4 @@ pub async fn by_slug(db: &impl Read, slug: &str) -> Result<Option<Circuit>, Stor
         .as_ref()
         .map(read)
         .transpose()
-}
-
-/// The step that adds a role.
-#[must_use]
-pub fn insert_role(circuit: CircuitId, role: &Role, now: Timestamp) -> Step {
-    (
-        INSERT_ROLE,
-        bind![
-            circuit,
-            &role.name,
-            i64::from(role.permissions.bits()),
-            role.built_in,
-            now
-        ],
-    )
-}
-
-/// The steps that change a custom role and all who have it.
-#[must_use]
-pub fn update_role(circuit: CircuitId, name: &str, permissions: Permissions) -> Vec<Step> {
-    let bits = i64::from(permissions.bits());
-    vec![
-        (UPDATE_ROLE, bind![circuit, name, bits]),
-        (UPDATE_ROLE_MEMBERS, bind![circuit, name, bits]),
-    ]
-}
-
-/// The step that removes a custom role nobody has.
-#[must_use]
-pub fn delete_role(circuit: CircuitId, name: &str) -> Step {
-    (DELETE_ROLE, bind![circuit, name])
-}
-
-/// The roles of a circuit, built-in ones first.
-pub async fn roles(db: &impl Read, circuit: CircuitId) -> Result<Vec<Role>, StoreError> {
-    db.all(ROLES, bind![circuit])
-        .await?
-        .iter()
-        .map(read_role)
-        .collect()
-}
-
-/// One role.
-pub async fn role(db: &impl Read, circuit: CircuitId, name: &str) -> Result<Option<Role>, StoreError> {
-    db.optional(ROLE, bind![circuit, name])
-        .await?
-        .as_ref()
-        .map(read_role)
-        .transpose()
-}
-
-/// The steps that make a user a member; the second says, by its affected count, whether the user was none before.
-///
-/// The workspace comes first: the row guards of the other circuit tables ask whether it takes part.
-#[must_use]
-pub fn insert_member(circuit: CircuitId, member: &Member) -> Vec<Step> {
-    let m = member;
-    let bits = i64::from(m.permissions.bits());
-    vec![
-        (INSERT_WORKSPACE, bind![circuit, m.workspace_id]),
-        (
-            INSERT_MEMBER,
-            bind![circuit, m.user_id, m.workspace_id, &m.role, bits, m.joined_at],
-        ),
-    ]
-}
-
-/// The steps that end a membership (never the owner's).
-#[must_use]
-pub fn delete_member(circuit: CircuitId, user: UserId, workspace: WorkspaceId) -> Vec<Step> {
-    vec![
-        (DELETE_MEMBER, bind![circuit, user]),
-        (DELETE_WORKSPACE, bind![circuit, workspace]),
-    ]
-}
-
-/// The step that gives a member another role (never the owner).
-#[must_use]
-pub fn set_member_role(circuit: CircuitId, user: UserId, role: &Role) -> Step {
-    (
-        SET_MEMBER_ROLE,
-        bind![circuit, user, &role.name, i64::from(role.permissions.bits())],
-    )
-}
-
-/// One member.
-pub async fn member(db: &impl Read, circuit: CircuitId, user: UserId) -> Result<Option<Member>, StoreError> {
-    db.optional(MEMBER, bind![circuit, user])
-        .await?
-        .as_ref()
-        .map(read_member)
-        .transpose()
-}
-
-/// Members by user id, after `after`.
-pub async fn members(
-    db: &impl Read,
-    circuit: CircuitId,
-    after: UserId,
-    page: &PageRequest,
-) -> Result<Vec<Member>, StoreError> {
-    db.all(MEMBERS, bind![circuit, after, page.rows(), page.offset])
-        .await?
-        .iter()
-        .map(read_member)
-        .collect()
-}
-
-/// Counts a circuit's members.
-pub async fn count_members(db: &impl Read, circuit: CircuitId) -> Result<u64, StoreError> {
-    db.one(COUNT_MEMBERS, bind![circuit]).await?.version("n")
 }

@@ -1,5 +1,5 @@
 //! Events: what happened to items and in a workspace. Adding, finding, changing and erasing one; lists stand in
-//! [`crate::event_queries`].
+//! [`crate::event_queries`], those of items without a DFID in [`crate::local_events`].
 
 use db::{JsonText, Read, Row, statements};
 use domain::{
@@ -73,19 +73,6 @@ statements! {
          where workspace_id = $1 and dfid is null and recorded_at < $2
          order by id
          limit $3";
-    INSERT_LOCAL = "local_events.insert", "
-        insert into local_events (workspace_id, id, local_id, body, created_by, created_at)
-        select $1, $2, $3, $4, $5, $6 from local_items where workspace_id = $1 and local_id = $3";
-    LOCAL_WAITING = "local_events.waiting", "
-        select id, body, created_by, created_at
-          from local_events
-         where workspace_id = $1 and local_id = $2 and moved_to is null
-         order by id
-         limit $3
-        {for_update}";
-    LOCAL_MOVED = "local_events.moved", "
-        update local_events set moved_to = $3, body = $4
-         where workspace_id = $1 and id = $2 and moved_to is null";
 }
 
 /// What is needed to add an event.
@@ -182,19 +169,6 @@ impl Event {
             &self.items
         }
     }
-}
-
-/// An event of a local item that waits for the item's DFID.
-#[derive(Clone, Debug)]
-pub struct LocalEvent {
-    /// Its id.
-    pub id: EventId,
-    /// Its content, as the use case wrote it.
-    pub body: Value,
-    /// Who recorded it.
-    pub created_by: UserId,
-    /// When it was recorded.
-    pub created_at: Timestamp,
 }
 
 /// What retention needs to know of an event whose time is over.
@@ -394,44 +368,4 @@ pub async fn expired(
             })
         })
         .collect()
-}
-
-/// The step that keeps an event of a local item; it affects no row if the workspace has no such item.
-#[must_use]
-pub fn insert_local(workspace: WorkspaceId, local_id: &str, event: &LocalEvent) -> Step {
-    let args = bind![
-        workspace,
-        event.id,
-        local_id,
-        json(&event.body),
-        event.created_by,
-        event.created_at
-    ];
-    (INSERT_LOCAL, args)
-}
-
-/// Locks the local item's events that have not moved yet, at most `limit`, oldest first.
-pub async fn lock_local(
-    db: &impl Read,
-    workspace: WorkspaceId,
-    local_id: &str,
-    limit: u32,
-) -> Result<Vec<LocalEvent>, StoreError> {
-    let rows = db.all(LOCAL_WAITING, bind![workspace, local_id, limit]).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(LocalEvent {
-                id: row.id("id")?,
-                body: row.document("body")?,
-                created_by: row.id("created_by")?,
-                created_at: row.time("created_at")?,
-            })
-        })
-        .collect()
-}
-
-/// The step that notes which event a local one became; its content is only kept there.
-#[must_use]
-pub fn local_moved(workspace: WorkspaceId, id: EventId, to: EventId) -> Step {
-    (LOCAL_MOVED, bind![workspace, id, to, json(&Map::new())])
 }

@@ -9,6 +9,8 @@ pub mod activities;
 pub mod audit;
 pub mod circuit_entry;
 pub mod circuit_items;
+pub mod circuit_members;
+pub mod circuit_roles;
 pub mod circuits;
 pub mod event_queries;
 pub mod events;
@@ -20,6 +22,7 @@ pub mod item_lists;
 pub mod items;
 pub mod jobs;
 pub mod live;
+pub mod local_events;
 pub mod local_items;
 pub mod migrations;
 pub mod namespaces;
@@ -44,44 +47,49 @@ pub mod workspaces;
 
 pub use db::{DbError as StoreError, Step};
 
+/// The statements of each module.
+const MODULES: &[&[&db::Sql]] = &[
+    activities::STATEMENTS,
+    admin::STATEMENTS,
+    api_keys::STATEMENTS,
+    audit::STATEMENTS,
+    circuit_entry::STATEMENTS,
+    circuit_items::STATEMENTS,
+    circuit_members::STATEMENTS,
+    circuit_roles::STATEMENTS,
+    circuits::STATEMENTS,
+    credits::STATEMENTS,
+    deployment::STATEMENTS,
+    event_queries::STATEMENTS,
+    events::STATEMENTS,
+    idempotency::STATEMENTS,
+    incidents::STATEMENTS,
+    item_grants::STATEMENTS,
+    item_history::STATEMENTS,
+    item_lists::STATEMENTS,
+    items::STATEMENTS,
+    jobs::STATEMENTS,
+    live::STATEMENTS,
+    local_events::STATEMENTS,
+    local_items::STATEMENTS,
+    members::STATEMENTS,
+    namespaces::STATEMENTS,
+    operations::STATEMENTS,
+    outbox::STATEMENTS,
+    password_resets::STATEMENTS,
+    pending_items::STATEMENTS,
+    records::STATEMENTS,
+    rights::STATEMENTS,
+    sessions::STATEMENTS,
+    sign_in_failures::STATEMENTS,
+    tenancy::STATEMENTS,
+    usage::STATEMENTS,
+    users::STATEMENTS,
+    workspaces::STATEMENTS,
+];
+
 /// Every statement of every module: what the tests hold against both engines.
 #[must_use]
 pub fn statements() -> Vec<&'static db::Sql> {
-    let modules = [
-        activities::STATEMENTS,
-        admin::STATEMENTS,
-        api_keys::STATEMENTS,
-        audit::STATEMENTS,
-        circuit_entry::STATEMENTS,
-        circuit_items::STATEMENTS,
-        circuits::STATEMENTS,
-        credits::STATEMENTS,
-        deployment::STATEMENTS,
-        event_queries::STATEMENTS,
-        events::STATEMENTS,
-        idempotency::STATEMENTS,
-        incidents::STATEMENTS,
-        item_grants::STATEMENTS,
-        item_history::STATEMENTS,
-        item_lists::STATEMENTS,
-        items::STATEMENTS,
-        jobs::STATEMENTS,
-        live::STATEMENTS,
-        local_items::STATEMENTS,
-        members::STATEMENTS,
-        namespaces::STATEMENTS,
-        operations::STATEMENTS,
-        outbox::STATEMENTS,
-        password_resets::STATEMENTS,
-        pending_items::STATEMENTS,
-        records::STATEMENTS,
-        rights::STATEMENTS,
-        sessions::STATEMENTS,
-        sign_in_failures::STATEMENTS,
-        tenancy::STATEMENTS,
-        usage::STATEMENTS,
-        users::STATEMENTS,
-        workspaces::STATEMENTS,
-    ];
-    modules.concat()
+    MODULES.concat()
 }

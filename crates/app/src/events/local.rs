@@ -4,7 +4,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{credits::CostedOperation, ids::EventId, problem::ErrorCode};
 use serde_json::{Map, Value, json};
 use store::{
-    events::{self, Event, LocalEvent},
+    events::Event,
+    local_events::{self, LocalEvent},
     local_items,
 };
 
@@ -66,7 +67,7 @@ impl App {
 
     /// Writes a local event. It is paid here, and not again when it moves to the item's DFID.
     async fn add_local(&self, ctx: &Ctx, local_id: &str, event: &LocalEvent) -> Result<()> {
-        let step = events::insert_local(ctx.workspace(), local_id, event);
+        let step = local_events::insert(ctx.workspace(), local_id, event);
         let price = self.price_of(ctx, &[event.id])?;
         let otherwise = AppError::not_found("local item");
         if price.is_empty() {
@@ -102,7 +103,7 @@ impl App {
                 "the local item has no DFID yet: push it to a circuit first",
             ));
         };
-        let waiting = events::lock_local(tx, ctx.workspace(), local_id, MAX_MOVED + 1).await?;
+        let waiting = local_events::lock_waiting(tx, ctx.workspace(), local_id, MAX_MOVED + 1).await?;
         let more = waiting.len() > MAX_MOVED as usize;
         let mut record = Record::new(self, ctx);
         let mut moved = Vec::new();
@@ -115,7 +116,7 @@ impl App {
             let event = self.add_event(ctx, &mut record, checked).await?;
             record
                 .steps
-                .push(events::local_moved(ctx.workspace(), local.id, event.id));
+                .push(local_events::moved(ctx.workspace(), local.id, event.id));
             moved.push(event);
         }
         tx.pipeline(record.steps).await.map_err(super::about_item)?;

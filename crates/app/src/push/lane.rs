@@ -13,7 +13,8 @@ use domain::{
 };
 use store::{
     circuit_items::{self, CircuitItem},
-    circuits::{self, Circuit, Member},
+    circuit_members::Member,
+    circuits::{self, Circuit},
     items,
     local_items::{self, LocalItem},
     operations,

@@ -34,7 +34,8 @@ use place::{Target, no_longer_in_use};
 use serde_json::Value;
 use store::{
     circuit_items::{self, CircuitItem},
-    circuits::{Circuit, Member},
+    circuit_members::Member,
+    circuits::Circuit,
     items::{self, Known},
     local_items, operations,
 };

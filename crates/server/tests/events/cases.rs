@@ -78,6 +78,7 @@ pub async fn every_statement_is_understood(engine: Engine) {
         store::incidents::STATEMENTS,
         store::jobs::STATEMENTS,
         store::live::STATEMENTS,
+        store::local_events::STATEMENTS,
         store::outbox::STATEMENTS,
         store::records::STATEMENTS,
         store::rights::STATEMENTS,

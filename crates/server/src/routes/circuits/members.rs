@@ -7,7 +7,7 @@ use domain::{
     problem::ErrorCode,
 };
 use serde::{Deserialize, Serialize};
-use store::circuits::Member;
+use store::circuit_members::Member;
 use utoipa::ToSchema;
 
 use super::{Answer, REFUSALS, TAG, act, read, write};

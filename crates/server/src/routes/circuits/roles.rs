@@ -3,7 +3,7 @@
 use axum::extract::State;
 use domain::{circuit::Permissions, ids::CircuitId, problem::ErrorCode};
 use serde::{Deserialize, Serialize};
-use store::circuits::Role;
+use store::circuit_roles::Role;
 use utoipa::ToSchema;
 
 use super::{Answer, REFUSALS, TAG, read, write};

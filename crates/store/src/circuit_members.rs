@@ -1,0 +1,131 @@
+//! The members of circuits and the workspaces they take part for. How one becomes a member lives in `circuit_entry`.
+
+use db::{Read, statements};
+use domain::{
+    circuit::Permissions,
+    ids::{CircuitId, Timestamp, UserId, WorkspaceId},
+    page::PageRequest,
+};
+
+use crate::{
+    Step, StoreError,
+    bind::Columns,
+    circuit_roles::{Role, read_permissions},
+};
+
+/// A member of a circuit.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// The user.
+    pub user_id: UserId,
+    /// The workspace the user acts for.
+    pub workspace_id: WorkspaceId,
+    /// The name of the role.
+    pub role: String,
+    /// What the role permits.
+    pub permissions: Permissions,
+    /// Since when.
+    pub joined_at: Timestamp,
+}
+
+statements! {
+    INSERT = "circuit_members.insert", "
+        insert into circuit_members (circuit_id, user_id, workspace_id, role, permissions, joined_at)
+        values ($1, $2, $3, $4, $5, $6)
+        on conflict (circuit_id, user_id) do nothing";
+    INSERT_WORKSPACE = "circuit_workspaces.insert", "
+        insert into circuit_workspaces (circuit_id, workspace_id) values ($1, $2)
+        on conflict (circuit_id, workspace_id) do nothing";
+    DELETE = "circuit_members.delete", "
+        delete from circuit_members where circuit_id = $1 and user_id = $2 and role <> 'owner'";
+    DELETE_WORKSPACE = "circuit_workspaces.delete", "
+        delete from circuit_workspaces
+         where circuit_id = $1 and workspace_id = $2
+           and not exists (select 1 from circuit_members m where m.circuit_id = $1 and m.workspace_id = $2)";
+    SET_ROLE = "circuit_members.set_role", "
+        update circuit_members set role = $3, permissions = $4 where circuit_id = $1 and user_id = $2 and role <> 'owner'";
+    FIND = "circuit_members.find", "
+        select user_id, workspace_id as member_workspace_id, role, permissions, joined_at
+          from circuit_members
+         where circuit_id = $1 and user_id = $2";
+    LIST = "circuit_members.list", "
+        select user_id, workspace_id as member_workspace_id, role, permissions, joined_at
+          from circuit_members
+         where circuit_id = $1 and user_id > $2
+         order by user_id
+         limit $3 offset $4";
+    COUNT = "circuit_members.count", "
+        select count(*) as n from circuit_members where circuit_id = $1";
+}
+
+pub(crate) fn read(row: &db::Row) -> Result<Member, StoreError> {
+    Ok(Member {
+        user_id: row.id("user_id")?,
+        workspace_id: row.id("member_workspace_id")?,
+        role: row.text("role")?,
+        permissions: read_permissions(row)?,
+        joined_at: row.time("joined_at")?,
+    })
+}
+
+/// The steps that make a user a member; the second says, by its affected count, whether the user was none before.
+///
+/// The workspace comes first: the row guards of the other circuit tables ask whether it takes part.
+#[must_use]
+pub fn insert(circuit: CircuitId, member: &Member) -> Vec<Step> {
+    let m = member;
+    let bits = i64::from(m.permissions.bits());
+    vec![
+        (INSERT_WORKSPACE, bind![circuit, m.workspace_id]),
+        (
+            INSERT,
+            bind![circuit, m.user_id, m.workspace_id, &m.role, bits, m.joined_at],
+        ),
+    ]
+}
+
+/// The steps that end a membership (never the owner's).
+#[must_use]
+pub fn delete(circuit: CircuitId, user: UserId, workspace: WorkspaceId) -> Vec<Step> {
+    vec![
+        (DELETE, bind![circuit, user]),
+        (DELETE_WORKSPACE, bind![circuit, workspace]),
+    ]
+}
+
+/// The step that gives a member another role (never the owner).
+#[must_use]
+pub fn set_role(circuit: CircuitId, user: UserId, role: &Role) -> Step {
+    (
+        SET_ROLE,
+        bind![circuit, user, &role.name, i64::from(role.permissions.bits())],
+    )
+}
+
+/// One member.
+pub async fn find(db: &impl Read, circuit: CircuitId, user: UserId) -> Result<Option<Member>, StoreError> {
+    db.optional(FIND, bind![circuit, user])
+        .await?
+        .as_ref()
+        .map(read)
+        .transpose()
+}
+
+/// Members by user id, after `after`.
+pub async fn list(
+    db: &impl Read,
+    circuit: CircuitId,
+    after: UserId,
+    page: &PageRequest,
+) -> Result<Vec<Member>, StoreError> {
+    db.all(LIST, bind![circuit, after, page.rows(), page.offset])
+        .await?
+        .iter()
+        .map(read)
+        .collect()
+}
+
+/// Counts a circuit's members.
+pub async fn count(db: &impl Read, circuit: CircuitId) -> Result<u64, StoreError> {
+    db.one(COUNT, bind![circuit]).await?.version("n")
+}
