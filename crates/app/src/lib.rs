@@ -8,8 +8,10 @@
 pub mod activity;
 pub mod admin;
 pub mod audit;
+mod circuit_entry;
 pub mod circuit_items;
 pub mod circuit_members;
+mod circuit_roles;
 pub mod circuits;
 pub mod credits;
 mod ctx;
@@ -38,6 +40,7 @@ use db::{Coalescer, Db, Scope, Tenant};
 use domain::{
     dfid::Dfid,
     ids::{Clock, IdSource, WorkspaceId},
+    problem::ErrorCode,
 };
 pub use error::{AppError, Result};
 pub use record::Record;
@@ -186,6 +189,12 @@ impl App {
             _ => Err(otherwise),
         };
         self.finish(outcome, tx).await
+    }
+
+    /// Runs steps whose first one is a conditional transition: if somebody else was first, nothing happens.
+    pub(crate) async fn decide(&self, scope: &Scope, record: Record<'_>, too_late: &str) -> Result<()> {
+        let too_late = AppError::new(ErrorCode::InvalidTransition, too_late);
+        self.run_if_first(scope, record.steps, too_late).await
     }
 
     pub(crate) fn now(&self) -> domain::ids::Timestamp {

@@ -7,14 +7,14 @@ use domain::{
     dfid::Dfid,
     ids::{CircuitId, PendingItemId, UserId, WorkspaceId},
     item::{ItemContent, PendingReason, PendingState},
-    problem::ErrorCode,
+    problem::{ErrorCode, FieldError},
     push::PushStatus,
 };
 use serde_json::json;
 use store::pending_items::{self, PendingItem};
 
-use super::{Outcome, Pushed};
-use crate::{App, AppError, Record, Result};
+use super::{Job, Outcome, Pushed};
+use crate::{App, AppError, Ctx, Record, Result};
 
 /// The push whose identifiers contradict each other.
 pub(super) struct Contested<'a> {
@@ -23,6 +23,18 @@ pub(super) struct Contested<'a> {
     pub(super) by: UserId,
     pub(super) local_id: Option<&'a str>,
     pub(super) content: &'a ItemContent,
+}
+
+impl Job<'_> {
+    fn contested(&self, ctx: &Ctx) -> Contested<'_> {
+        Contested {
+            circuit: self.circuit.id,
+            workspace: ctx.workspace(),
+            by: ctx.user(),
+            local_id: self.local_id,
+            content: self.content,
+        }
+    }
 }
 
 impl App {
@@ -60,6 +72,39 @@ impl App {
         let details = json!({"reason": reason});
         record.activity(None, "item.pending", &pending.id.to_string(), &details);
         Ok(pending.id)
+    }
+
+    pub(super) async fn refuse_contested(
+        &self,
+        tx: &db::Tx,
+        ctx: &Ctx,
+        mut record: Record<'_>,
+        job: &Job<'_>,
+        dfids: BTreeSet<Dfid>,
+    ) -> Result<Outcome> {
+        let (reason, contested) = (PendingReason::ConflictingIdentifiers, job.contested(ctx));
+        let pending = self
+            .open_pending(tx, &mut record, reason, &contested, &dfids)
+            .await?;
+        tx.pipeline(record.steps).await?;
+        Ok(Outcome::Conflict { pending, dfids })
+    }
+
+    /// Without identifiers nobody could ever find the item again: somebody has to give it some.
+    pub(super) async fn refuse_nameless(
+        &self,
+        tx: &db::Tx,
+        ctx: &Ctx,
+        job: &Job<'_>,
+        broken: Vec<FieldError>,
+    ) -> Result<Outcome> {
+        let mut record = Record::new(self, ctx);
+        let (reason, contested) = (PendingReason::NoIdentifiers, job.contested(ctx));
+        let pending = self
+            .open_pending(tx, &mut record, reason, &contested, &BTreeSet::new())
+            .await?;
+        tx.pipeline(record.steps).await?;
+        Ok(Outcome::Nameless { pending, broken })
     }
 }
 

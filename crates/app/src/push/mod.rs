@@ -16,7 +16,6 @@ mod trace;
 use std::collections::BTreeSet;
 
 pub(crate) use approval::Carried;
-use conflict::Contested;
 use content::{canonical_keys, combine, fingerprint_of, is_empty};
 use domain::{
     circuit::Permission,
@@ -24,7 +23,7 @@ use domain::{
     dfid::Dfid,
     identifier::NewIdentifier,
     ids::{CircuitId, OperationId, PendingItemId, WorkspaceId},
-    item::{Fingerprint, ItemContent, LocalItemStatus, PendingReason},
+    item::{Fingerprint, ItemContent, LocalItemStatus},
     operation::OperationState,
     problem::FieldError,
     push::{PushFacts, PushOutcome, PushStatus, decide},
@@ -105,18 +104,6 @@ struct Job<'a> {
     content: &'a ItemContent,
     keys: Vec<String>,
     fingerprint: Option<Fingerprint>,
-}
-
-impl Job<'_> {
-    fn contested(&self, ctx: &Ctx) -> Contested<'_> {
-        Contested {
-            circuit: self.circuit.id,
-            workspace: ctx.workspace(),
-            by: ctx.user(),
-            local_id: self.local_id,
-            content: self.content,
-        }
-    }
 }
 
 /// The item a local item stands for, and its place in the circuit if it has one.
@@ -287,39 +274,6 @@ impl App {
             status: outcome.status(),
             kept,
         })
-    }
-
-    async fn refuse_contested(
-        &self,
-        tx: &db::Tx,
-        ctx: &Ctx,
-        mut record: Record<'_>,
-        job: &Job<'_>,
-        dfids: BTreeSet<Dfid>,
-    ) -> Result<Outcome> {
-        let (reason, contested) = (PendingReason::ConflictingIdentifiers, job.contested(ctx));
-        let pending = self
-            .open_pending(tx, &mut record, reason, &contested, &dfids)
-            .await?;
-        tx.pipeline(record.steps).await?;
-        Ok(Outcome::Conflict { pending, dfids })
-    }
-
-    /// Without identifiers nobody could ever find the item again: somebody has to give it some.
-    async fn refuse_nameless(
-        &self,
-        tx: &db::Tx,
-        ctx: &Ctx,
-        job: &Job<'_>,
-        broken: Vec<FieldError>,
-    ) -> Result<Outcome> {
-        let mut record = Record::new(self, ctx);
-        let (reason, contested) = (PendingReason::NoIdentifiers, job.contested(ctx));
-        let pending = self
-            .open_pending(tx, &mut record, reason, &contested, &BTreeSet::new())
-            .await?;
-        tx.pipeline(record.steps).await?;
-        Ok(Outcome::Nameless { pending, broken })
     }
 
     /// Pushes an item that has a global id already: the caller's own.
