@@ -1,6 +1,9 @@
-//! Registration, signing in and out, tokens, passwords, and the first administrator.
+//! Signing in and out, tokens, and who the caller is. How one comes to be a user, and passwords, stand beside.
 
-use app::identity::{Client, Register, Secret, SignedIn};
+mod passwords;
+pub(super) mod registration;
+
+use app::identity::{Client, Secret, SignedIn};
 use axum::{
     extract::State,
     response::{IntoResponse, Response},
@@ -14,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    ApiError, Created, Ctx, Json, NoContent, Operation, Policy, Routes,
+    ApiError, Ctx, Json, NoContent, Operation, Policy, Routes,
     platform::{CookieRules, Platform, context},
     policy::RateClass,
 };
@@ -25,9 +28,7 @@ const TAG: &str = "auth";
 #[must_use]
 pub fn routes() -> Routes<Platform> {
     let sign_in = || Policy::public().rate(RateClass::Login);
-    let rarely = || Policy::public().rate(RateClass::Reset);
     Routes::new()
-        .post("/api/auth/register", rarely(), register_operation(), register)
         .post("/api/auth/login", sign_in(), login_operation(), login)
         .post(
             "/api/auth/refresh",
@@ -51,55 +52,6 @@ pub fn routes() -> Routes<Platform> {
             Operation::new(TAG, "Says who the caller is").returns::<MeView>(200),
             me,
         )
-        .merge(change_password_route())
-        .merge(password_routes())
-}
-
-fn change_password_route() -> Routes<Platform> {
-    Routes::new().post(
-        "/api/auth/password",
-        Policy::authenticated(),
-        Operation::new(TAG, "Changes the caller's password and ends all other sessions")
-            .body::<ChangePasswordBody>()
-            .returns_nothing(204)
-            .problems(&[ErrorCode::InvalidCredentials, ErrorCode::Unavailable]),
-        change_password,
-    )
-}
-
-fn password_routes() -> Routes<Platform> {
-    let rarely = || Policy::public().rate(RateClass::Reset);
-    Routes::new()
-        .post(
-            "/api/auth/password-reset",
-            rarely(),
-            Operation::new(
-                TAG,
-                "Sends a letter with a token to an address, if an account has it",
-            )
-            .description("The answer is the same whether the address is known or not.")
-            .body::<ResetBody>()
-            .returns_nothing(202),
-            request_reset,
-        )
-        .post(
-            "/api/auth/password-reset/confirm",
-            rarely(),
-            Operation::new(
-                TAG,
-                "Sets a new password with a token from a letter; all sessions end",
-            )
-            .body::<ConfirmBody>()
-            .returns_nothing(204)
-            .problems(&[ErrorCode::Gone, ErrorCode::Unavailable]),
-            confirm_reset,
-        )
-        .merge(other_routes())
-}
-
-fn other_routes() -> Routes<Platform> {
-    let rarely = || Policy::public().rate(RateClass::Reset);
-    Routes::new()
         .post(
             "/api/auth/switch-workspace",
             Policy::authenticated(),
@@ -110,29 +62,8 @@ fn other_routes() -> Routes<Platform> {
                 .problems(&[ErrorCode::NotFound]),
             switch_workspace,
         )
-        .post(
-            "/api/setup",
-            rarely(),
-            Operation::new(
-                TAG,
-                "Makes the platform's first administrator with the token that the first start printed",
-            )
-            .body::<SetupBody>()
-            .returns::<RegisteredView>(201)
-            .problems(&[
-                ErrorCode::InvalidCredentials,
-                ErrorCode::Conflict,
-                ErrorCode::Unavailable,
-            ]),
-            set_up,
-        )
-}
-
-fn register_operation() -> Operation {
-    Operation::new(TAG, "Makes a user and a workspace that the user owns")
-        .body::<RegisterBody>()
-        .returns::<RegisteredView>(201)
-        .problems(&[ErrorCode::Conflict, ErrorCode::Unavailable])
+        .merge(passwords::routes())
+        .merge(registration::routes())
 }
 
 fn login_operation() -> Operation {
@@ -145,26 +76,6 @@ fn login_operation() -> Operation {
             ErrorCode::AccountNotActive,
             ErrorCode::Unavailable,
         ])
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct RegisterBody {
-    username: String,
-    email: String,
-    password: String,
-    workspace_name: Option<String>,
-}
-
-impl From<RegisterBody> for Register {
-    fn from(body: RegisterBody) -> Self {
-        Self {
-            username: body.username,
-            email: body.email,
-            password: Secret::new(body.password),
-            workspace_name: body.workspace_name,
-        }
-    }
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -182,81 +93,9 @@ struct RefreshBody {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct ChangePasswordBody {
-    current_password: String,
-    new_password: String,
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct ResetBody {
-    email: String,
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct ConfirmBody {
-    token: String,
-    password: String,
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 struct SwitchBody {
     #[schema(value_type = String, format = "uuid")]
     workspace_id: WorkspaceId,
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct SetupBody {
-    token: String,
-    username: String,
-    email: String,
-    password: String,
-}
-
-#[derive(Serialize, ToSchema)]
-pub(super) struct RegisteredView {
-    user: NewUserView,
-    workspace: NewWorkspaceView,
-}
-
-#[derive(Serialize, ToSchema)]
-struct NewUserView {
-    #[schema(value_type = String, format = "uuid")]
-    id: UserId,
-    username: String,
-    email: String,
-    role: &'static str,
-}
-
-#[derive(Serialize, ToSchema)]
-struct NewWorkspaceView {
-    #[schema(value_type = String, format = "uuid")]
-    id: WorkspaceId,
-    slug: String,
-}
-
-impl RegisteredView {
-    /// 201 with the new member's place.
-    pub(super) fn created(made: app::identity::Registered, location: String) -> Created<Self> {
-        let user = NewUserView {
-            id: made.user_id,
-            username: made.username,
-            email: made.email,
-            role: "owner",
-        };
-        let workspace = NewWorkspaceView {
-            id: made.workspace_id,
-            slug: made.slug,
-        };
-        Created {
-            location,
-            version: None,
-            body: Self { user, workspace },
-        }
-    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -331,18 +170,6 @@ pub(super) fn client(ctx: &Ctx, headers: &HeaderMap) -> Client {
         agent: agent.unwrap_or_default().to_owned(),
         meter: ctx.meter.clone(),
     }
-}
-
-async fn register(
-    ctx: Ctx,
-    headers: HeaderMap,
-    State(platform): State<Platform>,
-    Json(body): Json<RegisterBody>,
-) -> Result<Created<RegisteredView>, ApiError> {
-    let scope = client(&ctx, &headers).scope();
-    let made = platform.app.identity().register(&scope, body.into()).await?;
-    let location = format!("/api/members/{}", made.user_id);
-    Ok(RegisteredView::created(made, location))
 }
 
 async fn login(
@@ -463,49 +290,6 @@ async fn me(ctx: Ctx, State(platform): State<Platform>) -> Result<Json<MeView>, 
     }))
 }
 
-async fn change_password(
-    ctx: Ctx,
-    State(platform): State<Platform>,
-    Json(body): Json<ChangePasswordBody>,
-) -> Result<NoContent, ApiError> {
-    let (present, new) = (Secret::new(body.current_password), Secret::new(body.new_password));
-    platform
-        .app
-        .identity()
-        .change_password(&context(&ctx)?, present, new)
-        .await?;
-    Ok(NoContent)
-}
-
-async fn request_reset(
-    ctx: Ctx,
-    headers: HeaderMap,
-    State(platform): State<Platform>,
-    Json(body): Json<ResetBody>,
-) -> Result<StatusCode, ApiError> {
-    platform
-        .app
-        .identity()
-        .request_reset(&client(&ctx, &headers), &body.email)
-        .await?;
-    Ok(StatusCode::ACCEPTED)
-}
-
-async fn confirm_reset(
-    ctx: Ctx,
-    headers: HeaderMap,
-    State(platform): State<Platform>,
-    Json(body): Json<ConfirmBody>,
-) -> Result<NoContent, ApiError> {
-    let (token, password) = (Secret::new(body.token), Secret::new(body.password));
-    platform
-        .app
-        .identity()
-        .confirm_reset(&client(&ctx, &headers), &token, password)
-        .await?;
-    Ok(NoContent)
-}
-
 async fn switch_workspace(
     ctx: Ctx,
     State(platform): State<Platform>,
@@ -521,26 +305,4 @@ async fn switch_workspace(
         token: token.reveal().to_owned(),
         expires_at,
     }))
-}
-
-async fn set_up(
-    ctx: Ctx,
-    headers: HeaderMap,
-    State(platform): State<Platform>,
-    Json(body): Json<SetupBody>,
-) -> Result<Created<RegisteredView>, ApiError> {
-    let command = Register {
-        username: body.username,
-        email: body.email,
-        password: Secret::new(body.password),
-        workspace_name: Some("Administration".to_owned()),
-    };
-    let client = client(&ctx, &headers);
-    let made = platform
-        .app
-        .identity()
-        .set_up(&client, &Secret::new(body.token), command)
-        .await?;
-    let location = format!("/api/members/{}", made.user_id);
-    Ok(RegisteredView::created(made, location))
 }

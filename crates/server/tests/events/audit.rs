@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use workers::outbox::{OutboxConfig, OutboxRunner};
 
 use crate::{
-    cases::{get, ids, post, workspace},
+    calls::{get, ids, post, workspace},
     fixture::{PASSWORD, Person, Service},
 };
 

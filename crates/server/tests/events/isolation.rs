@@ -17,7 +17,7 @@ use server::{
 };
 
 use crate::{
-    cases::{get, post, record},
+    calls::{get, post, record},
     fixture::{Person, Service},
 };
 

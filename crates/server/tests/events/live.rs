@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use workers::outbox::{OutboxConfig, OutboxRunner};
 
 use crate::{
-    cases::{post, record, workspace},
+    calls::{post, record, workspace},
     fixture::{Answer, PASSWORD, Person, Service},
 };
 

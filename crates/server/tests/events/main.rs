@@ -7,15 +7,22 @@
 )]
 
 mod audit;
-mod cases;
+mod calls;
+mod content;
+mod exports_and_imports;
 #[path = "../support/mod.rs"]
 mod fixture;
 mod isolation;
+mod jobs;
 mod live;
 mod metrics;
+mod outbox;
+mod readers;
+mod recording;
+mod removal;
 mod several;
 mod sockets;
-mod work;
+mod statements;
 
 macro_rules! suite {
     ($($module:ident::$case:ident),+ $(,)?) => {
@@ -29,17 +36,17 @@ macro_rules! suite {
 }
 
 suite! {
-    cases::every_statement_is_understood,
-    cases::the_same_event_twice_stays_one_and_lists_find_it,
-    cases::private_data_is_sealed_at_rest,
-    cases::only_operational_events_change_and_by_their_version,
-    cases::erasing_takes_payload_and_salt_and_leaves_the_leaf,
-    cases::a_bulk_is_recorded_whole_or_not_at_all,
-    cases::partners_see_what_is_meant_for_them_and_nothing_else,
-    cases::local_events_wait_for_the_global_id,
-    cases::exports_and_statistics_count_what_was_recorded,
-    cases::retention_removes_old_operational_events,
-    cases::a_write_under_a_key_happens_once,
+    statements::every_statement_is_understood,
+    recording::the_same_event_twice_stays_one_and_lists_find_it,
+    content::private_data_is_sealed_at_rest,
+    content::only_operational_events_change_and_by_their_version,
+    content::erasing_takes_payload_and_salt_and_leaves_the_leaf,
+    recording::a_bulk_is_recorded_whole_or_not_at_all,
+    readers::partners_see_what_is_meant_for_them_and_nothing_else,
+    recording::local_events_wait_for_the_global_id,
+    readers::exports_and_statistics_count_what_was_recorded,
+    content::retention_removes_old_operational_events,
+    recording::a_write_under_a_key_happens_once,
     audit::failed_logins_open_an_incident_until_it_is_resolved,
     audit::an_incident_is_told_to_those_who_look_after_the_workspace_alone,
     audit::requests_beyond_the_rights_open_an_incident,
@@ -69,17 +76,17 @@ suite! {
     sockets::events_are_streamed_and_a_return_misses_nothing,
     sockets::the_end_of_the_server_ends_the_streams,
     metrics::gauges_follow_what_waits_and_what_is_used,
-    work::eight_workers_do_each_piece_of_work_once,
-    work::failed_work_comes_again_and_is_given_up_at_last,
-    work::an_export_job_produces_a_file,
-    work::jobs_end_as_they_should,
-    work::an_import_job_makes_items_of_rows_and_names_the_broken_ones,
-    work::a_job_is_no_way_around_the_limits_of_a_key,
-    work::a_running_job_tells_how_far_it_is_and_ends_when_cancelled,
-    work::a_job_cancelled_before_it_runs_is_told_of,
-    work::a_stop_gives_a_job_back_and_a_crash_costs_an_attempt,
-    work::who_runs_least_comes_first,
-    work::what_nobody_can_use_any_more_is_removed,
+    outbox::eight_workers_do_each_piece_of_work_once,
+    outbox::failed_work_comes_again_and_is_given_up_at_last,
+    exports_and_imports::an_export_job_produces_a_file,
+    jobs::jobs_end_as_they_should,
+    exports_and_imports::an_import_job_makes_items_of_rows_and_names_the_broken_ones,
+    exports_and_imports::a_job_is_no_way_around_the_limits_of_a_key,
+    jobs::a_running_job_tells_how_far_it_is_and_ends_when_cancelled,
+    jobs::a_job_cancelled_before_it_runs_is_told_of,
+    jobs::a_stop_gives_a_job_back_and_a_crash_costs_an_attempt,
+    jobs::who_runs_least_comes_first,
+    removal::what_nobody_can_use_any_more_is_removed,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -15,7 +15,7 @@ use server::{
 };
 
 use crate::{
-    cases::{get, post, record},
+    calls::{get, post, record},
     fixture::Service,
 };
 

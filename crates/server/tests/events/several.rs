@@ -4,7 +4,7 @@ use db::{Engine, Scope};
 use serde_json::{Value, json};
 
 use crate::{
-    cases::{get, post, record, workspace},
+    calls::{get, post, record, workspace},
     fixture::{Person, Service},
 };
 

@@ -24,7 +24,7 @@ use tokio_tungstenite::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cases::{post, record},
+    calls::{post, record},
     fixture::{Person, Service},
     live::{DEADLINE, holder, relay},
 };
