@@ -101,6 +101,7 @@ fn endless_and_stalling_answers_end_at_a_limit() {
         let big: &'static [u8] = vec![b'x'; 50_000].leak();
         let chunk: &'static [u8] = [b"c350\r\n", big, b"\r\n"].concat().leak();
         let field: &'static [u8] = format!("X: {}\r\n", "y".repeat(1000)).leak().as_bytes();
+        let interim = b"HTTP/1.1 100 Continue\r\n\r\n";
         let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
         let cases = [
             (
@@ -112,15 +113,8 @@ fn endless_and_stalling_answers_end_at_a_limit() {
                 raw::dripping(b"HTTP/1.1 200 OK\r\n", field, 0).await,
                 Reason::Protocol,
             ),
-            (
-                raw::dripping(
-                    b"HTTP/1.1 100 Continue\r\n\r\n",
-                    b"HTTP/1.1 100 Continue\r\n\r\n",
-                    1,
-                )
-                .await,
-                Reason::Timeout,
-            ),
+            (raw::dripping(interim, interim, 50).await, Reason::Timeout),
+            (raw::dripping(interim, interim, 0).await, Reason::Protocol),
             (
                 raw::dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b"x", 50).await,
                 Reason::Timeout,

@@ -18,6 +18,9 @@ use super::response::{Field, Headers, Response, Timings};
 
 /// More fields than this in one head are refused.
 const MAX_FIELDS: usize = 128;
+/// More interim answers (1xx) to one request are refused: one who sends them as fast as they are read keeps the thread,
+/// and with it every other user's time limit, busy.
+const MAX_INTERIM: usize = 100;
 /// Room made before each read.
 const READ_SIZE: usize = 16 * 1024;
 /// A line with a chunk's size, and all trailers together, may be this long.
@@ -177,7 +180,7 @@ impl Http1 {
 
     /// Skips interim answers (1xx). A switch of protocols is final, if it was asked for.
     async fn read_final_head(&mut self, request: &Request, limits: &Limits) -> Result<Head, Error> {
-        loop {
+        for _ in 0..=MAX_INTERIM {
             let head = self.read_head(limits.max_head).await?;
             match head.status {
                 101 if request.header("upgrade").is_some() => return Ok(head),
@@ -191,6 +194,8 @@ impl Http1 {
                 _ => return Ok(head),
             }
         }
+        let message = format!("the server sent more than {MAX_INTERIM} interim answers (1xx)");
+        Err(Error::new(Reason::Protocol, message))
     }
 
     async fn read_head(&mut self, max: usize) -> Result<Head, Error> {
