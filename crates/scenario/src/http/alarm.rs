@@ -27,6 +27,9 @@ impl Alarm {
         let mut exchange = pin!(exchange);
         poll_fn(|context| match exchange.as_mut().poll(context) {
             Poll::Ready(done) => Poll::Ready(Some(done)),
+            // An exchange that has always more to read pauses only because its turn is over; then no timer answers, and
+            // none is looked at while the thread has such work. The clock is.
+            Poll::Pending if Instant::now() >= deadline => Poll::Ready(None),
             Poll::Pending => self.poll_ring(context, deadline).map(|()| None),
         })
         .await
@@ -81,6 +84,21 @@ mod tests {
                     "{before:?}, {limit:?}: {took:?}"
                 );
             }
+        });
+    }
+
+    #[test]
+    fn it_rings_for_an_exchange_that_never_waits() {
+        block_on(async {
+            let start = Instant::now();
+            let endless = async {
+                while start.elapsed() < 5 * SECOND {
+                    tokio::task::consume_budget().await;
+                }
+            };
+            let limit = Duration::from_millis(10);
+            assert_eq!(Alarm::default().within(limit, endless).await, None);
+            assert!(start.elapsed() < SECOND, "{:?}", start.elapsed());
         });
     }
 
