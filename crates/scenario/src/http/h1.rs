@@ -15,6 +15,7 @@ use super::connection::Limits;
 use super::error::{Error, Reason};
 use super::request::{Request, Version};
 use super::response::{Field, Headers, Response, Timings};
+use super::room::Room;
 
 /// More fields than this in one head are refused.
 const MAX_FIELDS: usize = 128;
@@ -29,6 +30,8 @@ const MAX_CHUNK_LINE: usize = 16 * 1024;
 pub(super) struct Http1 {
     stream: Stream,
     buffer: BytesMut,
+    /// Of the answer that is being read.
+    room: Room,
     /// Whether a byte of the answer to the last request came.
     answered: bool,
 }
@@ -52,6 +55,7 @@ impl Http1 {
         Http1 {
             stream,
             buffer: BytesMut::with_capacity(READ_SIZE),
+            room: Room::default(),
             answered: false,
         }
     }
@@ -106,6 +110,7 @@ impl Http1 {
                 headers,
                 body,
                 timings,
+                room: std::mem::take(&mut self.room),
             },
             keep,
         ))
@@ -258,6 +263,7 @@ impl Http1 {
         }
         while self.buffer.len() < length {
             self.fill_or_closed().await?;
+            self.room.hold(self.buffer.len())?;
         }
         Ok(self.buffer.split_to(length).freeze())
     }
@@ -267,6 +273,7 @@ impl Http1 {
             if self.buffer.len() > max {
                 return Err(Error::body_too_large(max));
             }
+            self.room.hold(self.buffer.len())?;
         }
         Ok(self.buffer.split().freeze())
     }
@@ -282,8 +289,10 @@ impl Http1 {
             if size > max || body.len() + size > max {
                 return Err(Error::body_too_large(max));
             }
+            self.room.hold(body.len() + size)?;
             while self.buffer.len() < size + 2 {
                 self.fill_or_closed().await?;
+                self.room.hold(body.len() + self.buffer.len())?;
             }
             body.extend_from_slice(&self.buffer[..size]);
             if &self.buffer[size..size + 2] != b"\r\n" {

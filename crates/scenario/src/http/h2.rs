@@ -13,6 +13,7 @@ use super::connection::Limits;
 use super::error::{Error, Reason};
 use super::request::{Request, Version};
 use super::response::{Headers, Response, Timings};
+use super::room::Room;
 use super::target::Scheme;
 
 /// Fields that HTTP/2 does not know (RFC 9113, section 8.2.2), and those that its framing replaces.
@@ -74,7 +75,7 @@ impl Http2 {
             .map_err(|e| from_hyper(&e))?;
         let first_byte = start.elapsed();
         let (head, body) = answer.into_parts();
-        let body = collect(body, limits.max_body).await?;
+        let (body, room) = collect(body, limits.max_body).await?;
         let headers = Headers::from_pairs(head.headers.iter().map(|(n, v)| (n.as_str(), v.as_bytes())));
         let timings = Timings {
             start,
@@ -89,6 +90,7 @@ impl Http2 {
             headers,
             body,
             timings,
+            room,
         };
         Ok((response, !self.sender.is_closed()))
     }
@@ -119,19 +121,20 @@ fn convert(request: &Request) -> Result<http::Request<Full<Bytes>>, Error> {
         .map_err(unsendable)
 }
 
-async fn collect(body: hyper::body::Incoming, max: usize) -> Result<Bytes, Error> {
+async fn collect(body: hyper::body::Incoming, max: usize) -> Result<(Bytes, Room), Error> {
     let mut body = Limited::new(body, max);
-    let mut collected = BytesMut::new();
+    let (mut collected, mut room) = (BytesMut::new(), Room::default());
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|e| match e.downcast_ref::<hyper::Error>() {
             Some(e) => from_hyper(e),
             None => Error::body_too_large(max),
         })?;
         if let Ok(data) = frame.into_data() {
+            room.hold(collected.len() + data.len())?;
             collected.extend_from_slice(&data);
         }
     }
-    Ok(collected.freeze())
+    Ok((collected.freeze(), room))
 }
 
 fn from_hyper(error: &hyper::Error) -> Error {

@@ -16,6 +16,7 @@ mod h1;
 mod h2;
 mod request;
 mod response;
+mod room;
 mod target;
 pub(crate) mod tls;
 

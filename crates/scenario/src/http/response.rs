@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::request::Version;
+use super::room::Room;
 
 /// Response headers in the order in which they came, names in their original case.
 ///
@@ -126,4 +127,7 @@ pub struct Response {
     pub body: Bytes,
     /// When its parts came.
     pub timings: Timings,
+    /// What the body took of the memory for all of them.
+    #[expect(dead_code, reason = "held, not read: dropping it gives the memory back")]
+    pub(crate) room: Room,
 }
