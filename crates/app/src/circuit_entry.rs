@@ -71,14 +71,19 @@ impl App {
             "circuit.invitation",
             &json!({"circuit_id": id, "invitation_id": invitation.id, "user_id": invited.id}),
         );
-        match self.db().run(&ctx.scope(), record.steps).await {
-            Err(db::DbError::Unique { .. }) => {
-                Err(AppError::conflict("this user has an open invitation already"))
-            }
+        self.ask_once(&ctx.scope(), record, "this user has an open invitation already")
+            .await?;
+        Ok(invitation)
+    }
+
+    /// Puts an invitation or a request before those who decide it. `asked` says that one is open already.
+    async fn ask_once(&self, scope: &db::Scope, record: Record<'_>, asked: &str) -> Result<()> {
+        match self.db().run(scope, record.steps).await {
+            Err(db::DbError::Unique { .. }) => Err(AppError::conflict(asked)),
             other => {
                 other?;
                 self.wake_outbox();
-                Ok(invitation)
+                Ok(())
             }
         }
     }
@@ -216,14 +221,8 @@ impl App {
             "circuit.join_request",
             &json!({"circuit_id": shown.id, "request_id": request.id}),
         );
-        match self.db().run(&scope, record.steps).await {
-            Err(db::DbError::Unique { .. }) => Err(AppError::conflict("you have asked already")),
-            other => {
-                other?;
-                self.wake_outbox();
-                Ok(request)
-            }
-        }
+        self.ask_once(&scope, record, "you have asked already").await?;
+        Ok(request)
     }
 
     /// The join requests of a circuit, for those who decide them.

@@ -63,25 +63,8 @@ impl App {
         let mut record = Record::new(self, ctx);
         circuit.created_at = record.now;
         circuit.updated_at = record.now;
-        let owner = Member {
-            user_id: ctx.user(),
-            workspace_id: ctx.workspace(),
-            role: BuiltInRole::Owner.to_string(),
-            permissions: BuiltInRole::Owner.permissions(),
-            joined_at: record.now,
-        };
         record.steps.push(circuits::insert(&circuit));
-        record.steps.extend(circuit_members::insert(circuit.id, &owner));
-        for role in BuiltInRole::ALL {
-            let role = Role {
-                name: role.to_string(),
-                permissions: role.permissions(),
-                built_in: true,
-            };
-            record
-                .steps
-                .push(circuit_roles::insert(circuit.id, &role, record.now));
-        }
+        record.steps.extend(owner_and_roles(&circuit));
         record.steps.extend(self.limits().count(ctx, Limit::Circuits, 1));
         record.activity(
             Some(circuit.id),
@@ -189,26 +172,9 @@ impl App {
     }
 
     async fn apply(&self, circuit: &mut Circuit, settings: CircuitSettings) -> Result<()> {
-        let mut errors = Vec::new();
-        if let Some(name) = settings.name {
-            errors.extend(check_texts(&name, settings.description.as_deref()));
-            circuit.name = name.trim().to_owned();
-        } else if let Some(description) = &settings.description {
-            errors.extend(check_texts("unchanged", Some(description)));
-        }
-        if let Some(description) = settings.description {
-            circuit.description = description;
-        }
-        if let Some(status) = settings.status
-            && status != circuit.status
-        {
-            if !circuit.status.may_become(status) {
-                return Err(AppError::conflict(format!(
-                    "a circuit that is {} cannot become {status}",
-                    circuit.status
-                )));
-            }
-            circuit.status = status;
+        let mut errors = set_texts(circuit, settings.name, settings.description);
+        if let Some(status) = settings.status {
+            set_status(circuit, status)?;
         }
         if let Some(namespace) = settings.default_namespace {
             errors.extend(domain::namespace::validate("default_namespace", &namespace));
@@ -225,17 +191,11 @@ impl App {
             circuit.public = public;
         }
         if let Some(adapter) = settings.adapter {
-            errors.extend(domain::canonical::check_data(
-                "adapter",
-                &Value::Object(adapter.clone()),
-            ));
+            errors.extend(check_object("adapter", &adapter));
             circuit.adapter = bind::json(&adapter);
         }
         if let Some(actions) = settings.post_actions {
-            errors.extend(domain::canonical::check_data(
-                "post_actions",
-                &Value::Object(actions.clone()),
-            ));
+            errors.extend(check_object("post_actions", &actions));
             circuit.post_actions = bind::json(&actions);
         }
         if !errors.is_empty() {
@@ -303,6 +263,57 @@ fn blank(ctx: &Ctx, id: CircuitId, now: domain::ids::Timestamp) -> Circuit {
         created_at: now,
         updated_at: now,
     }
+}
+
+/// The first member of a circuit, and the roles that every circuit has.
+fn owner_and_roles(circuit: &Circuit) -> Vec<db::Step> {
+    let owner = Member {
+        user_id: circuit.owner_id,
+        workspace_id: circuit.workspace_id,
+        role: BuiltInRole::Owner.to_string(),
+        permissions: BuiltInRole::Owner.permissions(),
+        joined_at: circuit.created_at,
+    };
+    let mut steps = circuit_members::insert(circuit.id, &owner);
+    for role in BuiltInRole::ALL {
+        let role = Role {
+            name: role.to_string(),
+            permissions: role.permissions(),
+            built_in: true,
+        };
+        steps.push(circuit_roles::insert(circuit.id, &role, circuit.created_at));
+    }
+    steps
+}
+
+/// Gives a circuit its name and what it is for, as far as they are named; says what is wrong with them.
+fn set_texts(circuit: &mut Circuit, name: Option<String>, description: Option<String>) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    if let Some(name) = name {
+        errors.extend(check_texts(&name, description.as_deref()));
+        circuit.name = name.trim().to_owned();
+    } else if let Some(description) = &description {
+        errors.extend(check_texts("unchanged", Some(description)));
+    }
+    if let Some(description) = description {
+        circuit.description = description;
+    }
+    errors
+}
+
+fn set_status(circuit: &mut Circuit, status: CircuitStatus) -> Result<()> {
+    if status != circuit.status && !circuit.status.may_become(status) {
+        return Err(AppError::conflict(format!(
+            "a circuit that is {} cannot become {status}",
+            circuit.status
+        )));
+    }
+    circuit.status = status;
+    Ok(())
+}
+
+fn check_object(field: &str, object: &Map<String, Value>) -> Vec<FieldError> {
+    domain::canonical::check_data(field, &Value::Object(object.clone()))
 }
 
 pub(crate) fn after<T: std::str::FromStr + From<uuid::Uuid>>(page: &PageRequest) -> Result<T> {

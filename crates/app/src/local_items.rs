@@ -74,13 +74,7 @@ impl App {
         steps.extend(debit.into_iter().flat_map(|debit| debit.steps));
         match self.db().run_grouped(&ctx.scope(), steps).await {
             Ok(_) => {}
-            Err(error @ db::DbError::Unique { .. }) => {
-                let message = format!("the local id `{local_id}` is taken in this workspace");
-                return Err(AppError {
-                    source: Some(error),
-                    ..AppError::conflict(message)
-                });
-            }
+            Err(error @ db::DbError::Unique { .. }) => return Err(taken(&local_id, error)),
             Err(error) if lacked_cover(&error) => {
                 let costed = CostedOperation::ItemCreate;
                 return Err(self.credits().explain(ctx, costed, 1, error).await);
@@ -328,4 +322,12 @@ fn changeable(item: &LocalItem) -> Result<()> {
         item.local_id, item.status
     );
     Err(AppError::conflict(message))
+}
+
+fn taken(local_id: &str, error: db::DbError) -> AppError {
+    let message = format!("the local id `{local_id}` is taken in this workspace");
+    AppError {
+        source: Some(error),
+        ..AppError::conflict(message)
+    }
 }

@@ -64,22 +64,7 @@ impl App {
         }
         let mut record = Record::new(self, ctx);
         let waits = circuit.approvals.pull && place.owner_id != ctx.workspace();
-        let operation = Operation {
-            circuit_id: id,
-            id: OperationId::generate(self.ids()),
-            workspace_id: ctx.workspace(),
-            kind: OperationKind::Pull,
-            state: OperationState::initial(waits),
-            dfid,
-            local_id: None,
-            push_status: None,
-            content: None,
-            requested_by: ctx.user(),
-            decided_by: None,
-            reason: None,
-            created_at: record.now,
-            updated_at: record.now,
-        };
+        let operation = self.new_pull(ctx, (id, dfid), waits, record.now);
         record.steps.push(operations::insert(&operation));
         let debit = self
             .credits()
@@ -93,6 +78,31 @@ impl App {
         record.outbox("item.pulled", &payload_of(&operation));
         tx.pipeline(record.steps).await?;
         Ok((operation, true))
+    }
+
+    fn new_pull(
+        &self,
+        ctx: &Ctx,
+        (circuit_id, dfid): (CircuitId, Dfid),
+        waits: bool,
+        now: Timestamp,
+    ) -> Operation {
+        Operation {
+            circuit_id,
+            id: OperationId::generate(self.ids()),
+            workspace_id: ctx.workspace(),
+            kind: OperationKind::Pull,
+            state: OperationState::initial(waits),
+            dfid,
+            local_id: None,
+            push_status: None,
+            content: None,
+            requested_by: ctx.user(),
+            decided_by: None,
+            reason: None,
+            created_at: now,
+            updated_at: now,
+        }
     }
 
     /// The leaf and the activity of an operation. What was not approved is nobody else's to hear of.
@@ -155,9 +165,7 @@ impl App {
         let (_, member) = self.circuit(ctx, circuit).await?;
         let scope = ctx.scope();
         let found = operations::find(&self.db().scoped(&scope), circuit, id).await?;
-        let operation = found
-            .filter(|one| sees(&member, one))
-            .ok_or_else(|| AppError::not_found("operation"))?;
+        let operation = seen_by(&member, found)?;
         let content = self.waiting_content(ctx, &operation).await?;
         Ok((operation, content))
     }
@@ -213,9 +221,7 @@ impl App {
         let Decision { action, reason } = decision;
         let (circuit, member) = self.circuit_in(tx, ctx, circuit).await?;
         let found = operations::find(tx, circuit.id, id).await?;
-        let mut operation = found
-            .filter(|one| sees(&member, one))
-            .ok_or_else(|| AppError::not_found("operation"))?;
+        let mut operation = seen_by(&member, found)?;
         may_decide(ctx, &member, &operation, action)?;
         let to = transition(operation.state, action).map_err(refuse)?;
         if to == OperationState::Approved {
@@ -225,10 +231,7 @@ impl App {
         let (key, now) = ((circuit.id, id), record.now);
         let first = operations::move_on(key, (operation.state, to), Some(ctx.user()), reason, now);
         if tx.pipeline(vec![first]).await?.first() != Some(&1) {
-            return Err(AppError::new(
-                ErrorCode::InvalidTransition,
-                "somebody else decided this operation first",
-            ));
+            return Err(decided_before());
         }
         operation.state = to;
         operation.decided_by = Some(ctx.user());
@@ -338,6 +341,13 @@ fn refuse(error: TransitionError) -> AppError {
     AppError::new(ErrorCode::InvalidTransition, error.to_string())
 }
 
+fn decided_before() -> AppError {
+    AppError::new(
+        ErrorCode::InvalidTransition,
+        "somebody else decided this operation first",
+    )
+}
+
 fn grant_of(operation: &Operation, place: &CircuitItem, now: Timestamp) -> db::Step {
     let o = operation;
     item_grants::insert(
@@ -356,8 +366,10 @@ const fn decides(member: &Member) -> bool {
 }
 
 /// Those who decide see all operations, the others their own.
-fn sees(member: &Member, operation: &Operation) -> bool {
-    decides(member) || operation.requested_by == member.user_id
+fn seen_by(member: &Member, found: Option<Operation>) -> Result<Operation> {
+    found
+        .filter(|one| decides(member) || one.requested_by == member.user_id)
+        .ok_or_else(|| AppError::not_found("operation"))
 }
 
 fn may_decide(ctx: &Ctx, member: &Member, operation: &Operation, action: Action) -> Result<()> {

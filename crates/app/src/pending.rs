@@ -78,12 +78,8 @@ impl App {
     ) -> Result<PendingItem> {
         let found = pending_items::lock(tx, ctx.workspace(), id).await?;
         let pending = found.ok_or_else(|| AppError::not_found("pending item"))?;
-        let state = pending.state.after(resolve.resolution).ok_or_else(|| {
-            AppError::new(
-                ErrorCode::InvalidTransition,
-                format!("the pending item is {} already", pending.state),
-            )
-        })?;
+        let state = pending.state.after(resolve.resolution);
+        let state = state.ok_or_else(|| resolved_before(pending.state))?;
         let mut record = Record::new(self, ctx);
         match resolve.resolution {
             Resolution::Approve => self.give_to(tx, ctx, &mut record, &pending, resolve.dfid).await?,
@@ -188,4 +184,11 @@ impl App {
         record.steps.extend(steps);
         Ok(())
     }
+}
+
+fn resolved_before(state: PendingState) -> AppError {
+    AppError::new(
+        ErrorCode::InvalidTransition,
+        format!("the pending item is {state} already"),
+    )
 }

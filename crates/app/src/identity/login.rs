@@ -163,12 +163,7 @@ impl Identity<'_> {
         let (ids, now) = (self.app.ids(), self.app.now());
         let session_expires_at = now.plus(self.services().config.session_life);
         let cookie = CookieToken::new(SessionId::generate(ids), secrets::random(ids));
-        let agent: String = client
-            .agent
-            .chars()
-            .filter(|character| !character.is_control())
-            .take(AGENT)
-            .collect();
+        let agent = kept_agent(&client.agent);
         let session = sessions::NewSession {
             id: cookie.session,
             user: user.id,
@@ -224,4 +219,13 @@ impl Identity<'_> {
         self.app.ids().fill(&mut salt);
         salt
     }
+}
+
+/// What is kept of a `User-Agent`.
+fn kept_agent(agent: &str) -> String {
+    agent
+        .chars()
+        .filter(|character| !character.is_control())
+        .take(AGENT)
+        .collect()
 }

@@ -15,6 +15,31 @@ const SETUP_TOKEN: &str = "setup_token";
 /// Username of the administrator made from the environment.
 const ADMIN: &str = "admin";
 
+/// The accounts of a demonstration: username, workspace, its tier, whether it runs the platform, what it is for.
+const DEMO: [(&str, &str, Tier, bool, &str); 3] = [
+    (
+        "demo-admin",
+        "Demo administration",
+        Tier::Admin,
+        true,
+        "runs the platform",
+    ),
+    (
+        "demo-farm",
+        "Demo farm",
+        Tier::Enterprise,
+        false,
+        "owns a workspace of a producer",
+    ),
+    (
+        "demo-buyer",
+        "Demo buyer",
+        Tier::Enterprise,
+        false,
+        "owns a workspace of a buyer",
+    ),
+];
+
 /// A throw-away account with its random password.
 #[derive(Clone, Debug)]
 pub struct DemoAccount {
@@ -105,31 +130,8 @@ impl Identity<'_> {
     /// # Errors
     /// Conflict if the accounts exist: a demonstration begins with an empty database.
     pub async fn create_demo_accounts(&self) -> Result<Vec<DemoAccount>> {
-        let accounts = [
-            (
-                "demo-admin",
-                "Demo administration",
-                Tier::Admin,
-                true,
-                "runs the platform",
-            ),
-            (
-                "demo-farm",
-                "Demo farm",
-                Tier::Enterprise,
-                false,
-                "owns a workspace of a producer",
-            ),
-            (
-                "demo-buyer",
-                "Demo buyer",
-                Tier::Enterprise,
-                false,
-                "owns a workspace of a buyer",
-            ),
-        ];
         let mut made = Vec::new();
-        for (username, workspace, tier, admin, description) in accounts {
+        for (username, workspace, tier, admin, description) in DEMO {
             let password = Secret::new(secrets::encode(&secrets::random(self.app.ids())[..15]));
             let command = Register {
                 username: username.to_owned(),

@@ -115,7 +115,8 @@ impl Table {
         Ok((number, end, Ok(bytes)))
     }
 
-    fn item(&self, bytes: &[u8]) -> Result<Item, Vec<Fault>> {
+    /// The fields of a record, one for each column.
+    fn fields(&self, bytes: &[u8]) -> Result<StringRecord, Vec<Fault>> {
         let record = parse(bytes, self.delimiter).map_err(|field| {
             let name = field.and_then(|index| self.names.get(index)).cloned();
             vec![Fault::new(name.unwrap_or_default(), "is not UTF-8")]
@@ -126,6 +127,11 @@ impl Table {
                 "has {found} fields; the header has {expected}"
             )));
         }
+        Ok(record)
+    }
+
+    fn item(&self, bytes: &[u8]) -> Result<Item, Vec<Fault>> {
+        let record = self.fields(bytes)?;
         let (mut identifiers, mut sources, mut data) = (Vec::new(), Vec::new(), Map::new());
         let (mut local_id, mut namespace) = (None, None);
         let cells = record.iter().map(str::trim).zip(&self.columns).zip(&self.names);

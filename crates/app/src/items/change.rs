@@ -129,11 +129,7 @@ impl App {
         others: &[Dfid],
         strategy: MergeStrategy,
     ) -> Result<()> {
-        let unique: std::collections::BTreeSet<_> = others.iter().collect();
-        if others.is_empty() || others.len() > 100 || unique.len() < others.len() || others.contains(&into) {
-            let message = "must name 1 to 100 different items, none of them the one merged into";
-            return Err(FieldError::new("dfids", "length", message).into());
-        }
+        check_merged(into, others)?;
         let tx = self.db().begin(&ctx.scope()).await?;
         let work = async {
             let all: Vec<Dfid> = others.iter().copied().chain([into]).collect();
@@ -322,4 +318,14 @@ impl App {
             .into()),
         }
     }
+}
+
+/// Refuses a merge that names no items, too many, one twice, or the one merged into.
+fn check_merged(into: Dfid, others: &[Dfid]) -> Result<()> {
+    let unique: std::collections::BTreeSet<_> = others.iter().collect();
+    if others.is_empty() || others.len() > 100 || unique.len() < others.len() || others.contains(&into) {
+        let message = "must name 1 to 100 different items, none of them the one merged into";
+        return Err(FieldError::new("dfids", "length", message).into());
+    }
+    Ok(())
 }

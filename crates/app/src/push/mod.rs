@@ -36,7 +36,8 @@ use store::{
     circuit_members::Member,
     circuits::Circuit,
     items::{self, Known},
-    local_items, operations,
+    local_items::{self, LocalItem},
+    operations,
 };
 
 use crate::{App, AppError, Ctx, Record, Result, circuits::needs, local_items::check_content};
@@ -167,12 +168,7 @@ impl App {
     ) -> Result<Outcome> {
         may_push(circuit, member)?;
         let found = local_items::lock(tx, ctx.workspace(), &push.local_id).await?;
-        let local = found.ok_or_else(|| AppError::not_found("local item"))?;
-        if let Some(into) = &local.merged_into {
-            return Err(AppError::conflict(format!(
-                "this local item was merged into `{into}`: push that one"
-            )));
-        }
+        let local = pushable(found)?;
         if local.status == LocalItemStatus::PendingApproval
             && let Some(waiting) =
                 operations::waiting_push(tx, circuit.id, ctx.workspace(), &local.local_id).await?
@@ -184,12 +180,7 @@ impl App {
         let mapped = self.mapped(tx, ctx, circuit, &local).await?;
         let place = mapped.as_ref().and_then(|mapped| mapped.place.as_ref());
         if let Some(place) = place.filter(|_| is_empty(asked)) {
-            let operation = operations::find(tx, circuit.id, place.operation_id).await?;
-            return Ok(Outcome::Done(again(
-                place,
-                operation.map(|one| one.state),
-                Some(&local.local_id),
-            )));
+            return lies_already(tx, circuit, place, Some(&local.local_id)).await;
         }
         let content = combine(circuit, &local.content, asked);
         let broken = circuit.rules.check(&content.identifiers);
@@ -293,8 +284,7 @@ impl App {
             return Err(no_longer_in_use(&item));
         }
         if let Some(place) = circuit_items::find(tx, circuit.id, dfid).await? {
-            let operation = operations::find(tx, circuit.id, place.operation_id).await?;
-            return Ok(Outcome::Done(again(&place, operation.map(|one| one.state), None)));
+            return lies_already(tx, &circuit, &place, None).await;
         }
         let content = combine(&circuit, &item.content()?, &ItemContent::default());
         let broken = circuit.rules.check(&content.identifiers);
@@ -323,6 +313,29 @@ impl App {
         };
         self.place(tx, ctx, record, target, &job).await
     }
+}
+
+/// The local item, unless it is gone or was merged into another one.
+fn pushable(found: Option<LocalItem>) -> Result<LocalItem> {
+    let local = found.ok_or_else(|| AppError::not_found("local item"))?;
+    match &local.merged_into {
+        None => Ok(local),
+        Some(into) => Err(AppError::conflict(format!(
+            "this local item was merged into `{into}`: push that one"
+        ))),
+    }
+}
+
+/// What a push comes to whose item has its place in the circuit and that brings nothing new.
+async fn lies_already(
+    tx: &db::Tx,
+    circuit: &Circuit,
+    place: &CircuitItem,
+    local_id: Option<&str>,
+) -> Result<Outcome> {
+    let operation = operations::find(tx, circuit.id, place.operation_id).await?;
+    let state = operation.map(|one| one.state);
+    Ok(Outcome::Done(again(place, state, local_id)))
 }
 
 fn again(place: &CircuitItem, state: Option<OperationState>, local_id: Option<&str>) -> Pushed {

@@ -222,14 +222,7 @@ impl App {
             .extend(local_step(ctx, job, pending, known, record.now));
         self.trace_push(&mut record, &operation, target.status)?;
         tx.pipeline(record.steps).await?;
-        Ok(Outcome::Done(Pushed {
-            dfid: target.dfid,
-            status: target.status,
-            operation_id: operation.id,
-            operation_state: operation.state,
-            local_id: operation.local_id,
-            created: target.status == PushStatus::NewItemCreated,
-        }))
+        Ok(Outcome::Done(pushed_by(operation, target.status)))
     }
 
     /// The item waits here already, after another push of this workspace: both wait for the same decision.
@@ -276,6 +269,17 @@ impl App {
             created_at: now,
             updated_at: now,
         }
+    }
+}
+
+fn pushed_by(operation: Operation, status: PushStatus) -> Pushed {
+    Pushed {
+        dfid: operation.dfid,
+        status,
+        operation_id: operation.id,
+        operation_state: operation.state,
+        local_id: operation.local_id,
+        created: status == PushStatus::NewItemCreated,
     }
 }
 
