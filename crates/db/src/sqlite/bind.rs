@@ -39,11 +39,7 @@ pub(crate) fn classify(name: &'static str, error: rusqlite::Error) -> DbError {
     let rusqlite::Error::SqliteFailure(code, message) = &error else {
         return DbError::other(name, error);
     };
-    let constraint = message
-        .as_deref()
-        .and_then(|m| m.split_once("failed: "))
-        .map_or("", |(_, rest)| rest)
-        .to_owned();
+    let constraint = broken_constraint(message.as_deref());
     match code.extended_code {
         ffi::SQLITE_CONSTRAINT_UNIQUE => DbError::Unique {
             constraint: key_name(&constraint, "key"),
@@ -78,6 +74,14 @@ pub(crate) fn classify(name: &'static str, error: rusqlite::Error) -> DbError {
             _ => DbError::other(name, error),
         },
     }
+}
+
+/// What a message names after `UNIQUE constraint failed: ` and the like.
+fn broken_constraint(message: Option<&str>) -> String {
+    message
+        .and_then(|m| m.split_once("failed: "))
+        .map_or("", |(_, rest)| rest)
+        .to_owned()
 }
 
 /// `items.workspace_id, items.code` as PostgreSQL names the constraint: `items_workspace_id_code_key`.

@@ -22,28 +22,32 @@ both_engines!(
     a_group_reaches_only_its_own_workspaces,
 );
 
+/// A row with a value in each column.
+fn full(id: i64) -> Vec<db::Value> {
+    args![
+        id,
+        id % 2 == 0,
+        -id,
+        i32::try_from(id).unwrap(),
+        0.5,
+        format!("name {id} 'quoted', {{braces}}"),
+        vec![0_u8, u8::try_from(id).unwrap()],
+        Uuid::from_u128(id.unsigned_abs().into()),
+        JsonText(format!(r#"{{"id":{id}}}"#)),
+        Micros(1_700_000_000_000_000 + id),
+    ]
+}
+
+/// A row with its key alone.
+fn empty(id: i64) -> Vec<db::Value> {
+    let mut row = vec![db::Value::Null; 10];
+    row[0] = id.into();
+    row
+}
+
 async fn many_rows_arrive_as_given(engine: Engine) {
     let place = database(engine).await;
     let (db, scope) = (place.open().await, Scope::system());
-    let full = |id: i64| {
-        args![
-            id,
-            id % 2 == 0,
-            -id,
-            i32::try_from(id).unwrap(),
-            0.5,
-            format!("name {id} 'quoted', {{braces}}"),
-            vec![0_u8, u8::try_from(id).unwrap()],
-            Uuid::from_u128(id.unsigned_abs().into()),
-            JsonText(format!(r#"{{"id":{id}}}"#)),
-            Micros(1_700_000_000_000_000 + id),
-        ]
-    };
-    let empty = |id: i64| {
-        let mut row = vec![db::Value::Null; 10];
-        row[0] = id.into();
-        row
-    };
     let steps = (0..9).map(|id| (INSERT_KIND, if id % 3 == 2 { empty(id) } else { full(id) }));
     assert_eq!(db.run(&scope, steps.collect()).await.unwrap(), [1; 9]);
     let rows = db.all(&scope, KINDS, args![]).await.unwrap();

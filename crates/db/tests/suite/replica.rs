@@ -6,6 +6,7 @@ use std::time::Duration;
 use db::migrate::up;
 use db::{Db, DbConfig, Micros, NoObserver, Read as _, ReplicaStats, Scope, Target, args};
 use test_support::{Cluster, Settings};
+use uuid::Uuid;
 
 use crate::{INSERT_THING, LIST_THINGS, MIGRATIONS, workspace};
 
@@ -56,13 +57,26 @@ impl Pair {
     async fn read(&self, n: u128) -> (usize, bool) {
         let (id, scope) = workspace(n);
         let before = self.stats().reads;
-        let rows = self
-            .db
-            .scoped_replica(&scope)
-            .all(LIST_THINGS, args![id])
+        let rows = self.count(&scope, id).await;
+        (rows, self.stats().reads > before)
+    }
+
+    /// How many rows of a workspace a caller sees where a replica may answer.
+    async fn count(&self, scope: &Scope, id: Uuid) -> usize {
+        let db = self.db.scoped_replica(scope);
+        db.all(LIST_THINGS, args![id]).await.unwrap().len()
+    }
+
+    /// Waits until the replica answers this caller.
+    async fn until_served(&self, n: u128) {
+        let served = async {
+            while !self.read(n).await.1 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, served)
             .await
-            .unwrap();
-        (rows.len(), self.stats().reads > before)
+            .expect("the replica serves the writer again");
     }
 
     async fn write(&self, n: u128, number: i64) {
@@ -94,13 +108,8 @@ async fn a_caller_that_wrote_reads_its_own_writes() {
     assert_eq!(pair.read(2).await, (0, true), "others go on reading the replica");
     let (id, _) = workspace(1);
     let both = Scope::new(db::Tenant::Many([workspace(2).0, id].into()));
-    let rows = pair
-        .db
-        .scoped_replica(&both)
-        .all(LIST_THINGS, args![id])
-        .await
-        .unwrap();
-    assert_eq!(rows.len(), 1, "who acts for several reads the writes of each");
+    let rows = pair.count(&both, id).await;
+    assert_eq!(rows, 1, "who acts for several reads the writes of each");
     let (id, scope) = workspace(3);
     let tx = pair.db.begin(&scope).await.unwrap();
     tx.execute(INSERT_THING, args![id, 7_i64, "c"]).await.unwrap();
@@ -108,14 +117,7 @@ async fn a_caller_that_wrote_reads_its_own_writes() {
     assert_eq!(pair.read(3).await, (1, false), "a unit of work is a write too");
     pair.until("the lag is seen", |stats| stats.lag_bytes > 0).await;
     pair.replay(true);
-    let caught_up = async {
-        while !pair.read(1).await.1 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(DEADLINE, caught_up)
-        .await
-        .expect("the replica serves the writer again");
+    pair.until_served(1).await;
     assert_eq!(pair.read(1).await, (1, true), "and shows what was written");
     for number in 100..150 {
         pair.write(4, number).await;

@@ -174,6 +174,26 @@ async fn a_server_without_tls_gets_nothing_when_it_is_required() {
     }
 }
 
+/// How many connections over the network a server has that are under TLS, or are not.
+fn connections(cluster: &Cluster, tls: bool) -> u32 {
+    let text = format!(
+        "select count(*) from pg_stat_activity join pg_stat_ssl using (pid)
+          where datname = 'shop' and usename = 'farmgate' and client_addr is not null and ssl = {tls}"
+    );
+    cluster.ask("postgres", &text).parse().unwrap()
+}
+
+/// Waits until something holds.
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    let reached = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(60), reached).await;
+    waited.expect(what);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pool_listener_replica_and_cancelling_speak_tls() {
     let authority = Authority::new("ours");
@@ -189,38 +209,26 @@ async fn pool_listener_replica_and_cancelling_speak_tls() {
     }
     let db = Db::open(config, Arc::new(NoObserver)).await.unwrap();
     let _news = db.listen("news");
-    let count = |cluster: &Cluster, tls: bool| -> u32 {
-        let text = format!(
-            "select count(*) from pg_stat_activity join pg_stat_ssl using (pid)
-              where datname = 'shop' and usename = 'farmgate' and client_addr is not null and ssl = {tls}"
-        );
-        cluster.ask("postgres", &text).parse().unwrap()
-    };
     let named = "select count(*) from pg_stat_activity where application_name = 'farmgate listener'";
-    let all_there = async {
-        let usable = || db.replica_stats().is_some_and(|stats| stats.usable);
-        while !usable() || primary.ask("postgres", named) != "1" {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), all_there)
-        .await
-        .expect("the listener listens and the replica is used");
-    assert!(count(&primary, true) >= 3, "pool, watch and listener");
-    assert!(count(&replica, true) >= 1, "the watch at least");
-    assert_eq!((count(&primary, false), count(&replica, false)), (0, 0));
+    let usable = || db.replica_stats().is_some_and(|stats| stats.usable);
+    until("the listener listens and the replica is used", || {
+        usable() && primary.ask("postgres", named) == "1"
+    })
+    .await;
+    assert!(connections(&primary, true) >= 3, "pool, watch and listener");
+    assert!(connections(&replica, true) >= 1, "the watch at least");
+    assert_eq!(
+        (connections(&primary, false), connections(&replica, false)),
+        (0, 0)
+    );
     let scope = Scope::system();
     let left = tokio::time::timeout(Duration::from_millis(200), db.all(&scope, SLOW, Vec::new())).await;
     assert!(left.is_err());
     let running = "select count(*) from pg_stat_activity where state = 'active' and query like '%3600%'
         and pid <> pg_backend_pid()";
-    let stopped = async {
-        while primary.ask("postgres", running) != "0" {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), stopped)
-        .await
-        .expect("what nobody waits for is cancelled over TLS too");
+    until("what nobody waits for is cancelled over TLS too", || {
+        primary.ask("postgres", running) == "0"
+    })
+    .await;
     db.close().await;
 }
