@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    io,
     net::SocketAddr,
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -125,13 +126,8 @@ async fn accept(
             () = &mut closing => break,
             accepted = listener.accept() => accepted,
         };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(%error, "could not accept a connection");
-                tokio::time::sleep(Duration::from_millis(10)).await;
-                continue;
-            }
+        let Some((stream, peer)) = arrived(accepted).await else {
+            continue;
         };
         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
             service
@@ -157,6 +153,18 @@ async fn accept(
         () = graceful.shutdown() => {}
         () = abort.cancelled() => {}
         () = tokio::time::sleep(config.drain) => abort.cancel(),
+    }
+}
+
+/// The connection; without one, for want of files perhaps, a moment passes before the next is asked for.
+async fn arrived(accepted: io::Result<(TcpStream, SocketAddr)>) -> Option<(TcpStream, SocketAddr)> {
+    match accepted {
+        Ok(accepted) => Some(accepted),
+        Err(error) => {
+            tracing::warn!(%error, "could not accept a connection");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            None
+        }
     }
 }
 

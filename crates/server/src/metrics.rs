@@ -239,6 +239,43 @@ impl Metrics {
         BOUNDS.get(index).map(|bound| seconds(*bound))
     }
 
+    /// What is counted one by one: its name, what it is, and the count.
+    const fn counts(&self) -> [(&'static str, &'static str, &AtomicU64); 7] {
+        [
+            (
+                "rate_limited",
+                "Requests refused by a rate limit",
+                &self.rate_limited,
+            ),
+            (
+                "rate_limits_local",
+                "Requests counted in this process because the shared limits were away",
+                &self.rate_limits_local,
+            ),
+            (
+                "http_saturated",
+                "Requests refused because no slot was free",
+                &self.saturated,
+            ),
+            (
+                "http_compression_skipped",
+                "Large answers left uncompressed because no thread was free",
+                &self.compression_skipped,
+            ),
+            ("http_panics", "Handlers that panicked", &self.panics),
+            (
+                "http_clients_left",
+                "Clients that left before their answer",
+                &self.clients_left,
+            ),
+            (
+                "http_connections_refused",
+                "Connections over the limit",
+                &self.connections_refused,
+            ),
+        ]
+    }
+
     fn encode_requests(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let help = "Requests by method, matched pattern and status; 499: the client left before its answer";
         let mut metric = encoder.encode_descriptor("http_requests", help, None, MetricType::Counter)?;
@@ -292,40 +329,7 @@ impl Collector for Metrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         self.encode_requests(&mut encoder)?;
         self.encode_durations(&mut encoder)?;
-        let counters = [
-            (
-                "rate_limited",
-                "Requests refused by a rate limit",
-                &self.rate_limited,
-            ),
-            (
-                "rate_limits_local",
-                "Requests counted in this process because the shared limits were away",
-                &self.rate_limits_local,
-            ),
-            (
-                "http_saturated",
-                "Requests refused because no slot was free",
-                &self.saturated,
-            ),
-            (
-                "http_compression_skipped",
-                "Large answers left uncompressed because no thread was free",
-                &self.compression_skipped,
-            ),
-            ("http_panics", "Handlers that panicked", &self.panics),
-            (
-                "http_clients_left",
-                "Clients that left before their answer",
-                &self.clients_left,
-            ),
-            (
-                "http_connections_refused",
-                "Connections over the limit",
-                &self.connections_refused,
-            ),
-        ];
-        for (name, help, value) in counters {
+        for (name, help, value) in self.counts() {
             let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             ConstCounter::new(value.load(Ordering::Relaxed)).encode(metric)?;
         }

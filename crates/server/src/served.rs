@@ -118,51 +118,7 @@ impl Served {
     /// The routes, to be merged with those of the resources.
     #[must_use]
     pub fn routes(&self, metrics: MetricsAccess) -> BoundRoutes {
-        let open = || Policy::public().rate(RateClass::Exempt);
-        let about = |summary| Operation::new("operation", summary);
-        let routes = Routes::new()
-            .get(
-                "/health",
-                open(),
-                about("Says how the server and what it depends on are").returns::<Value>(200),
-                health,
-            )
-            .get(
-                "/health/live",
-                open(),
-                about("Answers while the process lives").returns::<Value>(200),
-                live,
-            )
-            .get(
-                "/health/ready",
-                open(),
-                about("Says whether requests may be sent here").returns::<Value>(200),
-                ready,
-            )
-            .get(
-                "/health/db",
-                open(),
-                about("Says whether the database answers").returns::<Value>(200),
-                database,
-            )
-            .get(
-                "/version",
-                open(),
-                about("Names the build").returns::<Version>(200),
-                version,
-            )
-            .get(
-                "/openapi.json",
-                open(),
-                about("Describes the API").returns::<Value>(200),
-                document,
-            )
-            .get(
-                "/docs",
-                open(),
-                about("Describes the API for people").returns_media(200, "text/html"),
-                page,
-            );
+        let routes = health_routes().merge(description_routes());
         let shown = about("Shows the metrics")
             .returns_media(200, "application/openmetrics-text")
             .returns::<Value>(200);
@@ -206,6 +162,66 @@ impl Served {
             .get()
             .ok_or_else(|| ApiError::internal("no edge was attached to its routes"))
     }
+}
+
+fn open() -> Policy {
+    Policy::public().rate(RateClass::Exempt)
+}
+
+fn about(summary: &'static str) -> Operation {
+    Operation::new("operation", summary)
+}
+
+/// The routes that say how the server is.
+fn health_routes() -> Routes<Served> {
+    Routes::new()
+        .get(
+            "/health",
+            open(),
+            about("Says how the server and what it depends on are").returns::<Value>(200),
+            health,
+        )
+        .get(
+            "/health/live",
+            open(),
+            about("Answers while the process lives").returns::<Value>(200),
+            live,
+        )
+        .get(
+            "/health/ready",
+            open(),
+            about("Says whether requests may be sent here").returns::<Value>(200),
+            ready,
+        )
+        .get(
+            "/health/db",
+            open(),
+            about("Says whether the database answers").returns::<Value>(200),
+            database,
+        )
+}
+
+/// The routes that say what the server is: its build and its API.
+fn description_routes() -> Routes<Served> {
+    Routes::new()
+        .get(
+            "/version",
+            open(),
+            about("Names the build").returns::<Version>(200),
+            version,
+        )
+        .get(
+            "/openapi.json",
+            open(),
+            about("Describes the API").returns::<Value>(200),
+            document,
+        )
+        .get(
+            "/docs",
+            open(),
+            about("Describes the API for people").returns_media(200, "text/html"),
+            page,
+        )
 }
 
 async fn health(State(served): State<Served>) -> Response {

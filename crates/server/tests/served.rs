@@ -159,32 +159,38 @@ async fn hangs() -> Json<Value> {
     std::future::pending().await
 }
 
-fn stage(config: EdgeConfig) -> Stage {
-    let (clock, latches) = (Arc::new(TestClock::default()), Latches::default());
-    let database_up = Arc::new(AtomicBool::new(true));
-    let up = Arc::clone(&database_up);
-    let probe = Probe::critical("database", move || {
+/// A database that answers while it is up, and a cache that never does.
+fn probes(database_up: &Arc<AtomicBool>) -> Vec<Probe> {
+    let up = Arc::clone(database_up);
+    let database = Probe::critical("database", move || {
         let up = up.load(Ordering::Relaxed);
         async move { if up { Ok(()) } else { Err("no answer".to_owned()) } }.boxed()
     });
-    let served = Served::new(
-        Version::of_build("sqlite".to_owned(), 5),
-        vec![
-            probe,
-            Probe::helpful("cache", || async { Err("away".to_owned()) }.boxed()),
-        ],
-        latches.clone(),
-        Arc::clone(&clock) as Arc<_>,
-        Vec::new(),
-    );
+    let cache = Probe::helpful("cache", || async { Err("away".to_owned()) }.boxed());
+    vec![database, cache]
+}
+
+fn routes() -> server::routes::BoundRoutes {
     let writes = Operation::new("test", "Counts")
         .body::<Value>()
         .returns::<Value>(200);
     let policy = Policy::member(ApiScope::ItemsWrite).body_limit(1000);
-    let routes = Routes::new()
+    Routes::new()
         .post("/w", policy, writes, count)
         .get("/hangs", Policy::public(), Operation::new("test", "Hangs"), hangs)
-        .bind(Arc::new(AtomicU32::new(0)));
+        .bind(Arc::new(AtomicU32::new(0)))
+}
+
+fn stage(config: EdgeConfig) -> Stage {
+    let (clock, latches) = (Arc::new(TestClock::default()), Latches::default());
+    let database_up = Arc::new(AtomicBool::new(true));
+    let served = Served::new(
+        Version::of_build("sqlite".to_owned(), 5),
+        probes(&database_up),
+        latches.clone(),
+        Arc::clone(&clock) as Arc<_>,
+        Vec::new(),
+    );
     let log = Arc::new(Mutex::new(Vec::new()));
     let (writer, _) = LogWriter::start(Shared(Arc::clone(&log))).unwrap();
     let ids: Arc<dyn IdSource> = Arc::new(TestIds::new(2));
@@ -202,7 +208,7 @@ fn stage(config: EdgeConfig) -> Stage {
         RedisLimiter::new("redis://127.0.0.1:1", None, PATIENCE).unwrap(),
     ));
     let edge = Edge::new(
-        routes.merge(served.routes(MetricsAccess::Anybody)),
+        routes().merge(served.routes(MetricsAccess::Anybody)),
         config,
         outside,
     )

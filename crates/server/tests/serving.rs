@@ -192,12 +192,10 @@ async fn over_tls(
         .unwrap()
 }
 
-#[tokio::test]
-async fn tls_speaks_both_versions_of_http_and_says_to_stay() {
-    let (acceptor, roots) = certificate();
-    let running = Running::start(edge(EdgeConfig::default()), Some(acceptor)).await;
-    let stream = over_tls(running.address, roots.clone(), b"h2").await;
-    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+/// Asks for `/place` over HTTP/2, and ends the connection.
+async fn place_over_http2(
+    stream: tokio_rustls::client::TlsStream<TcpStream>,
+) -> (http::response::Parts, Value) {
     let (mut client, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
             .await
@@ -206,21 +204,28 @@ async fn tls_speaks_both_versions_of_http_and_says_to_stay() {
     let request = Request::get("https://localhost/place")
         .body(Body::empty())
         .unwrap();
-    let answer = client.send_request(request).await.unwrap();
-    assert_eq!(
-        (answer.status(), answer.version()),
-        (StatusCode::OK, Version::HTTP_2)
-    );
+    let (head, body) = client.send_request(request).await.unwrap().into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    drop(client);
+    traffic.await.unwrap().unwrap();
+    (head, serde_json::from_slice(&body).unwrap())
+}
+
+#[tokio::test]
+async fn tls_speaks_both_versions_of_http_and_says_to_stay() {
+    let (acceptor, roots) = certificate();
+    let running = Running::start(edge(EdgeConfig::default()), Some(acceptor)).await;
+    let stream = over_tls(running.address, roots.clone(), b"h2").await;
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    let (head, body) = place_over_http2(stream).await;
+    assert_eq!((head.status, head.version), (StatusCode::OK, Version::HTTP_2));
     assert!(
-        answer.headers()[header::STRICT_TRANSPORT_SECURITY]
+        head.headers[header::STRICT_TRANSPORT_SECURITY]
             .to_str()
             .unwrap()
             .starts_with("max-age=")
     );
-    let body = answer.into_body().collect().await.unwrap().to_bytes();
-    assert_eq!(serde_json::from_slice::<Value>(&body).unwrap()["https"], true);
-    drop(client);
-    traffic.await.unwrap().unwrap();
+    assert_eq!(body["https"], true);
 
     let mut stream = over_tls(running.address, roots, b"http/1.1").await;
     let request = b"GET /place HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
@@ -270,14 +275,6 @@ fn ending(year: i32) -> (String, String, RootCertStore) {
     (made.pem(), key.serialize_pem(), roots)
 }
 
-fn tls_figures(certificates: &Arc<tls::Certificates>) -> String {
-    let mut registry = prometheus_client::registry::Registry::default();
-    registry.register_collector(Box::new(tls::TlsCollector(Arc::clone(certificates))));
-    let mut text = String::new();
-    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
-    text
-}
-
 async fn asks_over(stream: &mut tokio_rustls::client::TlsStream<TcpStream>) -> String {
     let request = b"GET /place HTTP/1.1\r\nhost: localhost\r\n\r\n";
     stream.write_all(request).await.unwrap();
@@ -286,55 +283,90 @@ async fn asks_over(stream: &mut tokio_rustls::client::TlsStream<TcpStream>) -> S
     String::from_utf8_lossy(&answer[..read]).into_owned()
 }
 
+/// A server that takes its certificate from files.
+struct Renewing {
+    files: Files,
+    certificates: Arc<tls::Certificates>,
+    running: Running,
+}
+
+impl Renewing {
+    async fn start(certificate: &str, key: &str) -> Self {
+        let files = Files {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        files.write(certificate, key);
+        let certificates = tls::Certificates::open(&files.certificate(), &files.key()).unwrap();
+        let acceptor = certificates.acceptor().unwrap();
+        let running = Running::start(edge(EdgeConfig::default()), Some(acceptor)).await;
+        Self {
+            files,
+            certificates,
+            running,
+        }
+    }
+
+    fn look(&self) -> Result<tls::Look, tls::TlsError> {
+        let now = domain::ids::Timestamp::from_secs(1_800_000_000);
+        self.certificates.look(now)
+    }
+
+    /// Writes what is no certificate to serve: it is refused, and the one before goes on being served.
+    async fn refuses(&self, certificate: &str, key: &str, roots: &RootCertStore) {
+        self.files.write(certificate, key);
+        assert!(self.look().is_err(), "{certificate}");
+        assert!(self.answers(roots).await);
+    }
+
+    /// Whether a new connection that trusts these is answered.
+    async fn answers(&self, roots: &RootCertStore) -> bool {
+        let mut stream = over_tls(self.running.address, roots.clone(), b"http/1.1").await;
+        asks_over(&mut stream).await.starts_with("HTTP/1.1 200")
+    }
+
+    fn figures(&self) -> String {
+        let mut registry = prometheus_client::registry::Registry::default();
+        registry.register_collector(Box::new(tls::TlsCollector(Arc::clone(&self.certificates))));
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        text
+    }
+}
+
 #[tokio::test]
 async fn a_renewed_certificate_is_served_and_a_broken_one_is_not() {
-    let now = domain::ids::Timestamp::from_secs(1_800_000_000);
-    let files = Files {
-        folder: tempfile::tempdir().unwrap(),
-    };
-    let (first, second) = (ending(2048), ending(2051));
-    files.write(&first.0, &first.1);
-    let certificates = tls::Certificates::open(&files.certificate(), &files.key()).unwrap();
-    let acceptor = certificates.acceptor().unwrap();
-    let running = Running::start(edge(EdgeConfig::default()), Some(acceptor)).await;
-    let mut open = over_tls(running.address, first.2.clone(), b"http/1.1").await;
-    let figures = tls_figures(&certificates);
+    let (first, second, gone) = (ending(2048), ending(2051), ending(2001));
+    let server = Renewing::start(&first.0, &first.1).await;
+    let mut open = over_tls(server.running.address, first.2.clone(), b"http/1.1").await;
+    let figures = server.figures();
     assert!(
         figures.contains("tls_certificate_expires_seconds 2466892800\n"),
         "{figures}"
     );
-    assert_eq!(certificates.look(now).unwrap(), tls::Look::Same);
+    assert_eq!(server.look().unwrap(), tls::Look::Same);
 
     // Halfway through a renewal, with another's key, unreadable, and over already.
-    let gone = ending(2001);
     for (certificate, key) in [
         (second.0.as_str(), first.1.as_str()),
         ("-----BEGIN CERTIFICATE-----\nAAAA\n", second.1.as_str()),
         ("", ""),
         (gone.0.as_str(), gone.1.as_str()),
     ] {
-        files.write(certificate, key);
-        assert!(certificates.look(now).is_err(), "{certificate}");
-        let mut stream = over_tls(running.address, first.2.clone(), b"http/1.1").await;
-        assert!(asks_over(&mut stream).await.starts_with("HTTP/1.1 200"));
+        server.refuses(certificate, key, &first.2).await;
     }
-    assert_eq!(
-        certificates.look(now).unwrap(),
-        tls::Look::Same,
-        "what is wrong is said once"
-    );
-    std::fs::remove_file(files.key()).unwrap();
-    assert!(matches!(certificates.look(now), Err(tls::TlsError::File(..))));
+    let look = server.look().unwrap();
+    assert_eq!(look, tls::Look::Same, "what is wrong is said once");
+    std::fs::remove_file(server.files.key()).unwrap();
+    assert!(matches!(server.look(), Err(tls::TlsError::File(..))));
 
-    files.write(&second.0, &second.1);
-    assert_eq!(certificates.look(now).unwrap(), tls::Look::Renewed);
-    let mut stream = over_tls(running.address, second.2, b"http/1.1").await;
-    assert!(asks_over(&mut stream).await.starts_with("HTTP/1.1 200"));
+    server.files.write(&second.0, &second.1);
+    assert_eq!(server.look().unwrap(), tls::Look::Renewed);
+    assert!(server.answers(&second.2).await);
     assert!(
         asks_over(&mut open).await.starts_with("HTTP/1.1 200"),
         "an open one lives on"
     );
-    let figures = tls_figures(&certificates);
+    let figures = server.figures();
     for line in [
         "tls_certificate_expires_seconds 2561500800\n",
         "tls_certificate_renewals_total 1\n",
@@ -342,8 +374,8 @@ async fn a_renewed_certificate_is_served_and_a_broken_one_is_not() {
     ] {
         assert!(figures.contains(line), "{line}: {figures}");
     }
-    drop((open, stream));
-    running.end().await;
+    drop(open);
+    server.running.end().await;
 }
 
 #[test]

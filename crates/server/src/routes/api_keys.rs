@@ -23,10 +23,13 @@ const TAG: &str = "api keys";
 /// Time both keys work after a rotation, unless the request says otherwise: a day.
 const OVERLAP_SECONDS: u64 = 24 * 3600;
 
+fn member() -> Policy {
+    Policy::person(Role::Member)
+}
+
 /// The routes under `/api/api-keys`.
 #[must_use]
 pub fn routes() -> Routes<Platform> {
-    let member = || Policy::person(Role::Member);
     Routes::new()
         .get(
             "/api/api-keys",
@@ -49,6 +52,12 @@ pub fn routes() -> Routes<Platform> {
             .returns::<RevealedView>(201),
             create,
         )
+        .merge(of_one_key())
+}
+
+/// The routes of one key.
+fn of_one_key() -> Routes<Platform> {
+    Routes::new()
         .get(
             "/api/api-keys/{id}",
             member(),

@@ -30,7 +30,14 @@ const EXPORT_PAGE: u32 = 500;
 /// The routes under `/api/audit` and `/api/incidents`.
 #[must_use]
 pub fn routes() -> Routes<Platform> {
-    let read = || Policy::role(Role::Admin, ApiScope::AuditRead);
+    of_trail().merge(of_incidents())
+}
+
+fn read() -> Policy {
+    Policy::role(Role::Admin, ApiScope::AuditRead)
+}
+
+fn of_trail() -> Routes<Platform> {
     Routes::new()
         .get(
             "/api/audit",
@@ -48,6 +55,10 @@ pub fn routes() -> Routes<Platform> {
                 .returns_media(200, "application/x-ndjson"),
             export,
         )
+}
+
+fn of_incidents() -> Routes<Platform> {
+    Routes::new()
         .get(
             "/api/incidents",
             read(),

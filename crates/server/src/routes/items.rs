@@ -30,10 +30,13 @@ use crate::{
 
 const TAG: &str = "items";
 
+fn read() -> Policy {
+    Policy::viewer(ApiScope::ItemsRead)
+}
+
 /// The routes under `/api/items`.
 #[must_use]
 pub fn routes() -> Routes<Platform> {
-    let read = || Policy::viewer(ApiScope::ItemsRead);
     Routes::new()
         .get(
             "/api/items",
@@ -55,6 +58,21 @@ pub fn routes() -> Routes<Platform> {
                 .problems(&[ErrorCode::ValidationFailed]),
             search,
         )
+        .merge(of_one_item())
+        .get(
+            "/api/namespaces",
+            read(),
+            Operation::new(TAG, "Lists the kinds of goods that identifiers belong to")
+                .description("An identifier may carry another word of one's own.")
+                .returns::<NamespacesView>(200),
+            list_namespaces,
+        )
+        .merge(changes::routes())
+}
+
+/// The routes that show one item.
+fn of_one_item() -> Routes<Platform> {
+    Routes::new()
         .get(
             "/api/items/{dfid}",
             read(),
@@ -74,15 +92,6 @@ pub fn routes() -> Routes<Platform> {
                 .problems(&[ErrorCode::NotFound]),
             history,
         )
-        .get(
-            "/api/namespaces",
-            read(),
-            Operation::new(TAG, "Lists the kinds of goods that identifiers belong to")
-                .description("An identifier may carry another word of one's own.")
-                .returns::<NamespacesView>(200),
-            list_namespaces,
-        )
-        .merge(changes::routes())
 }
 
 #[derive(Deserialize, IntoParams, Default)]

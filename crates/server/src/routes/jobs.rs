@@ -48,6 +48,13 @@ pub fn routes() -> Routes<Platform> {
                 .problems(&[ErrorCode::LimitExceeded, ErrorCode::InsufficientCredits]),
             start,
         )
+        .merge(reading())
+        .merge(steering())
+}
+
+/// The routes that show jobs and what they produced.
+fn reading() -> Routes<Platform> {
+    Routes::new()
         .get(
             "/api/jobs",
             Policy::viewer(ApiScope::JobsRead),
@@ -73,7 +80,6 @@ pub fn routes() -> Routes<Platform> {
                 .problems(&[ErrorCode::NotFound, ErrorCode::InvalidTransition, ErrorCode::Gone]),
             output,
         )
-        .merge(steering())
 }
 
 /// The routes that end a job or begin it again.

@@ -29,11 +29,17 @@ const CREATION: &[ErrorCode] = &[
     ErrorCode::InsufficientCredits,
 ];
 
+fn read() -> Policy {
+    Policy::viewer(ApiScope::ItemsRead)
+}
+
+fn write() -> Policy {
+    Policy::member(ApiScope::ItemsWrite)
+}
+
 /// The routes under `/api/items/local`.
 #[must_use]
 pub fn routes() -> Routes<Platform> {
-    let read = || Policy::viewer(ApiScope::ItemsRead);
-    let write = || Policy::member(ApiScope::ItemsWrite);
     Routes::new()
         .post(
             "/api/items/local",
@@ -51,26 +57,45 @@ pub fn routes() -> Routes<Platform> {
             Operation::new(TAG, "Lists local items by id").query::<LocalFilter>().returns_page::<LocalItemView>(),
             list,
         )
+        .merge(of_duplicates())
+        .merge(of_one_item())
+}
+
+fn of_duplicates() -> Routes<Platform> {
+    Routes::new()
         .get(
             "/api/items/local/duplicates",
             read(),
-            Operation::new(TAG, "Groups local items that share a canonical identifier, with what contradicts itself")
-                .returns::<DuplicatesView>(200),
+            Operation::new(
+                TAG,
+                "Groups local items that share a canonical identifier, with what contradicts itself",
+            )
+            .returns::<DuplicatesView>(200),
             duplicates,
         )
         .post(
             "/api/items/local/organise",
             write(),
-            Operation::new(TAG, "Merges duplicates whose data agree; `dry_run` only says what would be done")
-                .body::<OrganiseBody>()
-                .returns::<OrganisedView>(200)
-                .problems(&[ErrorCode::Conflict]),
+            Operation::new(
+                TAG,
+                "Merges duplicates whose data agree; `dry_run` only says what would be done",
+            )
+            .body::<OrganiseBody>()
+            .returns::<OrganisedView>(200)
+            .problems(&[ErrorCode::Conflict]),
             organise,
         )
+}
+
+/// The routes of one local item.
+fn of_one_item() -> Routes<Platform> {
+    Routes::new()
         .get(
             "/api/items/local/{local_id}",
             read(),
-            Operation::new(TAG, "Reads a local item").returns::<LocalItemView>(200).problems(&[ErrorCode::NotFound]),
+            Operation::new(TAG, "Reads a local item")
+                .returns::<LocalItemView>(200)
+                .problems(&[ErrorCode::NotFound]),
             get,
         )
         .post(
@@ -85,9 +110,12 @@ pub fn routes() -> Routes<Platform> {
         .post(
             "/api/items/local/{local_id}/unmerge",
             write(),
-            Operation::new(TAG, "Takes the last merge back: all its items are exactly as before")
-                .returns::<LocalItemView>(200)
-                .problems(&[ErrorCode::NotFound, ErrorCode::Conflict]),
+            Operation::new(
+                TAG,
+                "Takes the last merge back: all its items are exactly as before",
+            )
+            .returns::<LocalItemView>(200)
+            .problems(&[ErrorCode::NotFound, ErrorCode::Conflict]),
             unmerge,
         )
 }

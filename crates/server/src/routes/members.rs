@@ -39,6 +39,12 @@ pub fn routes() -> Routes<Platform> {
             .problems(&[ErrorCode::Conflict, ErrorCode::LimitExceeded]),
             add,
         )
+        .merge(of_one_member())
+}
+
+/// The routes of one member.
+fn of_one_member() -> Routes<Platform> {
+    Routes::new()
         .get(
             "/api/members/{user_id}",
             Policy::viewer(ApiScope::WorkspaceRead),

@@ -22,12 +22,14 @@ use crate::{
     },
 };
 
+/// An operation on one user, who is shown as they are after it.
+fn about_user(summary: &'static str) -> Operation {
+    Operation::new(TAG, summary)
+        .returns::<AccountView>(200)
+        .problems(&[ErrorCode::NotFound])
+}
+
 pub(super) fn routes() -> Routes<Platform> {
-    let about_user = |summary| {
-        Operation::new(TAG, summary)
-            .returns::<AccountView>(200)
-            .problems(&[ErrorCode::NotFound])
-    };
     Routes::new()
         .get(
             "/api/admin/users",
@@ -47,6 +49,13 @@ pub(super) fn routes() -> Routes<Platform> {
             create_user,
         )
         .get("/api/admin/users/{id}", read(), about_user("Shows a user"), user)
+        .merge(standing())
+        .merge(grants())
+}
+
+/// The routes that say whether a user may act, and how much.
+fn standing() -> Routes<Platform> {
+    Routes::new()
         .post(
             "/api/admin/users/{id}/freeze",
             write(),
@@ -67,7 +76,6 @@ pub(super) fn routes() -> Routes<Platform> {
             about_user("Changes the tier of the user's home workspace").body::<TierBody>(),
             set_user_tier,
         )
-        .merge(grants())
 }
 
 fn grants() -> Routes<Platform> {

@@ -45,6 +45,12 @@ pub(super) fn invitations() -> Routes<Platform> {
                 .problems(&[ErrorCode::InvalidTransition]),
             revoke,
         )
+        .merge(answers())
+}
+
+/// The routes of those who are invited.
+fn answers() -> Routes<Platform> {
+    Routes::new()
         .get(
             "/api/invitations",
             read(),
@@ -84,6 +90,18 @@ pub(super) fn join_requests() -> Routes<Platform> {
                 ]),
             ask_to_join,
         )
+        .merge(decisions())
+        .get(
+            "/api/join-requests",
+            read(),
+            Operation::new(TAG, "Lists the caller's own join requests").returns_page::<JoinRequestView>(),
+            my_requests,
+        )
+}
+
+/// The routes of those who decide join requests.
+fn decisions() -> Routes<Platform> {
+    Routes::new()
         .get(
             "/api/circuits/{circuit_id}/join-requests",
             read(),
@@ -108,12 +126,6 @@ pub(super) fn join_requests() -> Routes<Platform> {
                 .returns::<JoinRequestView>(200)
                 .problems(REFUSALS),
             reject_request,
-        )
-        .get(
-            "/api/join-requests",
-            read(),
-            Operation::new(TAG, "Lists the caller's own join requests").returns_page::<JoinRequestView>(),
-            my_requests,
         )
 }
 

@@ -66,6 +66,16 @@ pub fn routes() -> Routes<Platform> {
                 .returns_page::<CircuitView>(),
             list,
         )
+        .merge(of_one_circuit())
+        .merge(roles::roles())
+        .merge(members::members())
+        .merge(entry::invitations())
+        .merge(entry::join_requests())
+}
+
+/// The routes of one circuit and its settings.
+fn of_one_circuit() -> Routes<Platform> {
+    Routes::new()
         .get(
             "/api/circuits/{circuit_id}",
             read(),
@@ -87,10 +97,6 @@ pub fn routes() -> Routes<Platform> {
             .if_match(),
             update,
         )
-        .merge(roles::roles())
-        .merge(members::members())
-        .merge(entry::invitations())
-        .merge(entry::join_requests())
 }
 
 #[derive(Deserialize, ToSchema)]

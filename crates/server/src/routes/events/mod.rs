@@ -39,7 +39,10 @@ const BULK_BODY: usize = 16 * 1024 * 1024;
 /// The routes under `/api/events`, and those of events under `/api/items`.
 #[must_use]
 pub fn routes() -> Routes<Platform> {
-    writing().merge(reading()).merge(items::of_items())
+    recording()
+        .merge(changing())
+        .merge(reading())
+        .merge(items::of_items())
 }
 
 fn read() -> Policy {
@@ -50,7 +53,7 @@ fn write() -> Policy {
     Policy::member(ApiScope::EventsWrite)
 }
 
-fn writing() -> Routes<Platform> {
+fn recording() -> Routes<Platform> {
     Routes::new()
         .post(
             "/api/events",
@@ -78,6 +81,10 @@ fn writing() -> Routes<Platform> {
                 .problems(&[ErrorCode::NotFound, ErrorCode::InsufficientCredits]),
             bulk,
         )
+}
+
+fn changing() -> Routes<Platform> {
+    Routes::new()
         .put(
             "/api/events/{event_id}",
             write(),

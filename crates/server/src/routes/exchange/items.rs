@@ -50,20 +50,25 @@ pub(super) fn items() -> Routes<Platform> {
                 .problems(&[ErrorCode::InvalidTransition]),
             publish,
         )
-        .get(
-            "/api/public/circuits/{slug}",
-            Policy::public(),
-            Operation::new(TAG, "Shows a public circuit with its published items")
-                .description("A guarded view wants its password in `X-Access-Password`.")
-                .returns::<PublicView>(200)
-                .paged()
-                .problems(&[
-                    ErrorCode::NotFound,
-                    ErrorCode::Unauthenticated,
-                    ErrorCode::Unavailable,
-                ]),
-            public_view,
-        )
+        .merge(public())
+}
+
+/// What anybody may see.
+fn public() -> Routes<Platform> {
+    Routes::new().get(
+        "/api/public/circuits/{slug}",
+        Policy::public(),
+        Operation::new(TAG, "Shows a public circuit with its published items")
+            .description("A guarded view wants its password in `X-Access-Password`.")
+            .returns::<PublicView>(200)
+            .paged()
+            .problems(&[
+                ErrorCode::NotFound,
+                ErrorCode::Unauthenticated,
+                ErrorCode::Unavailable,
+            ]),
+        public_view,
+    )
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -43,13 +43,6 @@ pub(super) fn pulling() -> Routes<Platform> {
 }
 
 pub(super) fn operations() -> Routes<Platform> {
-    let decide = |what: &'static str| {
-        Operation::new(TAG, what)
-            .body::<ReasonBody>()
-            .returns::<OperationView>(200)
-            .problems(REFUSALS)
-            .problems(&[ErrorCode::InvalidTransition])
-    };
     Routes::new()
         .get(
             "/api/circuits/{circuit_id}/operations",
@@ -71,6 +64,19 @@ pub(super) fn operations() -> Routes<Platform> {
                 .problems(&[ErrorCode::NotFound]),
             get_operation,
         )
+        .merge(deciding())
+}
+
+/// The routes that say what becomes of an operation.
+fn deciding() -> Routes<Platform> {
+    let decide = |what: &'static str| {
+        Operation::new(TAG, what)
+            .body::<ReasonBody>()
+            .returns::<OperationView>(200)
+            .problems(REFUSALS)
+            .problems(&[ErrorCode::InvalidTransition])
+    };
+    Routes::new()
         .post(
             "/api/circuits/{circuit_id}/operations/{operation_id}/approve",
             write(),

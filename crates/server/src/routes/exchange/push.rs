@@ -28,6 +28,7 @@ use crate::{
 /// A batch of a thousand items with data.
 const BATCH_BODY: usize = 16 * 1024 * 1024;
 
+#[allow(clippy::too_many_lines, reason = "one table: the routes of pushing")]
 pub(super) fn pushing() -> Routes<Platform> {
     Routes::new()
         .post(

@@ -27,8 +27,11 @@ use crate::{
     },
 };
 
+fn write() -> Policy {
+    Policy::member(ApiScope::ItemsWrite)
+}
+
 pub(super) fn routes() -> Routes<Platform> {
-    let write = || Policy::member(ApiScope::ItemsWrite);
     Routes::new()
         .patch(
             "/api/items/{dfid}",
@@ -40,27 +43,7 @@ pub(super) fn routes() -> Routes<Platform> {
                 .if_match(),
             enrich,
         )
-        .post(
-            "/api/items/{dfid}/merge",
-            write(),
-            Operation::new(
-                TAG,
-                "Merges other items into this one; their DFIDs redirect to it",
-            )
-            .body::<MergeBody>()
-            .returns::<ItemView>(200)
-            .problems(REFUSALS),
-            merge,
-        )
-        .post(
-            "/api/items/{dfid}/split",
-            write(),
-            Operation::new(TAG, "Divides an item: each part becomes an item of its own")
-                .body::<SplitBody>()
-                .returns::<SplitView>(201)
-                .problems(REFUSALS),
-            split,
-        )
+        .merge(joining_and_dividing())
         .post(
             "/api/items/{dfid}/deprecate",
             write(),
@@ -81,6 +64,32 @@ pub(super) fn routes() -> Routes<Platform> {
             .returns::<SharedView>(201)
             .problems(REFUSALS),
             share,
+        )
+}
+
+/// The routes that make one item of several, and several of one.
+fn joining_and_dividing() -> Routes<Platform> {
+    Routes::new()
+        .post(
+            "/api/items/{dfid}/merge",
+            write(),
+            Operation::new(
+                TAG,
+                "Merges other items into this one; their DFIDs redirect to it",
+            )
+            .body::<MergeBody>()
+            .returns::<ItemView>(200)
+            .problems(REFUSALS),
+            merge,
+        )
+        .post(
+            "/api/items/{dfid}/split",
+            write(),
+            Operation::new(TAG, "Divides an item: each part becomes an item of its own")
+                .body::<SplitBody>()
+                .returns::<SplitView>(201)
+                .problems(REFUSALS),
+            split,
         )
 }
 

@@ -41,20 +41,27 @@ pub(super) async fn serve(mut socket: WebSocket, mut subscription: Subscription,
                 }
             }
             delivery = subscription.next() => {
-                let message = match delivery {
-                    Ok(Delivery::Closed(reason)) => close(reason),
-                    Ok(delivery) if topics.want(&delivery) => text(&delivery),
-                    Ok(_) => continue,
-                    Err(error) => {
-                        tracing::warn!(%error, "a live connection could not be served");
-                        closing(FAILED, "could not read messages; come back with the resume token")
-                    }
+                let Some(message) = message_of(delivery, &topics) else {
+                    continue;
                 };
                 let closes = matches!(message, Message::Close(_));
                 if !send(&mut socket, message).await || closes {
                     return;
                 }
             }
+        }
+    }
+}
+
+/// What the client is told of a delivery, if it wants it.
+fn message_of(delivery: app::Result<Delivery>, topics: &Topics) -> Option<Message> {
+    match delivery {
+        Ok(Delivery::Closed(reason)) => Some(close(reason)),
+        Ok(delivery) => topics.want(&delivery).then(|| text(&delivery)),
+        Err(error) => {
+            tracing::warn!(%error, "a live connection could not be served");
+            let reason = "could not read messages; come back with the resume token";
+            Some(closing(FAILED, reason))
         }
     }
 }
