@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State, WebSocketUpgrade};
 use axum::http::Method;
+use axum::http::request::Parts;
 use axum::response::Response;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -21,6 +22,14 @@ use crate::{App, live};
 
 /// Longest body that is read.
 const BODY_LIMIT: usize = 1 << 20;
+/// Paths whose answers are for everybody.
+const PUBLIC: [&str; 5] = [
+    "/public/notes",
+    "/openapi.json",
+    "/health",
+    "/metrics",
+    "/version",
+];
 
 /// Serves until the service is told to stop.
 pub async fn run(listener: TcpListener, app: Arc<App>) {
@@ -63,20 +72,9 @@ async fn handle(
         return respond(refused);
     }
     if upgrade && call.path == "/ws" {
-        let Ok(user) = call.caller().cloned() else {
-            return respond(Answer::error(401, "unauthenticated", "log in first"));
-        };
-        let session = call.session.clone().unwrap_or_default();
-        return match WebSocketUpgrade::from_request_parts(&mut parts, &app).await {
-            Ok(upgrade) => upgrade.on_upgrade(move |socket| live::serve(app, user, session, socket)),
-            Err(_) => respond(Answer::error(400, "invalid", "this is no WebSocket handshake")),
-        };
+        return open_socket(&call, &mut parts).await;
     }
-    if let Some(id) = call
-        .path
-        .strip_prefix("/notes/")
-        .and_then(|rest| rest.strip_suffix("/stream"))
-    {
+    if let Some(id) = streamed_note(&call.path) {
         return live::stream(&call, id).await.unwrap_or_else(respond);
     }
     match read_body(&app, &bytes).await {
@@ -84,6 +82,24 @@ async fn handle(
         Err(answer) => return respond(answer),
     }
     respond(answer(&call).await)
+}
+
+/// The id of the note whose changes a path streams.
+fn streamed_note(path: &str) -> Option<&str> {
+    path.strip_prefix("/notes/")?.strip_suffix("/stream")
+}
+
+/// Upgrades to a WebSocket for whoever is logged in.
+async fn open_socket(call: &Call, parts: &mut Parts) -> Response {
+    let Ok(user) = call.caller().cloned() else {
+        return respond(Answer::error(401, "unauthenticated", "log in first"));
+    };
+    let session = call.session.clone().unwrap_or_default();
+    let app = call.app.clone();
+    match WebSocketUpgrade::from_request_parts(parts, &app).await {
+        Ok(upgrade) => upgrade.on_upgrade(move |socket| live::serve(app, user, session, socket)),
+        Err(_) => respond(Answer::error(400, "invalid", "this is no WebSocket handshake")),
+    }
 }
 
 /// Jitter, stalls and errors as every real service has them.
@@ -236,31 +252,11 @@ impl Drop for Place<'_> {
 
 async fn answer(call: &Call) -> Answer {
     let target = format!("{}?{:?}", call.path, call.query.get("cursor"));
-    let get = call.method == Method::GET;
-    if get
-        && call.hit("cache-key")
-        && let Some((status, body)) = call.app.store.lock().await.spoiled.pages.get(&target)
-    {
-        return Answer {
-            status: *status,
-            headers: vec![("content-type", "application/json".into())],
-            body: body.clone(),
-        };
-    }
-    if let Some(file) = call
-        .app
-        .store
-        .lock()
-        .await
-        .spoiled
-        .static_files
-        .get(&call.path)
-        .filter(|_| call.hit("cache-suffix"))
-    {
-        return Answer::text(200, file.clone());
+    if let Some(cached) = cached(call, &target).await {
+        return cached;
     }
     let mut answer = route(call).await.unwrap_or_else(|refusal| refusal);
-    if get && answer.status == 200 {
+    if call.method == Method::GET && answer.status == 200 {
         if call.app.faults.on("cache-key") {
             let mut store = call.app.store.lock().await;
             store
@@ -268,15 +264,7 @@ async fn answer(call: &Call) -> Answer {
                 .pages
                 .insert(target, (answer.status, answer.body.clone()));
         }
-        let public = [
-            "/public/notes",
-            "/openapi.json",
-            "/health",
-            "/metrics",
-            "/version",
-        ]
-        .contains(&call.path.as_str());
-        if !public {
+        if !PUBLIC.contains(&call.path.as_str()) {
             let policy = if call.hit("cache-public") {
                 "public, max-age=60"
             } else {
@@ -286,6 +274,23 @@ async fn answer(call: &Call) -> Answer {
         }
     }
     spoil(call, answer).await
+}
+
+/// What the planted caches hold for a call: whose answer it was is not asked.
+async fn cached(call: &Call, target: &str) -> Option<Answer> {
+    if call.method == Method::GET
+        && call.hit("cache-key")
+        && let Some((status, body)) = call.app.store.lock().await.spoiled.pages.get(target)
+    {
+        return Some(Answer {
+            status: *status,
+            headers: vec![("content-type", "application/json".into())],
+            body: body.clone(),
+        });
+    }
+    let store = call.app.store.lock().await;
+    let file = store.spoiled.static_files.get(&call.path)?;
+    call.hit("cache-suffix").then(|| Answer::text(200, file.clone()))
 }
 
 /// Faults that change an answer on its way out.
