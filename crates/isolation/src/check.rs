@@ -238,6 +238,7 @@ impl Action {
 ///
 /// # Errors
 /// When the service does not answer, or a template cannot be filled. The caller takes this for a missing control.
+#[allow(clippy::too_many_lines, reason = "one table: each action with what does it")]
 pub async fn perform(run: &mut Run, action: Action, cast: Cast) -> Result<Seen, Error> {
     match action {
         Action::Read(at, index) => replay::read(run, cast, at, index).await,

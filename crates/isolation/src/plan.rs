@@ -1,7 +1,7 @@
 //! The plan made from a configuration: every check for which it has the operations, and none that was waived.
 
 use crate::check::{Action, Check, Target};
-use crate::config::{Config, Operation};
+use crate::config::{Config, Operation, Resource, SocketConfig, Visibility};
 use crate::phase::{lookalike, replay};
 use crate::rule::Rule;
 
@@ -50,45 +50,20 @@ impl Plan {
         self.add(Rule::CacheSuffix, name, Action::CacheSuffix(target));
     }
 
-    fn resource(&mut self, at: usize, resource: &crate::config::Resource, config: &Config) {
+    fn resource(&mut self, at: usize, resource: &Resource, config: &Config) {
         let name = resource.name.as_str();
-        let private = resource.visibility == crate::config::Visibility::Private;
-        if private || resource.visibility == crate::config::Visibility::Group {
+        if matches!(resource.visibility, Visibility::Private | Visibility::Group) {
             self.reads(at, resource, config);
+            self.lists(at, resource, config);
         }
-        let changes = replay::changes(resource);
-        for (index, operation) in changes.iter().enumerate() {
-            self.add(
-                Rule::AccessWrite,
-                &format!("{name} {}", operation.label()),
-                Action::Write(at, index),
-            );
-        }
-        if resource
-            .update
-            .as_ref()
-            .is_some_and(|update| update.json.is_some())
-        {
-            self.add(
-                Rule::AccessWrite,
-                &format!("{name} id in the body"),
-                Action::BodyId(at),
-            );
-        }
+        self.changes(at, resource);
         if resource
             .create
             .as_ref()
             .is_some_and(|create| create.json.is_some())
             && resource.exports.is_empty()
         {
-            self.add(Rule::AccessOwnerField, name, Action::OwnerField(at));
-            self.add(Rule::ErrorLeak, name, Action::Errors(at));
-            // A body that names the maker's own parents is refused to others for their sake.
-            let body = resource.create.as_ref().and_then(|create| create.json.as_ref());
-            let of_parents = body.is_some_and(|body| names_ancestor(config, at, &body.to_string()));
-            if !resource.unique_names && !of_parents {
-                self.add(Rule::OracleConflict, name, Action::Conflict(at));
-            }
+            self.bodies(at, resource, config);
         }
         if resource.delete.is_some() {
             self.add(Rule::AccessDelete, name, Action::Delete(at));
@@ -109,7 +84,45 @@ impl Plan {
         }
     }
 
-    fn reads(&mut self, at: usize, resource: &crate::config::Resource, config: &Config) {
+    /// Changes by a foreign id, in the path and in the body.
+    fn changes(&mut self, at: usize, resource: &Resource) {
+        let name = resource.name.as_str();
+        let changes = replay::changes(resource);
+        for (index, operation) in changes.iter().enumerate() {
+            self.add(
+                Rule::AccessWrite,
+                &format!("{name} {}", operation.label()),
+                Action::Write(at, index),
+            );
+        }
+        if resource
+            .update
+            .as_ref()
+            .is_some_and(|update| update.json.is_some())
+        {
+            self.add(
+                Rule::AccessWrite,
+                &format!("{name} id in the body"),
+                Action::BodyId(at),
+            );
+        }
+    }
+
+    /// What can be told to a `create` in its body.
+    fn bodies(&mut self, at: usize, resource: &Resource, config: &Config) {
+        let name = resource.name.as_str();
+        self.add(Rule::AccessOwnerField, name, Action::OwnerField(at));
+        self.add(Rule::ErrorLeak, name, Action::Errors(at));
+        // A body that names the maker's own parents is refused to others for their sake.
+        let body = resource.create.as_ref().and_then(|create| create.json.as_ref());
+        let of_parents = body.is_some_and(|body| names_ancestor(config, at, &body.to_string()));
+        if !resource.unique_names && !of_parents {
+            self.add(Rule::OracleConflict, name, Action::Conflict(at));
+        }
+    }
+
+    /// Reads by id and searches.
+    fn reads(&mut self, at: usize, resource: &Resource, config: &Config) {
         let name = resource.name.as_str();
         for (index, operation) in resource.reads().enumerate() {
             self.add(
@@ -145,6 +158,11 @@ impl Plan {
             self.add(Rule::CacheValidator, name, Action::CacheValidator(at));
             self.target(&format!("{name} read"), Target::Read(at));
         }
+    }
+
+    /// The list, and what lives in something else: through one's own parent, and in a foreign one.
+    fn lists(&mut self, at: usize, resource: &Resource, config: &Config) {
+        let name = resource.name.as_str();
         let in_path = |operation: &Operation| names_ancestor(config, at, &operation.path);
         let nested = resource.parent.is_some();
         let nested_list = resource.list.as_ref().is_some_and(in_path);
@@ -165,7 +183,7 @@ impl Plan {
         }
     }
 
-    fn socket(&mut self, at: usize, socket: &crate::config::SocketConfig, config: &Config) {
+    fn socket(&mut self, at: usize, socket: &SocketConfig, config: &Config) {
         let name = socket.name.as_str();
         self.add(Rule::SocketForeign, name, Action::SocketForeign(at));
         self.add(Rule::SocketSlot, name, Action::SocketSlot(at));

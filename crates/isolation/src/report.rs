@@ -228,6 +228,11 @@ impl Report {
         for (what, number) in &self.left {
             writeln!(out, "left behind: {number} {what}")?;
         }
+        self.write_numbers(out)
+    }
+
+    /// How much was done, and how small a leak would have been found.
+    fn write_numbers(&self, out: &mut String) -> std::fmt::Result {
         writeln!(
             out,
             "\n{} principals, {} objects, {} probes, {} requests ({} in trouble, tried again), {} bytes scanned, seed {}, {:.1} s (self-test {:.1} s, rounds {:.1} s)",

@@ -2,6 +2,7 @@
 
 use crate::check::{Action, Cast, Seen, Violation, perform};
 use crate::judge::{Place, Sighting};
+use crate::ledger::{Breach, Kind, Secret};
 use crate::run::{Run, SILENT_TRIES};
 
 /// Does a check; what was sighted becomes violations, what went wrong a missing control.
@@ -37,16 +38,7 @@ pub(crate) async fn done(run: &mut Run, action: Action, cast: Cast) -> Seen {
 fn violation(run: &Run, sighting: &Sighting) -> Violation {
     let secret = &run.ledger.secrets[sighting.secret];
     let entry = secret.object.map(|object| &run.ledger.objects[object]);
-    let kind = entry
-        .and_then(|entry| entry.resource)
-        .map_or("profile", |at| run.config.resources[at].name.as_str());
-    let kind = match secret.kind {
-        crate::ledger::Kind::Content if secret.attack => "text",
-        crate::ledger::Kind::Content => kind,
-        crate::ledger::Kind::Credential => "credential",
-        crate::ledger::Kind::Name => "secret name",
-        crate::ledger::Kind::Address => "e-mail address",
-    };
+    let kind = kind_of(run, secret);
     let viewer = sighting
         .exchange
         .who
@@ -58,9 +50,9 @@ fn violation(run: &Run, sighting: &Sighting) -> Violation {
         Place::Frame => "frame".to_owned(),
     };
     let why = match sighting.breach {
-        crate::ledger::Breach::Foreign => "who may not see it",
-        crate::ledger::Breach::Deleted => "after it was deleted",
-        crate::ledger::Breach::Revoked => "after the right was taken back",
+        Breach::Foreign => "who may not see it",
+        Breach::Deleted => "after it was deleted",
+        Breach::Revoked => "after the right was taken back",
     };
     let what = format!(
         "{viewer} got a {kind} of {writer}, {why}: {} in the {place} of {} {}",
@@ -70,7 +62,7 @@ fn violation(run: &Run, sighting: &Sighting) -> Violation {
     );
     let made = entry.and_then(|entry| entry.made.clone());
     let proof: Vec<_> = made.into_iter().chain([sighting.exchange.clone()]).collect();
-    let shown = if secret.kind == crate::ledger::Kind::Credential {
+    let shown = if secret.kind == Kind::Credential {
         "(a credential; not shown)"
     } else {
         secret.text.as_str()
@@ -80,5 +72,19 @@ fn violation(run: &Run, sighting: &Sighting) -> Violation {
         what,
         proof,
         bytes: format!("{shown} ({}, {place})", sighting.form.word()),
+    }
+}
+
+/// What a secret is, in a word or two; content is called after its resource.
+fn kind_of<'a>(run: &'a Run, secret: &Secret) -> &'a str {
+    match secret.kind {
+        Kind::Content if secret.attack => "text",
+        Kind::Content => secret
+            .object
+            .and_then(|object| run.ledger.objects[object].resource)
+            .map_or("profile", |at| run.config.resources[at].name.as_str()),
+        Kind::Credential => "credential",
+        Kind::Name => "secret name",
+        Kind::Address => "e-mail address",
     }
 }

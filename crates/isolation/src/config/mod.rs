@@ -122,46 +122,10 @@ impl Config {
     /// Names the key and what would mend it.
     pub fn validate(&self) -> Result<(), Error> {
         for (at, resource) in self.resources.iter().enumerate() {
-            let name = &resource.name;
-            if name.is_empty() {
-                return Err(Error::Config(format!(
-                    "resource number {}: `name` is missing",
-                    at + 1
-                )));
-            }
-            if self.resource(name) != Some(at) {
-                return Err(Error::Config(format!(
-                    "resource `{name}` is there twice; names must differ"
-                )));
-            }
-            for other in resource.parent.iter().chain(&resource.exports) {
-                if self.resource(other).is_none() || other == name {
-                    return Err(Error::Config(format!(
-                        "resource `{name}` names `{other}`, which is no other resource"
-                    )));
-                }
-            }
-            if self.ancestors(at).is_none() {
-                return Err(Error::Config(format!(
-                    "resource `{name}` is its own ancestor: mend `parent`"
-                )));
-            }
-            if resource.create.is_none() {
-                return Err(Error::Config(format!(
-                    "resource `{name}`: `create` is missing; canaries must be written somehow"
-                )));
-            }
+            self.validate_resource(at, resource)?;
         }
         for socket in &self.sockets {
-            let resource = self
-                .resource(&socket.resource)
-                .and_then(|at| self.resources.get(at));
-            if resource.is_none_or(|resource| resource.update.is_none() && socket.change.is_none()) {
-                let (name, resource) = (&socket.name, &socket.resource);
-                return Err(Error::Config(format!(
-                    "socket `{name}`: `resource` must name a resource with an `update` (or give `change`), not `{resource}`"
-                )));
-            }
+            self.validate_socket(socket)?;
         }
         for rule in self.policy.waived.keys() {
             if !crate::Rule::ALL.iter().any(|known| known.id() == rule) {
@@ -171,6 +135,52 @@ impl Config {
             }
         }
         self.effort.validate()
+    }
+
+    fn validate_resource(&self, at: usize, resource: &Resource) -> Result<(), Error> {
+        let name = &resource.name;
+        if name.is_empty() {
+            return Err(Error::Config(format!(
+                "resource number {}: `name` is missing",
+                at + 1
+            )));
+        }
+        if self.resource(name) != Some(at) {
+            return Err(Error::Config(format!(
+                "resource `{name}` is there twice; names must differ"
+            )));
+        }
+        for other in resource.parent.iter().chain(&resource.exports) {
+            if self.resource(other).is_none() || other == name {
+                return Err(Error::Config(format!(
+                    "resource `{name}` names `{other}`, which is no other resource"
+                )));
+            }
+        }
+        if self.ancestors(at).is_none() {
+            return Err(Error::Config(format!(
+                "resource `{name}` is its own ancestor: mend `parent`"
+            )));
+        }
+        if resource.create.is_none() {
+            return Err(Error::Config(format!(
+                "resource `{name}`: `create` is missing; canaries must be written somehow"
+            )));
+        }
+        Ok(())
+    }
+
+    fn validate_socket(&self, socket: &SocketConfig) -> Result<(), Error> {
+        let resource = self
+            .resource(&socket.resource)
+            .and_then(|at| self.resources.get(at));
+        if resource.is_none_or(|resource| resource.update.is_none() && socket.change.is_none()) {
+            let (name, resource) = (&socket.name, &socket.resource);
+            return Err(Error::Config(format!(
+                "socket `{name}`: `resource` must name a resource with an `update` (or give `change`), not `{resource}`"
+            )));
+        }
+        Ok(())
     }
 
     /// The resource's parent, its parent, and so on; `None` if they form a ring.

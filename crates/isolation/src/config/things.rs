@@ -143,11 +143,28 @@ impl Resource {
         if create.label() != change.label() {
             return None;
         }
-        let id = match &self.id {
+        Some(Vars::from([("id".to_owned(), self.id_in(answer)?)]))
+    }
+
+    /// The variables of a new one, if the answer to its `create` says that it was made.
+    pub(crate) fn vars_of_made(&self, answer: &Answer) -> Option<Vars> {
+        let create = self.create.as_ref()?;
+        let id = self.id_in(answer).filter(|_| create.succeeds(answer.status))?;
+        let mut vars = Vars::from([("id".to_owned(), id)]);
+        vars.extend(
+            self.capture
+                .iter()
+                .filter_map(|(name, source)| Some((name.clone(), take(answer, source)?))),
+        );
+        Some(vars)
+    }
+
+    /// The id of a new one, in the answer to its `create`.
+    pub(crate) fn id_in(&self, answer: &Answer) -> Option<String> {
+        match &self.id {
             Some(source) => take(answer, source),
             None => take_id(answer),
-        };
-        Some(Vars::from([("id".to_owned(), id?)]))
+        }
     }
 
     /// Every operation that reads one by its id.

@@ -12,25 +12,7 @@ impl Engine<'_> {
     pub(super) fn report(self, checks: &[Check], left: BTreeMap<String, u64>) -> Report {
         let counts = self.run.counts.clone();
         let config = self.run.config.clone();
-        let mut findings = Vec::new();
-        let mut suspicions = Vec::new();
-        let confirmed: Vec<Rule> = self
-            .suspicions
-            .iter()
-            .filter(|one| one.confirmed > 0)
-            .map(|one| one.rule)
-            .collect();
-        for suspicion in &self.suspicions {
-            let finding = self.finding(suspicion);
-            // Beyond the first two of a rule nothing is confirmed anew; the rule is known to be broken.
-            let known =
-                suspicion.confirmed > 0 || suspicion.pairs.len() > 1 || confirmed.contains(&suspicion.rule);
-            if known {
-                findings.push(finding)
-            } else {
-                suspicions.push(finding)
-            }
-        }
+        let (findings, suspicions) = self.findings();
         let uncovered = self.uncovered(checks);
         let verdict = match () {
             () if !findings.is_empty() => Verdict::Breached,
@@ -59,6 +41,22 @@ impl Engine<'_> {
             self_test_seconds: 0.0,
             rounds_seconds: self.rounds_took.as_secs_f64(),
         }
+    }
+
+    /// What is known to be broken, and what was seen and not again.
+    fn findings(&self) -> (Vec<Finding>, Vec<Finding>) {
+        let confirmed: Vec<Rule> = self
+            .suspicions
+            .iter()
+            .filter(|one| one.confirmed > 0)
+            .map(|one| one.rule)
+            .collect();
+        let (known, others): (Vec<_>, Vec<_>) = self.suspicions.iter().partition(|suspicion| {
+            // Beyond the first two of a rule nothing is confirmed anew; the rule is known to be broken.
+            suspicion.confirmed > 0 || suspicion.pairs.len() > 1 || confirmed.contains(&suspicion.rule)
+        });
+        let shown = |list: Vec<&Suspicion>| list.into_iter().map(|one| self.finding(one)).collect();
+        (shown(known), shown(others))
     }
 
     /// What never had its control, and need have.

@@ -40,13 +40,8 @@ pub async fn operation(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Err
         Some(_) => {}
     }
     for who in [Some(cast.other), None] {
-        let answered = match who {
-            Some(who) => run.call(Rule::AccessAdmin, Some(who), operation, &vars).await?,
-            None => {
-                let (request, _) = run.fill(Some(cast.other), operation, &vars)?;
-                run.send(Rule::AccessAdmin, None, request).await?
-            }
-        };
+        let (request, _) = run.fill(Some(cast.other), operation, &vars)?;
+        let answered = run.send(Rule::AccessAdmin, who, request).await?;
         run.probed(Rule::AccessAdmin, 1);
         judge(run, &mut seen, operation, lawful.as_ref(), &answered);
         if lawful.is_none() && ![401, 403].contains(&answered.answer.status) && seen.violations.is_empty() {
@@ -122,20 +117,9 @@ pub async fn role_field(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Er
             &with_vars(run, &Vars::new(), cast.third),
         )
         .await?;
-    let fields = [
-        ("role", json!("admin")),
-        ("is_admin", json!(true)),
-        ("admin", json!(true)),
-        ("roles", json!(["admin"])),
-        ("isAdmin", json!(true)),
-    ];
+    let fields = role_fields();
     if let Some(profile) = &config.auth.profile {
-        // Somebody who is not used again, where somebody can be made: a role that sticks would spoil later checks.
-        let climber = if run.can_enrol() {
-            run.enrol(Role::Expendable).await?
-        } else {
-            cast.other
-        };
+        let climber = expendable(run, cast.other).await?;
         for (field, value) in &fields {
             let operation = with_field(profile, field, value);
             run.call(Rule::AccessOwnerField, Some(climber), &operation, &Vars::new())
@@ -153,6 +137,26 @@ pub async fn role_field(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Er
         }
     }
     Ok(seen)
+}
+
+/// Fields by which services are told of an administrator.
+fn role_fields() -> [(&'static str, Value); 5] {
+    [
+        ("role", json!("admin")),
+        ("is_admin", json!(true)),
+        ("admin", json!(true)),
+        ("roles", json!(["admin"])),
+        ("isAdmin", json!(true)),
+    ]
+}
+
+/// Somebody who is not used again, where somebody can be made: a role that sticks would spoil later checks.
+async fn expendable(run: &mut Run, otherwise: Who) -> Result<Who, Error> {
+    if run.can_enrol() {
+        run.enrol(Role::Expendable).await
+    } else {
+        Ok(otherwise)
+    }
 }
 
 async fn register_with(run: &mut Run, vars: Vars, field: &str, value: &Value) -> Result<Who, Error> {

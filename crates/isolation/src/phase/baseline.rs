@@ -1,16 +1,22 @@
 //! Return to the baseline: slots after failed jobs, gauges after torn connections, all within a stated time.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::Error;
 use crate::check::{Cast, Seen};
-use crate::exchange::Request;
+use crate::config::Operation;
+use crate::exchange::{Exchange, Request};
+use crate::ledger::Who;
 use crate::net::Lane;
 use crate::rule::Rule;
 use crate::run::Run;
 
 /// Failed jobs of one user: more than any sensible number of slots.
 const FAILURES: usize = 12;
+
+/// A gauge's name and value.
+type Gauge = (String, f64);
 
 /// Jobs fail; then one more must be taken, as before.
 pub async fn slots(run: &mut Run, _: Cast, at: usize) -> Result<Seen, Error> {
@@ -65,34 +71,45 @@ pub async fn recovered(run: &mut Run, cast: Cast) -> Result<Seen, Error> {
     let patience = Duration::from_millis(config.effort.baseline_ms);
     run.impatient = true;
     for who in [cast.owner, cast.other, cast.third] {
-        let begun = Instant::now();
-        run.probed(Rule::BaselineSlots, 1);
-        loop {
-            let answered = run
-                .call(Rule::PagingList, Some(who), operation, &Default::default())
-                .await;
-            if answered
-                .as_ref()
-                .is_ok_and(|answered| operation.succeeds(answered.answer.status))
-            {
-                break;
-            }
-            if begun.elapsed() > patience {
-                let answered = answered?;
-                let what = format!(
-                    "{} was still refused {} ms after the storm",
-                    operation.label(),
-                    patience.as_millis()
-                );
-                let mut seen = Seen::default();
-                seen.broken(Rule::BaselineSlots, what, &[&answered]);
-                // Where one is never served, waiting for the others tells nothing more.
-                return Ok(seen);
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+        if let Some(refusal) = refusal(run, who, operation, patience).await? {
+            let what = format!(
+                "{} was still refused {} ms after the storm",
+                operation.label(),
+                patience.as_millis()
+            );
+            let mut seen = Seen::default();
+            seen.broken(Rule::BaselineSlots, what, &[&refusal]);
+            // Where one is never served, waiting for the others tells nothing more.
+            return Ok(seen);
         }
     }
     Ok(Seen::default())
+}
+
+/// The last refusal of somebody who is not served again within a time; nothing where he is.
+async fn refusal(
+    run: &mut Run,
+    who: Who,
+    operation: &Operation,
+    patience: Duration,
+) -> Result<Option<Arc<Exchange>>, Error> {
+    let begun = Instant::now();
+    run.probed(Rule::BaselineSlots, 1);
+    loop {
+        let answered = run
+            .call(Rule::PagingList, Some(who), operation, &Default::default())
+            .await;
+        if answered
+            .as_ref()
+            .is_ok_and(|answered| operation.succeeds(answered.answer.status))
+        {
+            return Ok(None);
+        }
+        if begun.elapsed() > patience {
+            return answered.map(Some);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Sockets and requests are torn; the gauges must fall back to where they were.
@@ -113,11 +130,7 @@ pub async fn gauges(run: &mut Run, cast: Cast) -> Result<Seen, Error> {
     let begun = Instant::now();
     loop {
         let now = read(run).await?;
-        let stuck: Vec<_> = before
-            .iter()
-            .zip(&now)
-            .filter(|(before, now)| now.1 > before.1 * 1.05 + 0.5)
-            .collect();
+        let stuck = risen(&before, &now);
         if stuck.is_empty() {
             return Ok(Seen::default());
         }
@@ -136,6 +149,15 @@ pub async fn gauges(run: &mut Run, cast: Cast) -> Result<Seen, Error> {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+/// Gauges that are higher than before, by more than what moves anyway.
+fn risen<'a>(before: &'a [Gauge], now: &'a [Gauge]) -> Vec<(&'a Gauge, &'a Gauge)> {
+    before
+        .iter()
+        .zip(now)
+        .filter(|(before, now)| now.1 > before.1 * 1.05 + 0.5)
+        .collect()
 }
 
 async fn tear(run: &mut Run, cast: Cast) -> Result<(), Error> {
@@ -162,7 +184,7 @@ async fn tear(run: &mut Run, cast: Cast) -> Result<(), Error> {
 }
 
 /// The gauges that are watched, with labels summed up.
-async fn read(run: &mut Run) -> Result<Vec<(String, f64)>, Error> {
+async fn read(run: &mut Run) -> Result<Vec<Gauge>, Error> {
     let config = run.config.clone();
     let Some(path) = &config.effort.metrics else {
         return Ok(Vec::new());

@@ -99,26 +99,23 @@ pub async fn second(run: &mut Run, cast: Cast, target: Target) -> Result<Seen, E
             let nobody = run.send(Rule::AccessAnonymous, None, request).await?;
             run.probed(Rule::CacheSecond, 1);
             identities(run, &mut seen, cast, target, &second)?;
-            let hidden =
-                nobody.answer.ok() && nobody.answer.body == first.answer.body && first.answer.body.len() > 40;
-            if hidden && own_content(run, &first) {
-                seen.broken(
-                    Rule::CacheSecond,
-                    format!(
-                        "nobody got the answer of {} after its owner",
-                        get.operation.label()
-                    ),
-                    &[&first, &nobody],
+            if given_away(run, &first, &nobody) {
+                let what = format!(
+                    "nobody got the answer of {} after its owner",
+                    get.operation.label()
                 );
+                seen.broken(Rule::CacheSecond, what, &[&first, &nobody]);
             }
         }
     }
     Ok(seen)
 }
 
-fn own_content(run: &Run, exchange: &Exchange) -> bool {
-    run.ledger
-        .has_own(&run.ledger.scan(&exchange.answer.body), exchange.who)
+/// Says whether the answer to nobody is the owner's very answer, and holds what is the owner's.
+fn given_away(run: &Run, own: &Exchange, nobody: &Exchange) -> bool {
+    let body = &own.answer.body;
+    let same = nobody.answer.ok() && nobody.answer.body == *body && body.len() > 40;
+    same && run.ledger.has_own(&run.ledger.scan(body), own.who)
 }
 
 fn identities(
@@ -168,6 +165,17 @@ pub async fn validator(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Err
     Ok(seen)
 }
 
+/// Endings that make a path look like a file's, with a word that nobody has used before.
+const ENDINGS: [&str; 7] = [
+    "/{}.css",
+    ".css?{}",
+    ";{}.js",
+    "%2f{}.css",
+    "?{}.png",
+    "/..%2f{}.css",
+    "/{}.json",
+];
+
 /// File suffixes behind a private path: a cache that keeps what looks like a file gives it to everybody.
 pub async fn suffix(run: &mut Run, cast: Cast, target: Target) -> Result<Seen, Error> {
     let get = prepare(run, cast.owner, target).await?;
@@ -177,15 +185,7 @@ pub async fn suffix(run: &mut Run, cast: Cast, target: Target) -> Result<Seen, E
     let policy = run.config.policy.clone();
     let mut seen = Seen::default();
     let word = crate::ledger::canary(&mut run.text)[..6].to_owned();
-    for ending in [
-        "/{}.css",
-        ".css?{}",
-        ";{}.js",
-        "%2f{}.css",
-        "?{}.png",
-        "/..%2f{}.css",
-        "/{}.json",
-    ] {
+    for ending in ENDINGS {
         let mut request = request_of(run, cast, &get)?;
         if request.path.contains('?') {
             break;

@@ -223,12 +223,7 @@ pub async fn account(run: &mut Run, cast: Cast) -> Result<Seen, Error> {
             "nothing shows that somebody is logged in: no read and no view gives content",
         ));
     }
-    let mut left = Vec::new();
-    for at in 0..config.resources.len() {
-        if config.resources[at].state.is_none() {
-            left.extend(run.create(who, at).await.ok());
-        }
-    }
+    let left = one_of_each(run, who).await;
     let kept = run.people[who].clone();
     run.steps(who, &config.auth.delete_account).await?;
     run.people[who] = kept.clone();
@@ -256,6 +251,18 @@ pub async fn account(run: &mut Run, cast: Cast) -> Result<Seen, Error> {
     }
     look_around(run, cast.other).await?;
     Ok(seen)
+}
+
+/// One of everything that can be made at once, for a namesake to find.
+async fn one_of_each(run: &mut Run, who: Who) -> Vec<Object> {
+    let config = run.config.clone();
+    let mut made = Vec::new();
+    for at in 0..config.resources.len() {
+        if config.resources[at].state.is_none() {
+            made.extend(run.create(who, at).await.ok());
+        }
+    }
+    made
 }
 
 async fn inherit(run: &mut Run, heir: Who, object: &Object) -> Result<(), Error> {

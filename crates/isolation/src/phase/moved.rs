@@ -7,6 +7,7 @@ use super::{Get, own_rule, own_vars, prepare, with_query};
 use crate::Error;
 use crate::check::{Cast, Seen, Target};
 use crate::config::Operation;
+use crate::exchange::Request;
 use crate::ledger::Who;
 use crate::rule::Rule;
 use crate::run::Run;
@@ -69,33 +70,44 @@ pub async fn moved(run: &mut Run, cast: Cast, target: Target) -> Result<Seen, Er
     let ids = foreign_ids(run, cast.owner, &owner);
     let (request, _) = run.fill(Some(cast.other), &mine.operation, &mine.vars)?;
     for (name, value) in &ids {
-        let named = QUERY
-            .iter()
-            .copied()
-            .filter(|known| fits(known, name))
-            .chain([name.as_str()]);
-        for query in named {
-            let moved = crate::exchange::Request {
-                path: with_query(&request.path, query, value),
-                ..request.clone()
-            };
-            run.send(Rule::AccessMovedId, Some(cast.other), moved).await?;
-            run.probed(Rule::AccessMovedId, 1);
-        }
-        for header in HEADERS {
-            let Ok(value) = hyper::header::HeaderValue::from_str(value) else {
-                continue;
-            };
-            let mut moved = request.clone();
-            moved.headers.push((
-                header.to_owned(),
-                String::from_utf8_lossy(value.as_bytes()).into_owned(),
-            ));
+        let moved = in_query(&request, name, value)
+            .into_iter()
+            .chain(in_headers(&request, value));
+        for moved in moved {
             run.send(Rule::AccessMovedId, Some(cast.other), moved).await?;
             run.probed(Rule::AccessMovedId, 1);
         }
     }
     Ok(Seen::default())
+}
+
+/// A request with an id in its query, once under each name that fits.
+fn in_query(request: &Request, name: &str, value: &str) -> Vec<Request> {
+    QUERY
+        .into_iter()
+        .filter(|known| fits(known, name))
+        .chain([name])
+        .map(|query| Request {
+            path: with_query(&request.path, query, value),
+            ..request.clone()
+        })
+        .collect()
+}
+
+/// A request with an id in its headers, once under each name; none where it cannot stand in a header.
+fn in_headers(request: &Request, value: &str) -> Vec<Request> {
+    let Ok(value) = hyper::header::HeaderValue::from_str(value) else {
+        return Vec::new();
+    };
+    let value = String::from_utf8_lossy(value.as_bytes());
+    HEADERS
+        .into_iter()
+        .map(|header| {
+            let mut moved = request.clone();
+            moved.headers.push((header.to_owned(), value.to_string()));
+            moved
+        })
+        .collect()
 }
 
 /// Ids and names that say whose it is, each once.
@@ -173,7 +185,7 @@ pub async fn owner_field(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, E
 /// The end of a list that may show the oldest first.
 async fn newest_page(run: &mut Run, who: Who, list: &Operation) -> Result<(), Error> {
     let (request, _) = run.fill(Some(who), list, &Vars::new())?;
-    let all = crate::exchange::Request {
+    let all = Request {
         path: with_query(&request.path, "limit", "500"),
         ..request
     };

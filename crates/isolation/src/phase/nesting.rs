@@ -42,11 +42,7 @@ pub async fn child(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error> 
             Rule::NestingParent,
         )
         .await?;
-        let renamed = one.violations.into_iter().map(|mut violation| {
-            violation.rule = Rule::NestingParent;
-            violation
-        });
-        seen.violations.extend(renamed);
+        seen.violations.extend(one.violations);
         seen.missing = seen.missing.or(one.missing);
     }
     Ok(seen)
@@ -105,10 +101,7 @@ pub async fn create(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error>
         return Ok(Seen::default());
     }
     // Nothing lists the children: where the owner can read the new one by its id, it stands in his place.
-    let id = resource.id.as_ref().map_or_else(
-        || crate::principal::take_id(&attempt.answer),
-        |source| crate::principal::take(&attempt.answer, source),
-    );
+    let id = resource.id_in(&attempt.answer);
     if let (Some(id), Some(read), true) = (id, &resource.read, attempt.answer.ok()) {
         let vars = object.vars.into_iter().chain([("id".to_owned(), id)]).collect();
         run.call(Rule::NestingCreate, Some(cast.owner), read, &vars)

@@ -72,18 +72,23 @@ pub async fn neighbour(run: &mut Run, cast: Cast) -> Result<Seen, Error> {
         ..Tally::default()
     };
     for _ in 0..ROUNDS {
-        let sham_first: bool = run.rng.random();
-        let mut arms = [Arm::default(), Arm::default()];
-        for loud in [!sham_first, sham_first] {
-            let flood = loud.then_some((cast.other, &flood));
-            arms[usize::from(loud)] = arm(run, cast.owner, &victim, flood).await;
-            tokio::time::sleep(Duration::from_millis(120)).await;
-        }
-        let [sham, real] = arms;
+        let [sham, real] = round(run, cast, &victim, &flood).await;
         run.probed(Rule::NoiseLimit, real.probes as u64);
         tally.count(&sham, real);
     }
     Ok(tally.verdict())
+}
+
+/// A sham arm and a real one, which of them first by chance.
+async fn round(run: &mut Run, cast: Cast, victim: &Request, flood: &Request) -> [Arm; 2] {
+    let sham_first: bool = run.rng.random();
+    let mut arms = [Arm::default(), Arm::default()];
+    for loud in [!sham_first, sham_first] {
+        let flood = loud.then_some((cast.other, flood));
+        arms[usize::from(loud)] = arm(run, cast.owner, victim, flood).await;
+        tokio::time::sleep(Duration::from_millis(120)).await;
+    }
+    arms
 }
 
 /// Rounds in which the flood was felt.

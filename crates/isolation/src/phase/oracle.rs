@@ -10,7 +10,7 @@ use super::settled;
 use crate::Error;
 use crate::check::{Cast, Seen};
 use crate::config::{Operation, Policy};
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Request};
 use crate::rule::Rule;
 use crate::run::{Object, Run};
 use crate::template::Vars;
@@ -63,41 +63,51 @@ pub async fn exists(run: &mut Run, cast: Cast, at: usize, index: usize) -> Resul
         let Some(other) = absent_vars(run, &object) else {
             return Ok(Seen::default());
         };
-        let foreign = face(run, cast, operation, &object.vars).await?;
-        let first = face(run, cast, operation, &absent).await?;
-        let second = face(run, cast, operation, &other).await?;
+        let faces = Faces {
+            foreign: face(run, cast, operation, &object.vars).await?,
+            first: face(run, cast, operation, &absent).await?,
+            second: face(run, cast, operation, &other).await?,
+        };
         run.probed(Rule::OracleExists, 1);
-        let mut references = vec![first.0.clone(), second.0.clone()];
-        if let Some(gone) = deleted_face(run, cast, at, operation).await? {
-            references.push(gone);
-        }
-        let unsteady = unsteady(&first.0, &second.0);
-        let trouble =
-            foreign.1.answer.is_trouble() || first.1.answer.is_trouble() || second.1.answer.is_trouble();
-        // An id that is refused as malformed is not the same kind of id: nothing can be said.
-        let malformed = first.0.status == 400 || first.0.status == 422;
-        if trouble
-            || malformed
-            || first.0.status != second.0.status
-            || references
-                .iter()
-                .any(|reference| same(&foreign.0, reference, &unsteady))
-        {
+        let gone = deleted_face(run, cast, at, operation).await?;
+        if !faces.tell(gone) {
             return Ok(Seen::default());
         }
-        proof = vec![foreign.1, first.1];
+        proof = vec![faces.foreign.1, faces.first.1];
     }
     let mut seen = Seen::default();
     let proof: Vec<_> = proof.iter().collect();
-    seen.broken(
-        Rule::OracleExists,
-        format!(
-            "{} answers a foreign id otherwise than one that never existed",
-            operation.label()
-        ),
-        &proof,
+    let what = format!(
+        "{} answers a foreign id otherwise than one that never existed",
+        operation.label()
     );
+    seen.broken(Rule::OracleExists, what, &proof);
     Ok(seen)
+}
+
+/// A foreign id's face beside those of two ids that never existed, each with the exchange it is of.
+struct Faces {
+    foreign: (Face, Arc<Exchange>),
+    first: (Face, Arc<Exchange>),
+    second: (Face, Arc<Exchange>),
+}
+
+impl Faces {
+    /// Says whether they tell the foreign id from those that never existed, and from one that is `gone`.
+    fn tell(&self, gone: Option<Face>) -> bool {
+        let (foreign, first, second) = (&self.foreign.0, &self.first.0, &self.second.0);
+        let trouble = [&self.foreign, &self.first, &self.second]
+            .iter()
+            .any(|(_, exchange)| exchange.answer.is_trouble());
+        // An id that is refused as malformed is not the same kind of id: nothing can be said.
+        let malformed = first.status == 400 || first.status == 422;
+        if trouble || malformed || first.status != second.status {
+            return false;
+        }
+        let unsteady = unsteady(first, second);
+        let mut references = [first, second].into_iter().chain(&gone);
+        !references.any(|reference| same(foreign, reference, &unsteady))
+    }
 }
 
 async fn face(
@@ -280,24 +290,7 @@ pub async fn conflict(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Erro
             return Ok(Seen::default());
         };
         let mine = run.create(cast.other, at).await?;
-        let path = run.ledger.objects[mine.id]
-            .made
-            .as_ref()
-            .map(|made| made.request.path.clone())
-            .unwrap_or_default();
-        let plain = ["content-type"];
-        let headers = made
-            .request
-            .headers
-            .iter()
-            .filter(|(name, _)| plain.contains(&name.as_str()))
-            .cloned()
-            .collect();
-        let request = crate::exchange::Request {
-            path,
-            headers,
-            ..made.request.clone()
-        };
+        let request = repeated(run, &made.request, &mine);
         let same = run.send(Rule::OracleConflict, Some(cast.other), request).await?;
         run.probed(Rule::OracleConflict, 1);
         if same.answer.is_trouble() || create.succeeds(same.answer.status) {
@@ -313,4 +306,25 @@ pub async fn conflict(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Erro
     );
     seen.broken(Rule::OracleConflict, what, &proof);
     Ok(seen)
+}
+
+/// The request that made something, without its maker's credentials and where somebody else has made his own.
+fn repeated(run: &Run, request: &Request, mine: &Object) -> Request {
+    let path = run.ledger.objects[mine.id]
+        .made
+        .as_ref()
+        .map(|made| made.request.path.clone())
+        .unwrap_or_default();
+    let plain = ["content-type"];
+    let headers = request
+        .headers
+        .iter()
+        .filter(|(name, _)| plain.contains(&name.as_str()))
+        .cloned()
+        .collect();
+    Request {
+        path,
+        headers,
+        ..request.clone()
+    }
 }

@@ -8,7 +8,7 @@ use super::{own_vars, settled, steady_view};
 use crate::Error;
 use crate::check::{Cast, Seen};
 use crate::config::{Operation, Resource};
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Request};
 use crate::ledger::Who;
 use crate::rule::Rule;
 use crate::run::{Object, Run};
@@ -55,23 +55,29 @@ pub async fn read(run: &mut Run, cast: Cast, at: usize, index: usize) -> Result<
         let answered = run.send(rule, who, request.clone()).await?;
         run.probed(rule, 1);
         same_content(run, &mut seen, rule, &object, operation, &own, &answered).await?;
-        for ending in ["/", ".json", "?_method=GET"] {
-            if request.path.contains('?') {
-                break;
-            }
-            let tricked = crate::exchange::Request {
-                path: format!("{}{ending}", request.path),
-                ..request.clone()
-            };
-            run.send(rule, who, tricked).await?;
-        }
-        let head = crate::exchange::Request {
-            method: "HEAD".into(),
-            ..request
-        };
-        run.send(rule, who, head).await?;
+        disguised(run, rule, who, request).await?;
     }
     Ok(seen)
+}
+
+/// The same read by other names of its path, and by another method.
+async fn disguised(run: &mut Run, rule: Rule, who: Option<Who>, request: Request) -> Result<(), Error> {
+    for ending in ["/", ".json", "?_method=GET"] {
+        if request.path.contains('?') {
+            break;
+        }
+        let tricked = Request {
+            path: format!("{}{ending}", request.path),
+            ..request.clone()
+        };
+        run.send(rule, who, tricked).await?;
+    }
+    let head = Request {
+        method: "HEAD".into(),
+        ..request
+    };
+    run.send(rule, who, head).await?;
+    Ok(())
 }
 
 /// The second oracle, for content without canaries: the stranger got exactly the owner's answer, and an absent id gives another.
@@ -153,15 +159,7 @@ pub async fn write(run: &mut Run, cast: Cast, at: usize, index: usize) -> Result
         )));
     };
     // The control comes first, on an object of its own.
-    let own = run.create(cast.owner, at).await?;
-    let vars = with_vars(run, &own.vars, cast.third);
-    let (request, tokens) = run.fill(Some(cast.owner), operation, &vars)?;
-    for token in tokens {
-        run.ledger
-            .register(&token, crate::ledger::Kind::Content, cast.owner, Some(own.id));
-    }
-    widen(run, resource, operation, &own, cast.third);
-    let control = run.send(Rule::PoolAnswer, Some(cast.owner), request).await?;
+    let control = own_change(run, cast, at, operation).await?;
     if !operation.succeeds(control.answer.status) {
         return Ok(Seen::missing(format!(
             "the owner's own {} was answered {}",
@@ -181,6 +179,25 @@ pub async fn write(run: &mut Run, cast: Cast, at: usize, index: usize) -> Result
         Rule::AccessWrite,
     )
     .await
+}
+
+/// The owner changes an object of his own.
+async fn own_change(
+    run: &mut Run,
+    cast: Cast,
+    at: usize,
+    operation: &Operation,
+) -> Result<Arc<Exchange>, Error> {
+    let config = run.config.clone();
+    let own = run.create(cast.owner, at).await?;
+    let vars = with_vars(run, &own.vars, cast.third);
+    let (request, tokens) = run.fill(Some(cast.owner), operation, &vars)?;
+    for token in tokens {
+        run.ledger
+            .register(&token, crate::ledger::Kind::Content, cast.owner, Some(own.id));
+    }
+    widen(run, &config.resources[at], operation, &own, cast.third);
+    run.send(Rule::PoolAnswer, Some(cast.owner), request).await
 }
 
 /// The owner of a change makes the object known to others by right.
@@ -327,17 +344,7 @@ pub async fn delete(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error>
         let (request, _) = run.fill(Some(cast.other), delete, &object.vars)?;
         let attempt = run.send(Rule::AccessDelete, who, request).await?;
         run.probed(Rule::AccessDelete, 1);
-        let mut gone = None;
-        for _ in 0..3 {
-            let after = run
-                .call(Rule::PoolAnswer, Some(cast.owner), read, &object.vars)
-                .await?;
-            gone = (!after.answer.is_trouble() && !run.shows(&after, &object)).then_some(after);
-            if gone.is_none() {
-                break;
-            }
-        }
-        if let Some(after) = gone {
+        if let Some(after) = gone(run, &object, read).await? {
             let made = run.ledger.objects[object.id].made.clone();
             let proof: Vec<_> = made.iter().chain([&attempt, &after]).collect();
             seen.broken(
@@ -349,4 +356,19 @@ pub async fn delete(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error>
         }
     }
     Ok(seen)
+}
+
+/// The last of three looks of the owner, if none of them finds the object.
+async fn gone(run: &mut Run, object: &Object, read: &Operation) -> Result<Option<Arc<Exchange>>, Error> {
+    let mut gone = None;
+    for _ in 0..3 {
+        let after = run
+            .call(Rule::PoolAnswer, Some(object.owner), read, &object.vars)
+            .await?;
+        gone = (!after.answer.is_trouble() && !run.shows(&after, object)).then_some(after);
+        if gone.is_none() {
+            break;
+        }
+    }
+    Ok(gone)
 }

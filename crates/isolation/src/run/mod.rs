@@ -181,11 +181,7 @@ impl Run {
         who: Option<Who>,
         request: Request,
     ) -> Result<Arc<Exchange>, Error> {
-        self.ledger.heard(who, request.path.as_bytes());
-        self.ledger.heard(who, &request.body);
-        for (_, value) in &request.headers {
-            self.ledger.heard(who, value.as_bytes());
-        }
+        self.note_sent(who, &request);
         let mut tried = 0;
         loop {
             tried += 1;
@@ -221,6 +217,15 @@ impl Run {
             self.log.push(exchange.clone());
             self.judge(rule, &exchange);
             return Ok(exchange);
+        }
+    }
+
+    /// Whatever somebody sends he knows from now on.
+    fn note_sent(&mut self, who: Option<Who>, request: &Request) {
+        self.ledger.heard(who, request.path.as_bytes());
+        self.ledger.heard(who, &request.body);
+        for (_, value) in &request.headers {
+            self.ledger.heard(who, value.as_bytes());
         }
     }
 

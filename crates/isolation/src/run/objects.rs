@@ -8,7 +8,7 @@ use crate::Error;
 use crate::config::{Operation, Resource, Visibility};
 use crate::exchange::{Answer, Exchange};
 use crate::ledger::{Audience, Kind, ObjectId, Who};
-use crate::principal::{take, take_id};
+use crate::principal::take;
 use crate::rule::Rule;
 use crate::template::Vars;
 
@@ -51,30 +51,7 @@ impl Run {
         }
         let exchange = self.send(Rule::PoolAnswer, Some(owner), request).await?;
         self.counts.objects += 1;
-        let failed = |reason: String| Error::Network {
-            url: operation.label(),
-            reason,
-        };
-        if !operation.succeeds(exchange.answer.status) {
-            let body: String = String::from_utf8_lossy(&exchange.answer.body)
-                .chars()
-                .take(160)
-                .collect();
-            return Err(failed(format!(
-                "`{}` could not be made: {} {body}",
-                kind.name, exchange.answer.status
-            )));
-        }
-        let found = kind.id.as_ref().map_or_else(
-            || take_id(&exchange.answer),
-            |source| take(&exchange.answer, source),
-        );
-        let own = found.ok_or_else(|| {
-            failed(format!(
-                "the answer has no id for `{}`: set `id` of the resource",
-                kind.name
-            ))
-        })?;
+        let own = id_of_made(kind, operation, &exchange.answer)?;
         self.ledger.objects[id].made = Some(exchange.clone());
         let mut object = Object {
             id,
@@ -207,6 +184,27 @@ impl Run {
                 .parent
                 .is_some_and(|parent| self.ledger.has_object(&found, parent))
     }
+}
+
+/// The id of what was made; else why it was not, or that its id was not found.
+fn id_of_made(kind: &Resource, create: &Operation, answer: &Answer) -> Result<String, Error> {
+    let failed = |reason: String| Error::Network {
+        url: create.label(),
+        reason,
+    };
+    if !create.succeeds(answer.status) {
+        let body: String = String::from_utf8_lossy(&answer.body).chars().take(160).collect();
+        return Err(failed(format!(
+            "`{}` could not be made: {} {body}",
+            kind.name, answer.status
+        )));
+    }
+    kind.id_in(answer).ok_or_else(|| {
+        failed(format!(
+            "the answer has no id for `{}`: set `id` of the resource",
+            kind.name
+        ))
+    })
 }
 
 /// An object's variables as its children name them: `id` becomes `name.id`.

@@ -1,10 +1,12 @@
 //! People: registration, login, the steps of both, and the canaries in their profiles.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::{Run, SILENT_TRIES};
 use crate::Error;
 use crate::config::{Role, Step};
+use crate::exchange::{Answer, Exchange};
 use crate::ledger::{Audience, Kind, Who};
 use crate::net::Lane;
 use crate::principal::{Principal, take};
@@ -173,54 +175,62 @@ impl Run {
     /// [`Error::Credentials`] with the step that failed.
     pub async fn steps(&mut self, who: Who, steps: &[Step]) -> Result<(), Error> {
         for step in steps {
-            let vars = self.people[who].vars.clone();
-            let (mut request, _) = self.fill(Some(who), &step.call, &vars)?;
-            let mut mint = Mint::new(&mut self.text, Size::Short);
-            if self.people[who]
-                .sign(&self.config.auth, &mut request, &mut mint)
-                .is_err()
-            {
-                // Not logged in yet: the cookies alone, for services whose forms need one.
-                self.people[who].add_cookies(&mut request);
-            }
-            let exchange = self
-                .send_signed(Rule::PoolAnswer, Lane::Own(Some(who)), Some(who), request)
-                .await?;
-            let failed = |reason: String, who: &Principal| Error::Credentials {
-                who: who.name.clone(),
-                step: step.call.label(),
-                reason,
-            };
+            let exchange = self.send_step(who, step).await?;
             let redirect = step.call.expect.is_empty() && (300..400).contains(&exchange.answer.status);
             if !step.call.succeeds(exchange.answer.status) && !redirect {
                 let body: String = String::from_utf8_lossy(&exchange.answer.body)
                     .chars()
                     .take(200)
                     .collect();
-                return Err(failed(
-                    format!("answered {}: {body}", exchange.answer.status),
-                    &self.people[who],
-                ));
+                let reason = format!("answered {}: {body}", exchange.answer.status);
+                return Err(self.failed(who, step, reason));
             }
             if self.config.auth.cookies {
                 self.people[who].keep_cookies(&exchange.answer);
             }
-            for (name, source) in &step.capture {
-                let value = take(&exchange.answer, source);
-                let optional = source.starts_with("auto:");
-                match value {
-                    Some(value) => drop(self.people[who].vars.insert(name.clone(), value)),
-                    None if optional => {}
-                    None => {
-                        return Err(failed(
-                            format!("the answer has no `{source}` for `{name}`"),
-                            &self.people[who],
-                        ));
-                    }
+            self.capture_step(who, step, &exchange.answer)?;
+        }
+        Ok(())
+    }
+
+    async fn send_step(&mut self, who: Who, step: &Step) -> Result<Arc<Exchange>, Error> {
+        let vars = self.people[who].vars.clone();
+        let (mut request, _) = self.fill(Some(who), &step.call, &vars)?;
+        let mut mint = Mint::new(&mut self.text, Size::Short);
+        if self.people[who]
+            .sign(&self.config.auth, &mut request, &mut mint)
+            .is_err()
+        {
+            // Not logged in yet: the cookies alone, for services whose forms need one.
+            self.people[who].add_cookies(&mut request);
+        }
+        self.send_signed(Rule::PoolAnswer, Lane::Own(Some(who)), Some(who), request)
+            .await
+    }
+
+    /// Takes what a step gives into somebody's variables.
+    fn capture_step(&mut self, who: Who, step: &Step, answer: &Answer) -> Result<(), Error> {
+        for (name, source) in &step.capture {
+            let value = take(answer, source);
+            let optional = source.starts_with("auto:");
+            match value {
+                Some(value) => drop(self.people[who].vars.insert(name.clone(), value)),
+                None if optional => {}
+                None => {
+                    let reason = format!("the answer has no `{source}` for `{name}`");
+                    return Err(self.failed(who, step, reason));
                 }
             }
         }
         Ok(())
+    }
+
+    fn failed(&self, who: Who, step: &Step, reason: String) -> Error {
+        Error::Credentials {
+            who: self.people[who].name.clone(),
+            step: step.call.label(),
+            reason,
+        }
     }
 
     /// Writes canaries into somebody's profile.

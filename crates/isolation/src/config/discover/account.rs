@@ -4,33 +4,54 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Entry, operation, path_name};
+use super::{Entry, operation, path_name, shape};
 use crate::config::{Config, Operation, Step, View};
+
+/// Where the answers of registration and login have the id and the token.
+const CAPTURES: [(&str, &str); 2] = [
+    ("user_id", "auto:user_id,id"),
+    (
+        "token",
+        "auto:token,access_token,accessToken,jwt,api_key,session_token",
+    ),
+];
+
+/// Usual names of a registration.
+const REGISTRATIONS: [&str; 6] = ["register", "signup", "sign-up", "sign_up", "users", "accounts"];
+/// Usual names of a login.
+const LOGINS: [&str; 8] = [
+    "login",
+    "signin",
+    "sign-in",
+    "sign_in",
+    "token",
+    "sessions",
+    "session",
+    "authenticate",
+];
+/// Usual names of a logout.
+const LOGOUTS: [&str; 4] = ["logout", "signout", "sign-out", "sign_out"];
+
+/// The captures of these names.
+fn capture(names: &[&str]) -> BTreeMap<String, String> {
+    CAPTURES
+        .iter()
+        .filter(|(name, _)| names.contains(name))
+        .map(|(name, from)| ((*name).to_owned(), (*from).to_owned()))
+        .collect()
+}
+
+/// What is posted to under one of these names, without an id.
+fn named<'a, 'd>(entries: &'a [Entry<'d>], names: &[&str]) -> Option<&'a Entry<'d>> {
+    let fits = |entry: &&Entry<'_>| {
+        entry.method == "POST" && entry.params() == 0 && names.contains(&entry.last().to_lowercase().as_str())
+    };
+    entries.iter().find(fits)
+}
 
 /// Registration, login and logout by their usual names.
 pub(super) fn auth(config: &mut Config, entries: &[Entry<'_>]) {
-    let named = |names: &[&str]| {
-        let fits = |entry: &&Entry<'_>| {
-            entry.method == "POST"
-                && entry.params() == 0
-                && names.contains(&entry.last().to_lowercase().as_str())
-        };
-        entries.iter().find(fits)
-    };
-    let ids = [
-        ("user_id", "auto:user_id,id"),
-        (
-            "token",
-            "auto:token,access_token,accessToken,jwt,api_key,session_token",
-        ),
-    ];
-    let capture = |names: &[&str]| {
-        ids.iter()
-            .filter(|(name, _)| names.contains(name))
-            .map(|(name, from)| ((*name).to_owned(), (*from).to_owned()))
-            .collect()
-    };
-    let register = named(&["register", "signup", "sign-up", "sign_up", "users", "accounts"]);
+    let register = named(entries, &REGISTRATIONS);
     let given = !config.principals.is_empty();
     if let Some(entry) =
         register.filter(|entry| config.auth.register.is_empty() && !given && entry.body.is_some())
@@ -40,30 +61,26 @@ pub(super) fn auth(config: &mut Config, entries: &[Entry<'_>]) {
             capture: capture(&["user_id", "token"]),
         });
     }
-    let login = named(&[
-        "login",
-        "signin",
-        "sign-in",
-        "sign_in",
-        "token",
-        "sessions",
-        "session",
-        "authenticate",
-    ]);
+    let login = named(entries, &LOGINS);
     if let Some(entry) = login.filter(|_| config.auth.login.is_empty() && !has_credentials(config)) {
         config.auth.login.push(Step {
             call: signing(entry),
             capture: capture(&["token"]),
         });
     }
-    if let Some(entry) = named(&["logout", "signout", "sign-out", "sign_out"])
-        .filter(|_| config.auth.logout.is_empty() && !given)
-    {
+    let logout = named(entries, &LOGOUTS);
+    if let Some(entry) = logout.filter(|_| config.auth.logout.is_empty() && !given) {
         config.auth.logout.push(Step {
             call: Operation::new("POST", &entry.path),
             capture: BTreeMap::new(),
         });
     }
+}
+
+/// Says whether posting to a collection is a registration.
+pub(super) fn signs_up(config: &Config, collection: &str) -> bool {
+    let mut steps = config.auth.register.iter();
+    steps.any(|step| shape(&step.call.path) == shape(collection))
 }
 
 /// Says whether the principals are given with credentials, so that nobody need log in.
@@ -99,7 +116,10 @@ pub(super) fn account(config: &mut Config, entries: &[Entry<'_>]) {
             _ => {}
         }
     }
-    // What gives a user by his id, where users are no resource of their own.
+}
+
+/// Adds what gives a user by his id as a view, where users are no resource of their own.
+pub(super) fn user_by_id(config: &mut Config, entries: &[Entry<'_>]) {
     let user =
         |entry: &&Entry<'_>| {
             let of_users =

@@ -111,6 +111,7 @@ impl Reader<'_> {
         account::auth(config, &entries);
         self.credentials(config);
         account::account(config, &entries);
+        account::user_by_id(config, &entries);
         let mut found = resources::resources(&entries);
         let lists: Vec<String> = found
             .iter()
@@ -121,17 +122,10 @@ impl Reader<'_> {
         }
         resources::references(&mut found);
         for (collection, mut resource) in found.clone() {
-            let known = config.resources.iter().any(|known| {
-                let create = known.create.as_ref().map(|create| shape(&create.path));
-                create == resource.create.as_ref().map(|create| shape(&create.path))
-                    || known.name == resource.name
-            });
-            let signs_up = config
-                .auth
-                .register
-                .iter()
-                .any(|step| shape(&step.call.path) == shape(&collection));
-            if known || signs_up || resources::skipped(&collection) {
+            if resources::known(config, &resource)
+                || account::signs_up(config, &collection)
+                || resources::skipped(&collection)
+            {
                 continue;
             }
             resource.parent = resource
@@ -199,8 +193,8 @@ impl Reader<'_> {
         }
     }
 
-    fn entries(&self) -> Vec<Entry<'_>> {
-        let mut entries = Vec::new();
+    /// The path before all paths, where the document has one.
+    fn base(&self) -> String {
         let base = self
             .document
             .pointer("/servers/0/url")
@@ -209,7 +203,12 @@ impl Reader<'_> {
         let base = base
             .strip_prefix('/')
             .map_or(String::new(), |base| format!("/{}", base.trim_end_matches('/')));
-        let base = if base == "/" { String::new() } else { base };
+        if base == "/" { String::new() } else { base }
+    }
+
+    fn entries(&self) -> Vec<Entry<'_>> {
+        let mut entries = Vec::new();
+        let base = self.base();
         for (path, methods) in self.document["paths"].as_object().into_iter().flatten() {
             for (method, item) in methods.as_object().into_iter().flatten() {
                 if !["get", "post", "put", "patch", "delete"].contains(&method.as_str()) {

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::{Entry, operation, path_name};
-use crate::config::{Operation, Resource, Visibility};
+use super::{Entry, operation, path_name, shape};
+use crate::config::{Config, Operation, Resource, Visibility};
 
 /// Every collection that something can be posted to and that has items, with what can be done with them.
 pub(super) fn resources(entries: &[Entry<'_>]) -> Vec<(String, Resource)> {
@@ -46,6 +46,15 @@ pub(super) fn resources(entries: &[Entry<'_>]) -> Vec<(String, Resource)> {
     // Parents first.
     found.sort_by_key(|(collection, _)| collection.matches('/').count());
     found
+}
+
+/// Says whether the configuration has the resource already, by its name or by what makes it.
+pub(super) fn known(config: &Config, resource: &Resource) -> bool {
+    let create = |resource: &Resource| resource.create.as_ref().map(|create| shape(&create.path));
+    config
+        .resources
+        .iter()
+        .any(|known| create(known) == create(resource) || known.name == resource.name)
 }
 
 /// Puts an operation below a collection where it belongs.

@@ -23,17 +23,7 @@ impl Reader<'_> {
             };
             return self.union(members, union == "allOf", name, depth);
         }
-        let kind = match &schema["type"] {
-            Value::String(kind) => kind.as_str(),
-            Value::Array(kinds) => kinds
-                .iter()
-                .filter_map(Value::as_str)
-                .find(|kind| *kind != "null")
-                .unwrap_or("null"),
-            _ if schema.get("properties").is_some() => "object",
-            _ => "string",
-        };
-        match kind {
+        match type_of(schema) {
             "object" => self.object(schema, depth),
             "array" => {
                 let few = schema["minItems"].as_u64().unwrap_or(0).max(1);
@@ -95,6 +85,20 @@ impl Reader<'_> {
             }
         }
         Value::Object(fields)
+    }
+}
+
+/// The type that a schema states, of several the first that holds something; a string where it states none.
+fn type_of(schema: &Value) -> &str {
+    match &schema["type"] {
+        Value::String(kind) => kind.as_str(),
+        Value::Array(kinds) => kinds
+            .iter()
+            .filter_map(Value::as_str)
+            .find(|kind| *kind != "null")
+            .unwrap_or("null"),
+        _ if schema.get("properties").is_some() => "object",
+        _ => "string",
     }
 }
 

@@ -7,43 +7,26 @@ use crate::config::{AdminOperation, Config, Operation, View};
 
 /// Reads without an id: the caller's own, administrators', and public ones.
 pub(super) fn views(config: &mut Config, entries: &[Entry<'_>]) {
-    let known: Vec<String> = config
-        .resources
-        .iter()
-        .flat_map(|resource| {
-            resource
-                .list
-                .iter()
-                .chain(&resource.search)
-                .map(|operation| shape(&operation.path))
-        })
-        .collect();
-    let declared: Vec<String> = config.views.iter().map(|view| shape(&view.read.path)).collect();
+    let known = known(config);
     for entry in entries
         .iter()
         .filter(|entry| entry.method == "GET" && entry.params() == 0)
     {
         let path = shape(&entry.path);
-        if known.contains(&path)
-            || declared.contains(&path)
-            || config.admin.iter().any(|admin| shape(&admin.call.path) == path)
-        {
+        if known.contains(&path) || config.admin.iter().any(|admin| shape(&admin.call.path) == path) {
             continue;
         }
         let read = Operation::new("GET", &entry.path);
         let name = path_name(&entry.parts);
-        let needs_query = entry.item["parameters"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .any(|parameter| parameter["in"] == "query" && parameter["required"] == true);
         if entry.public {
             if !config.policy.public.contains(&entry.path) {
                 config.policy.public.push(entry.path.clone());
             }
         } else if entry.parts.iter().any(|part| part == "admin") {
             config.admin.push(AdminOperation { name, call: read });
-        } else if !needs_query && !["search", "suggest", "openapi.json", "docs"].contains(&entry.last()) {
+        } else if !needs_query(entry)
+            && !["search", "suggest", "openapi.json", "docs"].contains(&entry.last())
+        {
             config.views.push(View {
                 name,
                 read,
@@ -52,6 +35,23 @@ pub(super) fn views(config: &mut Config, entries: &[Entry<'_>]) {
             });
         }
     }
+}
+
+/// Lists, searches and views that the configuration has already.
+fn known(config: &Config) -> Vec<String> {
+    let resources = config.resources.iter();
+    let lists = resources.flat_map(|resource| resource.list.iter().chain(&resource.search));
+    let views = config.views.iter().map(|view| &view.read);
+    lists
+        .chain(views)
+        .map(|operation| shape(&operation.path))
+        .collect()
+}
+
+fn needs_query(entry: &Entry<'_>) -> bool {
+    let parameters = entry.item["parameters"].as_array().into_iter().flatten();
+    let mut query = parameters.filter(|parameter| parameter["in"] == "query");
+    query.any(|parameter| parameter["required"] == true)
 }
 
 pub(super) fn identity_of(entry: &Entry<'_>) -> BTreeMap<String, String> {

@@ -7,7 +7,7 @@ use crate::Error;
 use crate::channel::Channel;
 use crate::check::Seen;
 use crate::config::{Operation, SocketConfig};
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Request};
 use crate::ledger::{Kind, Who};
 use crate::rule::Rule;
 use crate::run::{Object, Run};
@@ -55,20 +55,7 @@ pub(super) async fn open(
     vars: &Vars,
     frames: &[String],
 ) -> Result<Option<Line>, Error> {
-    let operation = Operation::new("GET", &socket.path);
-    let (mut request, _) = run.fill(who, &operation, vars)?;
-    let mut all = vars.clone();
-    if let Some(who) = who {
-        let mut mint = Mint::new(&mut run.text, Size::Short);
-        run.people[who].sign(&run.config.auth, &mut request, &mut mint)?;
-        all.extend(
-            run.people[who]
-                .vars
-                .clone()
-                .into_iter()
-                .filter(|(name, _)| !vars.contains_key(name)),
-        );
-    }
+    let (request, all) = opening(run, who, socket, vars)?;
     run.ledger.heard(who, request.path.as_bytes());
     let mut opened = None;
     for pause in [0, 40, 160, 600] {
@@ -104,6 +91,30 @@ pub(super) async fn open(
         opening,
         quiet: Duration::from_millis(socket.quiet_ms.max(if socket.quiet_ms == 0 { 250 } else { 1 })),
     }))
+}
+
+/// The request that opens a channel as somebody, and the variables that his frames may name.
+fn opening(
+    run: &mut Run,
+    who: Option<Who>,
+    socket: &SocketConfig,
+    vars: &Vars,
+) -> Result<(Request, Vars), Error> {
+    let operation = Operation::new("GET", &socket.path);
+    let (mut request, _) = run.fill(who, &operation, vars)?;
+    let mut all = vars.clone();
+    if let Some(who) = who {
+        let mut mint = Mint::new(&mut run.text, Size::Short);
+        run.people[who].sign(&run.config.auth, &mut request, &mut mint)?;
+        all.extend(
+            run.people[who]
+                .vars
+                .clone()
+                .into_iter()
+                .filter(|(name, _)| !vars.contains_key(name)),
+        );
+    }
+    Ok((request, all))
 }
 
 /// Opens a channel and subscribes to an object.

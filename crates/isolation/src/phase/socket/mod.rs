@@ -15,7 +15,7 @@ use crate::run::Run;
 use crate::template::Vars;
 pub use lifetime::lifetime;
 pub use line::open_own;
-use line::{Setup, any_of, change, closed, frames, frames_for, join, open, settle, setup, silent};
+use line::{Line, Setup, any_of, change, closed, frames, frames_for, join, open, settle, setup, silent};
 
 /// Changes whose frames are counted.
 const CHANGES: usize = 8;
@@ -51,17 +51,22 @@ pub async fn foreign(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error
     for _ in 0..3 {
         let tokens = change(run, cast.owner, &object, &setup.update).await?;
         let heard = frames(run, Rule::SocketBroadcast, &mut own).await;
-        for (rule, line) in &mut others {
-            if let Some(line) = line {
-                frames_for(run, *rule, line, Duration::from_millis(20)).await;
-            }
-            run.probed(*rule, 1);
-        }
+        overhear(run, &mut others).await;
         if any_of(&heard, &tokens) {
             return Ok(Seen::default());
         }
     }
     Ok(silent(&setup))
+}
+
+/// Takes what others hear of a change, each under the rule that forbids it.
+async fn overhear(run: &mut Run, others: &mut [(Rule, Option<Line>)]) {
+    for (rule, line) in others {
+        if let Some(line) = line {
+            frames_for(run, *rule, line, Duration::from_millis(20)).await;
+        }
+        run.probed(*rule, 1);
+    }
 }
 
 /// Somebody leaves, another one comes at once; then the first one's object changes.
@@ -107,14 +112,7 @@ pub async fn resume(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error>
     frames(run, Rule::SocketBroadcast, &mut own).await;
     own.channel.close().await;
     // The last token from before the change: what came after it is what a resumption brings.
-    let mut before = heard.iter().filter_map(|frame| {
-        plain(
-            serde_json::from_str::<serde_json::Value>(frame)
-                .ok()?
-                .pointer(&pointer)?,
-        )
-    });
-    let Some(token) = before.next_back() else {
+    let Some(token) = last_token(&heard, &pointer) else {
         return Ok(Seen::missing(format!(
             "no frame of `{}` has a resume token at {pointer}",
             setup.socket.name
@@ -138,6 +136,15 @@ pub async fn resume(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error>
         "the owner's own resume token gives nothing back on `{}`",
         setup.socket.name
     )))
+}
+
+/// The last value in frames at a JSON pointer.
+fn last_token(frames: &[String], pointer: &str) -> Option<String> {
+    let mut tokens = frames.iter().filter_map(|frame| {
+        let frame: serde_json::Value = serde_json::from_str(frame).ok()?;
+        plain(frame.pointer(pointer)?)
+    });
+    tokens.next_back()
 }
 
 /// What somebody hears who resumes.

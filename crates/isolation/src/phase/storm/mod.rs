@@ -103,16 +103,7 @@ pub async fn storm(run: &mut Run, cast: Cast) -> Result<Seen, Error> {
         run.counts.trouble - before.trouble,
     );
     seen.missing = incomplete(requests, trouble, broken, restarted.as_ref());
-    seen.notes.extend(
-        restarted
-            .filter(|restarted| restarted.failed.is_none())
-            .map(|restarted| {
-                let Restarted {
-                    requests, trouble, ..
-                } = restarted;
-                format!("the restart in the storm met {requests} requests and made trouble for {trouble}")
-            }),
-    );
+    seen.notes.extend(restarted.and_then(Restarted::note));
     Ok(seen)
 }
 

@@ -42,6 +42,20 @@ pub(super) struct Restarted {
     pub failed: Option<String>,
 }
 
+impl Restarted {
+    /// What is worth knowing of a restart that went well.
+    pub fn note(self) -> Option<String> {
+        let Self {
+            requests,
+            trouble,
+            failed,
+        } = self;
+        failed.is_none().then(|| {
+            format!("the restart in the storm met {requests} requests and made trouble for {trouble}")
+        })
+    }
+}
+
 /// The pace of so many requests, and the restart in their middle; an empty command is none.
 pub(super) fn pace(
     planned: usize,

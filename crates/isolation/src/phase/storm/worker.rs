@@ -14,7 +14,7 @@ use crate::config::{Config, Operation};
 use crate::exchange::{Exchange, Request};
 use crate::ledger::Who;
 use crate::net::{Lane, Net};
-use crate::principal::{Principal, plain, take, take_id};
+use crate::principal::{Principal, plain};
 use crate::rule::Rule;
 use crate::template::{self, Mint, Size, Vars};
 
@@ -148,18 +148,7 @@ impl Worker {
             return Ok(());
         };
         self.answer(&exchange, Rule::PoolAnswer, Some(key)).await?;
-        let id = resource.id.as_ref().map_or_else(
-            || take_id(&exchange.answer),
-            |source| take(&exchange.answer, source),
-        );
-        if let Some(id) = id.filter(|_| create.succeeds(exchange.answer.status)) {
-            let mut vars = Vars::from([("id".to_owned(), id)]);
-            vars.extend(
-                resource
-                    .capture
-                    .iter()
-                    .filter_map(|(name, source)| Some((name.clone(), take(&exchange.answer, source)?))),
-            );
+        if let Some(vars) = resource.vars_of_made(&exchange.answer) {
             let made = Mine {
                 owner: who,
                 key: Some(key),
@@ -168,13 +157,18 @@ impl Worker {
                 tokens,
             };
             self.tell(Event::Made(made.clone())).await?;
-            let mine = self.mine.entry(who).or_default();
-            mine.push(made);
-            if mine.len() > REMEMBERED {
-                mine.remove(0);
-            }
+            self.remember(made);
         }
         Ok(())
+    }
+
+    /// Keeps what was made, and forgets the oldest of its owner's where there are too many.
+    fn remember(&mut self, made: Mine) {
+        let mine = self.mine.entry(made.owner).or_default();
+        mine.push(made);
+        if mine.len() > REMEMBERED {
+            mine.remove(0);
+        }
     }
 
     /// Changes what was written, in a way that sockets may tell of.
