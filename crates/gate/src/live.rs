@@ -164,15 +164,17 @@ fn block(progress: &Progress<'_>, held: &[Held]) -> Vec<String> {
             total.error_rate().map_or_else(|| "–".to_owned(), show_share)
         ),
     ];
-    for one in held.iter().take(8) {
-        let mark = match one.verdict {
-            Verdict::Pass => "+",
-            Verdict::Fail => "!",
-            Verdict::Inconclusive => "?",
-        };
-        lines.push(format!("  {mark} {:<38} {}", one.threshold, one.shown));
-    }
+    lines.extend(held.iter().take(8).map(promise_line));
     lines
+}
+
+fn promise_line(held: &Held) -> String {
+    let mark = match held.verdict {
+        Verdict::Pass => "+",
+        Verdict::Fail => "!",
+        Verdict::Inconclusive => "?",
+    };
+    format!("  {mark} {:<38} {}", held.threshold, held.shown)
 }
 
 #[cfg(test)]

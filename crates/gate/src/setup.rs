@@ -321,6 +321,20 @@ fn phases(shape: &Shape) -> Result<(Model, Vec<Phase>), SetupError> {
     if duration.is_zero() {
         return Err(failed("a load must last longer than nothing"));
     }
+    let phases = named_load(shape, duration)?;
+    let nothing = phases.1.is_empty() || phases.1.iter().all(|p| p.from <= 0.0 && p.to <= 0.0);
+    let odd = phases
+        .1
+        .iter()
+        .any(|p| !(p.from >= 0.0 && p.to >= 0.0 && p.from + p.to < 1e7));
+    if nothing || odd {
+        return Err(failed("a load must be more than 0 and less than 10 million"));
+    }
+    Ok(phases)
+}
+
+/// The one load that is named, as phases of this length.
+fn named_load(shape: &Shape, duration: Duration) -> Result<(Model, Vec<Phase>), SetupError> {
     let phase = |name: String, from: f64, to: f64| Phase {
         name,
         warmup: false,
@@ -356,14 +370,6 @@ fn phases(shape: &Shape) -> Result<(Model, Vec<Phase>), SetupError> {
             ));
         }
     };
-    let nothing = phases.1.is_empty() || phases.1.iter().all(|p| p.from <= 0.0 && p.to <= 0.0);
-    let odd = phases
-        .1
-        .iter()
-        .any(|p| !(p.from >= 0.0 && p.to >= 0.0 && p.from + p.to < 1e7));
-    if nothing || odd {
-        return Err(failed("a load must be more than 0 and less than 10 million"));
-    }
     Ok(phases)
 }
 

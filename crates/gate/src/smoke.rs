@@ -145,30 +145,7 @@ fn rows_of(file: &str, names: &[String], entry: &EntryOutcome, user: &User) -> V
 }
 
 fn conclude(results: Vec<FileResult>, total: usize, seconds: f64) -> StageResult {
-    let mut reasons = Vec::new();
-    let mut verdict = if results.is_empty() || results.len() < total {
-        Verdict::Inconclusive
-    } else {
-        Verdict::Pass
-    };
-    if results.is_empty() {
-        reasons.push("no scenario was run".to_owned());
-    }
-    if results.len() < total {
-        reasons.push(format!("stopped after {} of {total} files", results.len()));
-    }
-    for result in &results {
-        if !result.ok {
-            verdict = Verdict::Fail;
-            reasons.push(first_failure(result));
-        } else if result.calls == 0 || result.rows.is_empty() {
-            verdict = verdict.and(Verdict::Inconclusive);
-            reasons.push(format!(
-                "{}: sends nothing or asserts nothing, so it proves nothing",
-                result.file
-            ));
-        }
-    }
+    let (verdict, mut reasons) = judge(&results, total);
     let report = SmokeReport {
         files: results.len(),
         calls: results.iter().map(|r| r.calls).sum(),
@@ -189,6 +166,35 @@ fn conclude(results: Vec<FileResult>, total: usize, seconds: f64) -> StageResult
         seconds,
         detail: Detail::Smoke(report),
     }
+}
+
+/// What the files come to, with what speaks against a pass.
+fn judge(results: &[FileResult], total: usize) -> (Verdict, Vec<String>) {
+    let mut reasons = Vec::new();
+    let mut verdict = if results.is_empty() || results.len() < total {
+        Verdict::Inconclusive
+    } else {
+        Verdict::Pass
+    };
+    if results.is_empty() {
+        reasons.push("no scenario was run".to_owned());
+    }
+    if results.len() < total {
+        reasons.push(format!("stopped after {} of {total} files", results.len()));
+    }
+    for result in results {
+        if !result.ok {
+            verdict = Verdict::Fail;
+            reasons.push(first_failure(result));
+        } else if result.calls == 0 || result.rows.is_empty() {
+            verdict = verdict.and(Verdict::Inconclusive);
+            reasons.push(format!(
+                "{}: sends nothing or asserts nothing, so it proves nothing",
+                result.file
+            ));
+        }
+    }
+    (verdict, reasons)
 }
 
 fn first_failure(result: &FileResult) -> String {

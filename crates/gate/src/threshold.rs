@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use schemars::JsonSchema;
@@ -112,6 +113,18 @@ pub struct BadThreshold {
     pub hint: &'static str,
 }
 
+impl BadThreshold {
+    /// What is wrong at this byte of the text.
+    fn at(text: &str, byte: usize, message: String, hint: &'static str) -> Self {
+        Self {
+            text: text.to_owned(),
+            column: text[..byte].chars().count() + 1,
+            message,
+            hint,
+        }
+    }
+}
+
 const FIGURES_HINT: &str = "known are p50 to p99.99, median, min, mean, max, rps, ok_rps, error_rate, count, and server \
                             figures with a dot such as server.cpu; put a scenario, request or phase name in brackets";
 const LIMIT_HINT: &str =
@@ -121,49 +134,16 @@ impl FromStr for Threshold {
     type Err = BadThreshold;
 
     fn from_str(text: &str) -> Result<Self, BadThreshold> {
-        let bad = |at: usize, message: String, hint| BadThreshold {
-            text: text.to_owned(),
-            column: text[..at].chars().count() + 1,
-            message,
-            hint,
-        };
-        let at = text.find(['<', '>']).ok_or_else(|| {
-            bad(
-                text.len(),
-                "a comparison is missing".to_owned(),
-                "write <, <=, > or >= and a limit",
-            )
-        })?;
-        let equal = text[at + 1..].starts_with('=');
-        let relation = match (&text[at..=at], equal) {
-            ("<", false) => Relation::Less,
-            ("<", true) => Relation::LessOrEqual,
-            (_, false) => Relation::More,
-            (_, true) => Relation::MoreOrEqual,
-        };
-        let left = text[..at].trim();
-        let (word, tag) = match left.split_once('(') {
-            None => (left, None),
-            Some((word, rest)) => {
-                let name = rest
-                    .strip_suffix(')')
-                    .map(str::trim)
-                    .filter(|name| !name.is_empty());
-                let missing = || bad(at, "`)` or a name is missing".to_owned(), FIGURES_HINT);
-                (word.trim(), Some(name.ok_or_else(missing)?))
-            }
-        };
-        let figure =
-            Figure::from_word(word).ok_or_else(|| bad(0, format!("`{word}` is no figure"), FIGURES_HINT))?;
-        let rest = &text[at + 1 + usize::from(equal)..];
-        let right_at = text.len() - rest.trim_start().len();
+        let (comparison, relation) = read_relation(text)?;
+        let (word, tag) = read_left(text, comparison.start)?;
+        let figure = Figure::from_word(word)
+            .ok_or_else(|| BadThreshold::at(text, 0, format!("`{word}` is no figure"), FIGURES_HINT))?;
+        let rest = &text[comparison.end..];
         let right = rest.trim();
         let limit = read_limit(right, figure.unit()).ok_or_else(|| {
-            bad(
-                right_at,
-                format!("`{right}` is no limit for `{word}`"),
-                LIMIT_HINT,
-            )
+            let at = text.len() - rest.trim_start().len();
+            let message = format!("`{right}` is no limit for `{word}`");
+            BadThreshold::at(text, at, message, LIMIT_HINT)
         })?;
         let selection = Selection {
             word: tag.map(str::to_owned),
@@ -178,6 +158,36 @@ impl FromStr for Threshold {
             percent: right.ends_with('%'),
         })
     }
+}
+
+/// Where the comparison stands, and which it is.
+fn read_relation(text: &str) -> Result<(Range<usize>, Relation), BadThreshold> {
+    let at = text.find(['<', '>']).ok_or_else(|| {
+        let message = "a comparison is missing".to_owned();
+        BadThreshold::at(text, text.len(), message, "write <, <=, > or >= and a limit")
+    })?;
+    let equal = text[at + 1..].starts_with('=');
+    let relation = match (&text[at..=at], equal) {
+        ("<", false) => Relation::Less,
+        ("<", true) => Relation::LessOrEqual,
+        (_, false) => Relation::More,
+        (_, true) => Relation::MoreOrEqual,
+    };
+    Ok((at..at + 1 + usize::from(equal), relation))
+}
+
+/// The word of the figure, and the name in brackets behind it, of what stands before the comparison.
+fn read_left(text: &str, end: usize) -> Result<(&str, Option<&str>), BadThreshold> {
+    let left = text[..end].trim();
+    let Some((word, rest)) = left.split_once('(') else {
+        return Ok((left, None));
+    };
+    let name = rest
+        .strip_suffix(')')
+        .map(str::trim)
+        .filter(|name| !name.is_empty());
+    let missing = || BadThreshold::at(text, end, "`)` or a name is missing".to_owned(), FIGURES_HINT);
+    Ok((word.trim(), Some(name.ok_or_else(missing)?)))
 }
 
 fn read_limit(text: &str, unit: Unit) -> Option<f64> {

@@ -39,22 +39,18 @@ async fn a_report_fits_its_schema_and_the_published_schema_is_current() {
     );
 }
 
+/// What one of several generators reports.
+async fn part(url: &str) -> Report {
+    let promises = ["count(list) >= 20", "p95 < 1s"];
+    report(vec![
+        load(url, JOURNEY, &promises, slow(25.0), Sources::default()).await,
+    ])
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn parts_of_several_generators_join_exactly() {
     let url = shop();
-    let part = async || {
-        report(vec![
-            load(
-                &url,
-                JOURNEY,
-                &["count(list) >= 20", "p95 < 1s"],
-                slow(25.0),
-                Sources::default(),
-            )
-            .await,
-        ])
-    };
-    let parts = [part().await, part().await];
+    let parts = [part(&url).await, part(&url).await];
     let total = |report: &Report| match &report.stages[0].detail {
         Detail::Load(load) => (load.total.ok, load.latency.unwrap(), load.generator.planned),
         _ => panic!("no load report"),
@@ -124,18 +120,24 @@ async fn every_form_of_the_report_is_self_contained_and_escapes_what_it_shows() 
     assert!(markdown.contains(report.evidence_sha256.as_deref().unwrap()));
 }
 
+/// Rule, level, file and line of a result.
+fn told(result: &serde_json::Value) -> (&str, &str, &str, u64) {
+    let place = &result["locations"][0]["physicalLocation"];
+    let path = place["artifactLocation"]["uri"].as_str().unwrap();
+    (
+        result["ruleId"].as_str().unwrap(),
+        result["level"].as_str().unwrap(),
+        path.rsplit('/').next().unwrap(),
+        place["region"]["startLine"].as_u64().unwrap(),
+    )
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn code_review_is_shown_failed_asserts_and_promises_where_they_stand() {
     let url = shop();
     let wrong = JOURNEY.replace("count == 3", "count == 4");
-    let sick = load(
-        &url,
-        &wrong,
-        &["error_rate < 1%", "p50 < 10s"],
-        slow(50.0),
-        Sources::default(),
-    )
-    .await;
+    let promises = ["error_rate < 1%", "p50 < 10s"];
+    let sick = load(&url, &wrong, &promises, slow(50.0), Sources::default()).await;
     assert!(
         sick.reasons
             .iter()
@@ -152,36 +154,20 @@ async fn code_review_is_shown_failed_asserts_and_promises_where_they_stand() {
         serde_json::from_str(&render(&report(stages), Format::Sarif).unwrap()).unwrap();
     assert_eq!(document["version"], "2.1.0");
     let results = document["runs"][0]["results"].as_array().unwrap();
-    let told = |index: usize| {
-        let place = &results[index]["locations"][0]["physicalLocation"];
-        let line = place["region"]["startLine"].as_u64().unwrap();
-        let file = place["artifactLocation"]["uri"]
-            .as_str()
-            .unwrap()
-            .rsplit('/')
-            .next()
-            .unwrap()
-            .to_owned();
-        (
-            results[index]["ruleId"].as_str().unwrap(),
-            results[index]["level"].as_str().unwrap(),
-            file,
-            line,
-        )
-    };
-    assert_eq!(told(0), ("smoke.assert", "error", "a.hurl".to_owned(), 14));
-    assert_eq!(told(1), ("load.threshold", "error", "gate.toml".to_owned(), 1));
+    let told: Vec<_> = results.iter().map(told).collect();
     assert_eq!(
-        told(2),
-        ("isolation.inconclusive", "warning", "gate.toml".to_owned(), 1)
+        told,
+        [
+            ("smoke.assert", "error", "a.hurl", 14),
+            ("load.threshold", "error", "gate.toml", 1),
+            ("isolation.inconclusive", "warning", "gate.toml", 1),
+        ],
+        "what holds is no result"
     );
-    assert_eq!(results.len(), 3, "what holds is no result: {results:?}");
+    let rules = &document["runs"][0]["tool"]["driver"]["rules"];
     for result in results {
-        let rules = &document["runs"][0]["tool"]["driver"]["rules"];
-        assert_eq!(
-            rules[result["ruleIndex"].as_u64().unwrap() as usize]["id"],
-            result["ruleId"]
-        );
+        let rule = &rules[result["ruleIndex"].as_u64().unwrap() as usize];
+        assert_eq!(rule["id"], result["ruleId"]);
     }
 }
 

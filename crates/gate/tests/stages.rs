@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -306,9 +308,9 @@ async fn a_broken_promise_with_abort_ends_the_run_early_and_fails_it() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn rows_of_a_data_file_become_variables_turn_by_turn() {
-    let seen = std::sync::Arc::new(std::sync::Mutex::new(std::collections::BTreeSet::new()));
+/// A server, and the first lines of the requests that came to it.
+fn noting_server() -> (String, Arc<Mutex<BTreeSet<String>>>) {
+    let seen = Arc::new(Mutex::new(BTreeSet::new()));
     let noted = seen.clone();
     let url = support::serve(move |head, _| {
         noted
@@ -317,6 +319,26 @@ async fn rows_of_a_data_file_become_variables_turn_by_turn() {
             .insert(head.lines().next().unwrap().to_owned());
         (Duration::ZERO, support::answer(200, "{}"))
     });
+    (url, seen)
+}
+
+/// A load without promises.
+async fn send_for_a_while(crew: JourneyCrew) {
+    let spec = LoadSpec {
+        name: "load".to_owned(),
+        plan: plan(&slow(60.0), crew.weights(), 1, Duration::from_secs(1)).unwrap(),
+        promises: Vec::new(),
+        sources: Sources::default(),
+    };
+    let mut live = Live::new(Vec::new(), false);
+    gate::runs::load(spec, Senders::Journeys(crew), CancellationToken::new(), &mut live)
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn rows_of_a_data_file_become_variables_turn_by_turn() {
+    let (url, seen) = noting_server();
     let folder = tempfile::tempdir().unwrap();
     let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     put(
@@ -344,16 +366,7 @@ async fn rows_of_a_data_file_become_variables_turn_by_turn() {
             .contains("no rows")
     );
     let crew = JourneyCrew::new(journeys, given(&url).settings().unwrap());
-    let spec = LoadSpec {
-        name: "load".to_owned(),
-        plan: plan(&slow(60.0), crew.weights(), 1, Duration::from_secs(1)).unwrap(),
-        promises: Vec::new(),
-        sources: Sources::default(),
-    };
-    let mut live = Live::new(Vec::new(), false);
-    gate::runs::load(spec, Senders::Journeys(crew), CancellationToken::new(), &mut live)
-        .await
-        .unwrap();
+    send_for_a_while(crew).await;
     let lines: Vec<String> = seen.lock().unwrap().iter().cloned().collect();
     assert_eq!(
         lines,

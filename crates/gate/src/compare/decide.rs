@@ -100,19 +100,14 @@ pub(super) fn ratio(rounds: &[Round], name: &'static str, tolerance: f64, alpha:
         .map(|r| log(&r.candidate) - (log(&r.base) + log(&r.again)) / 2.0)
         .collect();
     let noise: Vec<f64> = rounds.iter().map(|r| log(&r.again) - log(&r.base)).collect();
-    let middle = |pick: &dyn Fn(&Round) -> f64| {
-        let mut values: Vec<f64> = rounds.iter().map(pick).collect();
-        values.sort_by(f64::total_cmp);
-        super::stats::median(&values)
-    };
     let (base, candidate) = (
-        middle(&|r| r.base.figures[name]),
-        middle(&|r| r.candidate.figures[name]),
+        middle(rounds, |r| r.base.figures[name]),
+        middle(rounds, |r| r.candidate.figures[name]),
     );
     let limit = (1.0 + tolerance).ln();
     let unknown = (
         f64::NEG_INFINITY,
-        middle(&|r| log(&r.candidate) - log(&r.base)),
+        middle(rounds, |r| log(&r.candidate) - log(&r.base)),
         f64::INFINITY,
     );
     let (low, mid, high) = median_interval(&change, alpha).unwrap_or(unknown);
@@ -121,16 +116,7 @@ pub(super) fn ratio(rounds: &[Round], name: &'static str, tolerance: f64, alpha:
     // The order is random, so the baseline cannot differ from itself; if it seems to, a change must exceed that.
     let suspect = own.is_none_or(|(l, _, h)| l > 0.0 || h < 0.0);
     let bar = if suspect { floor } else { 0.0 };
-    // A change counts if it is sure (the interval excludes none) and matters (its estimate exceeds the tolerance).
-    let (up, down) = (low > bar && mid > limit, high < -bar && mid < -limit);
-    let answer = match (up, down) {
-        (true, _) if MORE_IS_BETTER.contains(&name) => Answer::Better,
-        (true, _) => Answer::Worse,
-        (_, true) if MORE_IS_BETTER.contains(&name) => Answer::Worse,
-        (_, true) => Answer::Better,
-        _ if low >= -limit && high <= limit => Answer::Same,
-        _ => Answer::CannotTell,
-    };
+    let answer = ratio_answer(name, (low, mid, high), bar, limit);
     let width = (high - low) / 2.0;
     let gap = (mid.abs() - limit).abs();
     FigureAnswer {
@@ -143,6 +129,26 @@ pub(super) fn ratio(rounds: &[Round], name: &'static str, tolerance: f64, alpha:
         high: finite(high.exp_m1()),
         noise: finite(floor.exp_m1()),
         rounds_needed: (answer == Answer::CannotTell).then(|| needed(rounds.len(), width, gap)),
+    }
+}
+
+/// The median over the rounds.
+fn middle(rounds: &[Round], pick: impl Fn(&Round) -> f64) -> f64 {
+    let mut values: Vec<f64> = rounds.iter().map(pick).collect();
+    values.sort_by(f64::total_cmp);
+    super::stats::median(&values)
+}
+
+/// A change counts if it is sure (the interval excludes none) and matters (its estimate exceeds the tolerance).
+fn ratio_answer(name: &str, (low, mid, high): (f64, f64, f64), bar: f64, limit: f64) -> Answer {
+    let (up, down) = (low > bar && mid > limit, high < -bar && mid < -limit);
+    match (up, down) {
+        (true, _) if MORE_IS_BETTER.contains(&name) => Answer::Better,
+        (true, _) => Answer::Worse,
+        (_, true) if MORE_IS_BETTER.contains(&name) => Answer::Worse,
+        (_, true) => Answer::Better,
+        _ if low >= -limit && high <= limit => Answer::Same,
+        _ => Answer::CannotTell,
     }
 }
 
@@ -175,17 +181,12 @@ fn error_rate(rounds: &[Round], tolerance: f64, alpha: f64) -> FigureAnswer {
         odd_plus += usize::from(share(&round.again) > share(&round.base));
         odd_minus += usize::from(share(&round.again) < share(&round.base));
     }
-    let pool = |pick: &dyn Fn(&Round) -> (u64, u64)| {
-        let (errors, total) = rounds
-            .iter()
-            .map(pick)
-            .fold((0, 0), |(e, t), (de, dt)| (e + de, t + dt));
-        (errors as f64 / total.max(1) as f64, total.max(1) as f64)
-    };
-    let (candidate, candidate_n) = pool(&|r| (r.candidate.errors, r.candidate.total));
-    let (base, base_n) = pool(&|r| (r.base.errors + r.again.errors, r.base.total + r.again.total));
-    let (first, _) = pool(&|r| (r.base.errors, r.base.total));
-    let (second, _) = pool(&|r| (r.again.errors, r.again.total));
+    let (candidate, candidate_n) = pool(rounds, |r| (r.candidate.errors, r.candidate.total));
+    let (base, base_n) = pool(rounds, |r| {
+        (r.base.errors + r.again.errors, r.base.total + r.again.total)
+    });
+    let (first, _) = pool(rounds, |r| (r.base.errors, r.base.total));
+    let (second, _) = pool(rounds, |r| (r.again.errors, r.again.total));
     let change = candidate - base;
     // Normal approximation with one error added to each side, so that no errors at all still leave a width.
     let spread = |share: f64, n: f64| (share + 1.0 / n) / n;
@@ -210,6 +211,15 @@ fn error_rate(rounds: &[Round], tolerance: f64, alpha: f64) -> FigureAnswer {
         rounds_needed: (answer == Answer::CannotTell)
             .then(|| needed(rounds.len(), width, (change.abs() - tolerance).abs())),
     }
+}
+
+/// The error rate over all rounds together, and the requests it is of (at least 1).
+fn pool(rounds: &[Round], pick: impl Fn(&Round) -> (u64, u64)) -> (f64, f64) {
+    let (errors, total) = rounds
+        .iter()
+        .map(pick)
+        .fold((0, 0), |(e, t), (de, dt)| (e + de, t + dt));
+    (errors as f64 / total.max(1) as f64, total.max(1) as f64)
 }
 
 #[cfg(test)]

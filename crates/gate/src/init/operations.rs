@@ -111,27 +111,12 @@ fn journey(
     create: Operation<'_>,
     credentials: Option<&Credentials>,
 ) -> Option<(Draft, Vec<String>)> {
-    let prefix = format!("{}/{{", create.path);
-    let read = document.operations().find(|o| {
-        let rest = o
-            .path
-            .strip_prefix(&prefix)
-            .and_then(|rest| rest.strip_suffix('}'));
-        o.method == "get" && rest.is_some_and(|parameter| !parameter.contains(['/', '{']))
-    })?;
-    let parameter = read.path.strip_prefix(&prefix)?.trim_end_matches('}');
-    let list = document
-        .operation("get", create.path)
-        .filter(|o| plain(document, *o).is_ok());
-    let delete = document.operation("delete", read.path);
-    let used: Vec<Operation<'_>> = [Some(create), Some(read), list, delete]
-        .into_iter()
-        .flatten()
-        .collect();
+    let collection = Collection::of(document, create)?;
+    let used = collection.used();
     let callable = !create.path.contains(['{', ' '])
         && !create.path.contains("/admin")
         && used.iter().all(|o| document.required_parameters(*o).is_empty());
-    let id = id_in(document, create, parameter).filter(|_| callable)?;
+    let id = id_in(document, create, collection.parameter).filter(|_| callable)?;
     let secured = used.iter().any(|o| document.is_secured(*o));
     let header = match (secured, credentials) {
         (false, _) => String::new(),
@@ -148,7 +133,7 @@ fn journey(
         body,
         id,
     };
-    let steps = steps.all(create, read, list, delete);
+    let steps = steps.all(&collection);
     let mut draft = draft(
         &file_name(create.path),
         &format!("Made, read and deleted again: {}.", create.path),
@@ -158,13 +143,54 @@ fn journey(
     if secured {
         draft.login = credentials.map(|c| c.entries.clone()).unwrap_or_default();
     }
-    if delete.is_none() {
+    if collection.delete.is_none() {
         draft.left_out.push(format!(
             "what it makes stays: the document has no DELETE {}",
-            read.path
+            collection.read.path
         ));
     }
     Some((draft, used.iter().map(|o| o.shown()).collect()))
+}
+
+/// What can be done with the things of one collection.
+struct Collection<'a> {
+    create: Operation<'a>,
+    read: Operation<'a>,
+    /// What names the thing in the path that reads it.
+    parameter: &'a str,
+    list: Option<Operation<'a>>,
+    delete: Option<Operation<'a>>,
+}
+
+impl<'a> Collection<'a> {
+    /// The collection that `create` adds to, if one thing of it can be read.
+    fn of(document: &'a Document, create: Operation<'a>) -> Option<Self> {
+        let prefix = format!("{}/{{", create.path);
+        let read = document.operations().find(|o| {
+            let rest = o
+                .path
+                .strip_prefix(&prefix)
+                .and_then(|rest| rest.strip_suffix('}'));
+            o.method == "get" && rest.is_some_and(|parameter| !parameter.contains(['/', '{']))
+        })?;
+        Some(Self {
+            create,
+            read,
+            parameter: read.path.strip_prefix(&prefix)?.trim_end_matches('}'),
+            list: document
+                .operation("get", create.path)
+                .filter(|o| plain(document, *o).is_ok()),
+            delete: document.operation("delete", read.path),
+        })
+    }
+
+    /// All that there are.
+    fn used(&self) -> Vec<Operation<'a>> {
+        [Some(self.create), Some(self.read), self.list, self.delete]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
 }
 
 /// What the entries of a journey have in common.
@@ -179,19 +205,20 @@ struct Steps<'a> {
 }
 
 impl Steps<'_> {
-    fn all(
-        &self,
-        create: Operation<'_>,
-        read: Operation<'_>,
-        list: Option<Operation<'_>>,
-        delete: Option<Operation<'_>>,
-    ) -> Vec<String> {
+    fn all(&self, collection: &Collection<'_>) -> Vec<String> {
         let Self {
             document,
             header,
             body,
             id,
         } = self;
+        let Collection {
+            create,
+            read,
+            list,
+            delete,
+            ..
+        } = *collection;
         let one = format!("{}/{{{{id}}}}", create.path);
         let made = document.success(create);
         let captured = format!("HTTP {made}\n[Captures]\nid: jsonpath \"{id}\"\n");

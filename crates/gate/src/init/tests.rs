@@ -66,6 +66,11 @@ fn strangers_callers_and_makers_are_written() {
             "GET {{url}}/items/{{id}}"
         ]
     );
+}
+
+#[test]
+fn bodies_hold_what_is_required_and_what_is_left_out_is_told() {
+    let files = files(DOCUMENT);
     let made = text(&files, "scenarios/items.hurl");
     for wanted in [
         "\"name\": \"example\"",

@@ -4,6 +4,7 @@ use super::evidence::{CellReport, LoadReport, SoakReport};
 use super::svg::{Chart, Line, Unit, time_ticks};
 use crate::measure::{Latency, Point, Series};
 use crate::server::ServerSeries;
+use crate::soak::SoakSample;
 
 pub(super) fn load_charts(load: &LoadReport) -> Vec<String> {
     let mut charts = series_charts(&load.series);
@@ -114,6 +115,17 @@ fn memory_chart(server: &ServerSeries) -> String {
     .draw()
 }
 
+fn sample_line(label: &'static str, soak: &SoakReport, pick: impl Fn(&SoakSample) -> Option<f64>) -> Line {
+    Line {
+        label,
+        points: soak
+            .samples
+            .iter()
+            .filter_map(|s| Some((s.at, pick(s)?)))
+            .collect(),
+    }
+}
+
 pub(super) fn soak_charts(soak: &SoakReport) -> Vec<String> {
     let ticks = || time_ticks(soak.samples.last().map_or(0.0, |s| s.at));
     let draw = |title, unit, lines| {
@@ -125,36 +137,31 @@ pub(super) fn soak_charts(soak: &SoakReport) -> Vec<String> {
         }
         .draw()
     };
-    let samples = |label, pick: &dyn Fn(&crate::soak::SoakSample) -> Option<f64>| Line {
-        label,
-        points: soak
-            .samples
-            .iter()
-            .filter_map(|s| Some((s.at, pick(s)?)))
-            .collect(),
-    };
     vec![
         draw(
             "Latency",
             Unit::Seconds,
-            vec![samples("p50", &|s| s.p50), samples("p99", &|s| s.p99)],
+            vec![
+                sample_line("p50", soak, |s| s.p50),
+                sample_line("p99", soak, |s| s.p99),
+            ],
         ),
         draw(
             "Memory of the server",
             Unit::Bytes,
-            vec![samples("resident", &|s| {
+            vec![sample_line("resident", soak, |s| {
                 s.server.get("server.resident_bytes").copied()
             })],
         ),
         draw(
             "Requests per second",
             Unit::Plain,
-            vec![samples("requests", &|s| Some(s.rate))],
+            vec![sample_line("requests", soak, |s| Some(s.rate))],
         ),
         draw(
             "Users",
             Unit::Plain,
-            vec![samples("users", &|s| Some(s.users as f64))],
+            vec![sample_line("users", soak, |s| Some(s.users as f64))],
         ),
     ]
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::compare::{FigureAnswer, TableRow};
 use crate::load::{Ended, GeneratorReport, Model, Run};
-use crate::measure::{Cell, Latency, Selection, Series, Summary, Tag, Tally};
+use crate::measure::{Cell, Latency, Measured, Selection, Series, Summary, Tag, Tally};
 use crate::server::ServerSeries;
 use crate::soak::{Drift, SoakSample};
 use crate::threshold::Held;
@@ -104,16 +104,6 @@ impl LoadReport {
             .iter()
             .zip(&measured.warmup)
             .zip(&measured.seconds);
-        let mut cells = Vec::new();
-        for phase in 0..measured.phases.len() {
-            for tag in 0..measured.tags.len() {
-                cells.extend(
-                    measured
-                        .cell(phase, tag)
-                        .map(|cell| CellReport::new(phase, tag, cell)),
-                );
-            }
-        }
         Self {
             model,
             ended: run.ended.clone(),
@@ -130,7 +120,7 @@ impl LoadReport {
             phases: phases
                 .map(|((name, warmup), seconds)| (name.clone(), *warmup, *seconds))
                 .collect(),
-            cells,
+            cells: CellReport::all(measured),
             series: run.series.clone(),
             generator: run.generator.clone(),
             lag_histogram: run.lag.encode(),
@@ -141,6 +131,17 @@ impl LoadReport {
 }
 
 impl CellReport {
+    /// Those of every phase and tag of which anything was measured.
+    fn all(measured: &Measured) -> Vec<Self> {
+        let mut cells = Vec::new();
+        for phase in 0..measured.phases.len() {
+            for tag in 0..measured.tags.len() {
+                cells.extend(measured.cell(phase, tag).map(|cell| Self::new(phase, tag, cell)));
+            }
+        }
+        cells
+    }
+
     fn new(phase: usize, tag: usize, cell: &Cell) -> Self {
         let Cell { tally, latency } = cell;
         Self {

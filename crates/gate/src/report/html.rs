@@ -127,37 +127,6 @@ fn held_table(held: &[crate::threshold::Held]) -> Table {
 }
 
 fn load_tables(load: &LoadReport) -> Vec<Table> {
-    let cell = |cell: &CellReport| {
-        let show = |pick: fn(&Summary) -> f64| {
-            cell.latency
-                .as_ref()
-                .map_or_else(|| "–".to_owned(), |latency| show_seconds(pick(latency)))
-        };
-        let (name, warmup, _) = &load.phases[cell.phase];
-        let good = cell.tally.ok == cell.tally.total();
-        let mut cells = vec![load.tags[cell.tag].name.clone(), name.clone()];
-        cells.extend(
-            [cell.tally.ok, cell.tally.not_ok, cell.tally.unanswered()].map(|count| count.to_string()),
-        );
-        cells.extend([
-            show(|l| l.min),
-            show(|l| l.mean),
-            show(|l| l.p50),
-            show(|l| l.p95),
-            show(|l| l.p99),
-        ]);
-        cells.extend([show(|l| l.p999), show(|l| l.max)]);
-        Row {
-            state: if *warmup {
-                "warmup"
-            } else if good {
-                ""
-            } else {
-                "fail"
-            },
-            cells,
-        }
-    };
     let head = vec![
         "request",
         "phase",
@@ -174,10 +143,44 @@ fn load_tables(load: &LoadReport) -> Vec<Table> {
     ];
     vec![
         held_table(&load.held()),
-        table("Requests and journeys", head, load.cells.iter().map(cell)),
+        table(
+            "Requests and journeys",
+            head,
+            load.cells.iter().map(|cell| cell_row(load, cell)),
+        ),
         failures_table(load),
         generator_table(load),
     ]
+}
+
+fn cell_row(load: &LoadReport, cell: &CellReport) -> Row {
+    let show = |pick: fn(&Summary) -> f64| {
+        cell.latency
+            .as_ref()
+            .map_or_else(|| "–".to_owned(), |latency| show_seconds(pick(latency)))
+    };
+    let (name, warmup, _) = &load.phases[cell.phase];
+    let good = cell.tally.ok == cell.tally.total();
+    let mut cells = vec![load.tags[cell.tag].name.clone(), name.clone()];
+    cells.extend([cell.tally.ok, cell.tally.not_ok, cell.tally.unanswered()].map(|count| count.to_string()));
+    cells.extend([
+        show(|l| l.min),
+        show(|l| l.mean),
+        show(|l| l.p50),
+        show(|l| l.p95),
+        show(|l| l.p99),
+    ]);
+    cells.extend([show(|l| l.p999), show(|l| l.max)]);
+    Row {
+        state: if *warmup {
+            "warmup"
+        } else if good {
+            ""
+        } else {
+            "fail"
+        },
+        cells,
+    }
 }
 
 fn failures_table(load: &LoadReport) -> Table {
@@ -236,18 +239,27 @@ fn generator_table(load: &LoadReport) -> Table {
             generator.limited.clone().unwrap_or_else(|| "no".to_owned()),
         ),
     ];
+    figures_table("The generator about itself", facts)
+}
+
+/// Single figures, one below the other.
+fn figures_table<const N: usize>(title: &str, figures: [(&str, String); N]) -> Table {
     let row = |(name, value): (&str, String)| Row {
         state: "",
         cells: vec![name.to_owned(), value],
     };
-    table(
-        "The generator about itself",
-        vec!["figure", "value"],
-        facts.into_iter().map(row),
-    )
+    table(title, vec!["figure", "value"], figures.into_iter().map(row))
 }
 
 fn soak_tables(soak: &SoakReport) -> Vec<Table> {
+    vec![
+        drift_table(&soak.drifts),
+        held_table(&soak.thresholds),
+        soak_figures(soak),
+    ]
+}
+
+fn drift_table(drifts: &[crate::soak::Drift]) -> Table {
     let share = |value: Option<f64>| value.map_or_else(|| "not measured".to_owned(), show_share);
     let drift = |drift: &crate::soak::Drift| Row {
         state: drift.verdict.word(),
@@ -268,6 +280,10 @@ fn soak_tables(soak: &SoakReport) -> Vec<Table> {
         "limit",
         "verdict",
     ];
+    table("Drift", head, drifts.iter().map(drift))
+}
+
+fn soak_figures(soak: &SoakReport) -> Table {
     let changes: Vec<String> = soak
         .latency_changes
         .iter()
@@ -286,15 +302,7 @@ fn soak_tables(soak: &SoakReport) -> Vec<Table> {
             },
         ),
     ];
-    let fact = |(name, value): (&str, String)| Row {
-        state: "",
-        cells: vec![name.to_owned(), value],
-    };
-    vec![
-        table("Drift", head, soak.drifts.iter().map(drift)),
-        held_table(&soak.thresholds),
-        table("The run", vec!["figure", "value"], facts.into_iter().map(fact)),
-    ]
+    figures_table("The run", facts)
 }
 
 fn before_after(compare: &CompareReport) -> Table {

@@ -143,13 +143,16 @@ mod tests {
     use crate::load::{Ended, GeneratorReport, Model};
     use crate::measure::{Series, Tag, Tally};
 
-    #[test]
-    fn processor_time_is_told_by_request_and_journeys_are_none() {
-        let tag = |kind| Tag {
+    fn tag(kind: TagKind) -> Tag {
+        Tag {
             kind,
             scenario: "s".to_owned(),
             name: "n".to_owned(),
-        };
+        }
+    }
+
+    #[test]
+    fn processor_time_is_told_by_request_and_journeys_are_none() {
         let tally = Tally {
             ok: 1000,
             ..Tally::default()

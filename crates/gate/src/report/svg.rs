@@ -50,28 +50,85 @@ pub(super) struct Chart {
     pub lines: Vec<Line>,
 }
 
-impl Chart {
-    /// The chart as an SVG figure; empty if there is nothing to draw.
-    pub fn draw(&self) -> String {
-        let all = || self.lines.iter().flat_map(|line| &line.points);
+/// Where values are in a chart.
+struct Scale {
+    first: f64,
+    last: f64,
+    top: f64,
+    /// From one level of the y axis to the next.
+    step: f64,
+}
+
+impl Scale {
+    /// The scale that shows all points; none if there is nothing to show.
+    fn of(lines: &[Line]) -> Option<Self> {
+        let all = || lines.iter().flat_map(|line| &line.points);
         let highest = all().map(|p| p.1).fold(0.0, f64::max);
         let (first, last) = all().fold((f64::MAX, f64::MIN), |(a, b), p| (a.min(p.0), b.max(p.0)));
         if !(highest > 0.0 && last > first) {
-            return String::new();
+            return None;
         }
         let step = nice(highest / 4.0);
-        let top = (highest / step).ceil() * step;
-        let x = |value: f64| LEFT + (value - first) / (last - first) * (WIDTH - LEFT - RIGHT);
-        let y = |value: f64| HEIGHT - BOTTOM - value / top * (HEIGHT - TOP - BOTTOM);
+        Some(Self {
+            first,
+            last,
+            top: (highest / step).ceil() * step,
+            step,
+        })
+    }
+
+    fn covers(&self, x: f64) -> bool {
+        x >= self.first && x <= self.last
+    }
+
+    fn x(&self, value: f64) -> f64 {
+        LEFT + (value - self.first) / (self.last - self.first) * (WIDTH - LEFT - RIGHT)
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        HEIGHT - BOTTOM - value / self.top * (HEIGHT - TOP - BOTTOM)
+    }
+}
+
+impl Chart {
+    /// The chart as an SVG figure; empty if there is nothing to draw.
+    pub fn draw(&self) -> String {
+        let Some(scale) = Scale::of(&self.lines) else {
+            return String::new();
+        };
         let mut svg = format!(
             "<figure><figcaption>{}{}</figcaption><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
             self.title,
             self.legend(),
             self.title
         );
+        svg += &self.grid(&scale);
+        for (position, text) in self.ticks.iter().filter(|t| scale.covers(t.0)) {
+            svg += &format!(
+                "<text class=\"x\" x=\"{:.1}\" y=\"{}\">{text}</text>",
+                scale.x(*position),
+                HEIGHT - 8.0
+            );
+        }
+        for (index, line) in self.lines.iter().enumerate() {
+            let points: Vec<String> = thin(&line.points)
+                .iter()
+                .map(|p| format!("{:.1},{:.1}", scale.x(p.0), scale.y(p.1)))
+                .collect();
+            svg += &format!(
+                "<polyline class=\"line c{index}\" points=\"{}\"/>",
+                points.join(" ")
+            );
+        }
+        svg + "</svg></figure>"
+    }
+
+    /// The levels of the y axis, each with what it stands for.
+    fn grid(&self, scale: &Scale) -> String {
+        let mut svg = String::new();
         let mut level = 0.0;
-        while level <= top * 1.0001 {
-            let (at, text) = (y(level), self.unit.show(level));
+        while level <= scale.top * 1.0001 {
+            let (at, text) = (scale.y(level), self.unit.show(level));
             svg += &format!(
                 "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>",
                 WIDTH - RIGHT
@@ -81,26 +138,9 @@ impl Chart {
                 LEFT - 6.0,
                 at + 4.0
             );
-            level += step;
+            level += scale.step;
         }
-        for (position, text) in self.ticks.iter().filter(|t| t.0 >= first && t.0 <= last) {
-            svg += &format!(
-                "<text class=\"x\" x=\"{:.1}\" y=\"{}\">{text}</text>",
-                x(*position),
-                HEIGHT - 8.0
-            );
-        }
-        for (index, line) in self.lines.iter().enumerate() {
-            let points: Vec<String> = thin(&line.points)
-                .iter()
-                .map(|p| format!("{:.1},{:.1}", x(p.0), y(p.1)))
-                .collect();
-            svg += &format!(
-                "<polyline class=\"line c{index}\" points=\"{}\"/>",
-                points.join(" ")
-            );
-        }
-        svg + "</svg></figure>"
+        svg
     }
 
     fn legend(&self) -> String {

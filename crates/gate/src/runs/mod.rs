@@ -74,6 +74,14 @@ impl Sampling {
         self.stop.cancel();
         self.task.await.ok()
     }
+
+    /// What was sampled, if anything was.
+    async fn end_if_any(sampling: Option<Self>) -> Option<ServerSeries> {
+        match sampling {
+            Some(sampling) => sampling.end().await,
+            None => None,
+        }
+    }
 }
 
 /// Carries out a load run.
@@ -122,10 +130,7 @@ async fn load_with<C: Crew>(
     };
     let run = load::run(plan, crew, cancel, watcher).await?;
     live.end();
-    let server = match sampling {
-        Some(sampling) => sampling.end().await,
-        None => None,
-    };
+    let server = Sampling::end_if_any(sampling).await;
     let highest = server.as_ref().map(|s| s.highest.clone()).unwrap_or_default();
     let thresholds: Vec<Threshold> = promises.into_iter().map(|p| p.threshold).collect();
     let held = thresholds
@@ -133,15 +138,20 @@ async fn load_with<C: Crew>(
         .map(|t| t.check(&run.measured, &highest))
         .collect();
     let report = LoadReport::new(model, &run, held, server);
-    let (verdict, reasons) = report.judge(&thresholds);
+    Ok(loaded(name, report, &thresholds, start))
+}
+
+/// The stage of a load run that has ended.
+fn loaded(name: String, report: LoadReport, thresholds: &[Threshold], start: Instant) -> StageResult {
+    let (verdict, reasons) = report.judge(thresholds);
     let seconds = start.elapsed().as_secs_f64();
-    Ok(StageResult {
+    StageResult {
         name,
         verdict,
         reasons,
         seconds,
         detail: Detail::Load(Box::new(report)),
-    })
+    }
 }
 
 fn broken(promises: &[Promise], held: &[Held], elapsed: Duration) -> Control {
@@ -191,33 +201,7 @@ async fn compare_live(
             ),
         );
     };
-    let rounds = match (base, candidate) {
-        ((Senders::Single(b), bs), (Senders::Single(c), cs)) => {
-            compare::run(
-                plan,
-                Side { crew: b, sources: bs },
-                Side { crew: c, sources: cs },
-                cancel,
-                &mut done,
-            )
-            .await?
-        }
-        ((Senders::Journeys(b), bs), (Senders::Journeys(c), cs)) => {
-            compare::run(
-                plan,
-                Side { crew: b, sources: bs },
-                Side { crew: c, sources: cs },
-                cancel,
-                &mut done,
-            )
-            .await?
-        }
-        _ => {
-            return Err(std::io::Error::other(
-                "both sides must be sent the same scenarios",
-            ));
-        }
-    };
+    let rounds = take_rounds(plan, base, candidate, cancel, &mut done).await?;
     let announced = plan.announce();
     Ok(compared(
         &rounds,
@@ -226,6 +210,30 @@ async fn compare_live(
         announced,
         start.elapsed().as_secs_f64(),
     ))
+}
+
+async fn take_rounds(
+    plan: &ComparePlan,
+    base: (Senders, Sources),
+    candidate: (Senders, Sources),
+    cancel: CancellationToken,
+    done: &mut dyn FnMut(usize),
+) -> std::io::Result<Vec<compare::Round>> {
+    match (base, candidate) {
+        ((Senders::Single(b), bs), (Senders::Single(c), cs)) => {
+            let base = Side { crew: b, sources: bs };
+            let candidate = Side { crew: c, sources: cs };
+            compare::run(plan, base, candidate, cancel, done).await
+        }
+        ((Senders::Journeys(b), bs), (Senders::Journeys(c), cs)) => {
+            let base = Side { crew: b, sources: bs };
+            let candidate = Side { crew: c, sources: cs };
+            compare::run(plan, base, candidate, cancel, done).await
+        }
+        _ => Err(std::io::Error::other(
+            "both sides must be sent the same scenarios",
+        )),
+    }
 }
 
 /// The stage of rounds that have been taken, live or from recorded runs.

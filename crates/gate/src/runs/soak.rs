@@ -62,31 +62,34 @@ async fn soaked(
         .as_ref()
         .map_or_else(|| watch::channel(LiveFigures::default()).1, |s| s.live.clone());
     let mut show = |sample: &soak::SoakSample, done: f64| {
-        let p50 = sample.p50.map_or_else(|| "–".to_owned(), show_seconds);
-        live.step(
-            start.elapsed(),
-            &format!(
-                "{:>5.1}% {} users | {:.0}/s | p50 {p50} | errors {}",
-                done * 100.0,
-                sample.users,
-                sample.rate,
-                sample.errors
-            ),
-        );
+        live.step(start.elapsed(), &progress_line(sample, done));
     };
     let soaked = match senders {
         Senders::Single(crew) => soak::run(&plan, url, crew, state, figures, cancel, &mut show).await?,
         Senders::Journeys(crew) => soak::run(&plan, url, crew, state, figures, cancel, &mut show).await?,
     };
-    let server = match sampling {
-        Some(sampling) => sampling.end().await,
-        None => None,
-    };
+    let server = Sampling::end_if_any(sampling).await;
     let highest = server.map(|s| s.highest).unwrap_or_default();
     let measured = as_measured(&soaked);
     let held: Vec<Held> = thresholds.iter().map(|t| t.check(&measured, &highest)).collect();
-    let drifts = soaked.drifts(&plan);
-    let (verdict, reasons) = soak_verdict(&plan, &soaked, &drifts, &held);
+    Ok(reported(&plan, soaked, held, start))
+}
+
+fn progress_line(sample: &soak::SoakSample, done: f64) -> String {
+    let p50 = sample.p50.map_or_else(|| "–".to_owned(), show_seconds);
+    format!(
+        "{:>5.1}% {} users | {:.0}/s | p50 {p50} | errors {}",
+        done * 100.0,
+        sample.users,
+        sample.rate,
+        sample.errors
+    )
+}
+
+/// The stage of a soak that has ended.
+fn reported(plan: &SoakPlan, soaked: soak::Soaked, held: Vec<Held>, start: Instant) -> StageResult {
+    let drifts = soaked.drifts(plan);
+    let (verdict, reasons) = soak_verdict(plan, &soaked, &drifts, &held);
     let report = SoakReport {
         planned_seconds: plan.length.as_secs_f64(),
         speed: plan.speed,
@@ -98,13 +101,13 @@ async fn soaked(
         thresholds: held,
     };
     let seconds = start.elapsed().as_secs_f64();
-    Ok(StageResult {
+    StageResult {
         name: "soak".to_owned(),
         verdict,
         reasons,
         seconds,
         detail: Detail::Soak(Box::new(report)),
-    })
+    }
 }
 
 fn soak_verdict(

@@ -60,6 +60,16 @@ pub struct Segment {
     pub light: bool,
 }
 
+impl Segment {
+    /// What is left of it when the plan has been carried out up to there.
+    fn after(self, done: Duration) -> Option<Self> {
+        (self.to > done).then(|| Self {
+            from: self.from.max(done),
+            ..self
+        })
+    }
+}
+
 impl SoakPlan {
     /// All stretches in order.
     pub fn segments(&self) -> Vec<Segment> {
@@ -178,12 +188,8 @@ pub async fn run<C: Crew>(
     let mut state = State::load(state_path, &plan.fingerprint(target))?;
     for segment in plan.segments() {
         let done = Duration::from_secs_f64(state.done);
-        if segment.to <= done {
+        let Some(segment) = segment.after(done) else {
             continue;
-        }
-        let segment = Segment {
-            from: segment.from.max(done),
-            ..segment
         };
         let mut stretch = Stretch {
             plan,
