@@ -248,50 +248,6 @@ fn check_query(query: &Query) -> Option<Refusal> {
 
 /// The reference in Markdown; `docs/hurl.md` holds exactly this.
 pub fn reference() -> String {
-    let mut out = String::from(include_str!("support_head.md"));
-    let list = |names: &[&str]| {
-        names
-            .iter()
-            .map(|n| format!("`{n}`"))
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    // Writing to a String cannot fail.
-    let mut table = |title: &str, features: Vec<Feature>| {
-        let full: Vec<_> = features
-            .iter()
-            .filter(|f| f.support == Support::Full)
-            .map(|f| f.name)
-            .collect();
-        let _ = write!(
-            out,
-            "\n## {title} ({} of {})\n\n{}.\n",
-            full.len(),
-            features.len(),
-            list(&full)
-        );
-        let quiet: Vec<_> = features
-            .iter()
-            .filter(|f| f.support == Support::NoEffect)
-            .map(|f| f.name)
-            .collect();
-        if !quiet.is_empty() {
-            let _ = write!(out, "\nAccepted, without effect on a run: {}.\n", list(&quiet));
-        }
-        let refused: Vec<_> = features
-            .iter()
-            .filter_map(|f| match f.support {
-                Support::Refused(reason) => Some((f.name, reason)),
-                _ => None,
-            })
-            .collect();
-        if !refused.is_empty() {
-            out.push_str("\n| refused | why, and what to do |\n| --- | --- |\n");
-            for (name, reason) in refused {
-                let _ = writeln!(out, "| `{name}` | {reason} |");
-            }
-        }
-    };
     let full = |names: &[&'static str]| {
         names
             .iter()
@@ -301,9 +257,53 @@ pub fn reference() -> String {
             })
             .collect::<Vec<_>>()
     };
-    table("Options", options().collect());
-    table("Queries", queries().collect());
-    table("Filters", full(&FILTERS));
-    table("Predicates", full(&PREDICATES));
+    [
+        include_str!("support_head.md").to_owned(),
+        section("Options", &options().collect::<Vec<_>>()),
+        section("Queries", &queries().collect::<Vec<_>>()),
+        section("Filters", &full(&FILTERS)),
+        section("Predicates", &full(&PREDICATES)),
+    ]
+    .concat()
+}
+
+fn section(title: &str, features: &[Feature]) -> String {
+    let names = |support: Support| -> Vec<&str> {
+        let such = features.iter().filter(|f| f.support == support);
+        such.map(|f| f.name).collect()
+    };
+    let full = names(Support::Full);
+    let mut out = format!(
+        "\n## {title} ({} of {})\n\n{}.\n",
+        full.len(),
+        features.len(),
+        list(&full)
+    );
+    let quiet = names(Support::NoEffect);
+    // Writing to a String cannot fail.
+    if !quiet.is_empty() {
+        let _ = write!(out, "\nAccepted, without effect on a run: {}.\n", list(&quiet));
+    }
+    let refused: Vec<_> = features
+        .iter()
+        .filter_map(|f| match f.support {
+            Support::Refused(reason) => Some((f.name, reason)),
+            _ => None,
+        })
+        .collect();
+    if !refused.is_empty() {
+        out.push_str("\n| refused | why, and what to do |\n| --- | --- |\n");
+        for (name, reason) in refused {
+            let _ = writeln!(out, "| `{name}` | {reason} |");
+        }
+    }
     out
+}
+
+fn list(names: &[&str]) -> String {
+    names
+        .iter()
+        .map(|n| format!("`{n}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

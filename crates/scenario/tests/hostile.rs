@@ -40,50 +40,52 @@ fn reason(outcome: &Outcome) -> Option<Reason> {
     }
 }
 
+/// What a server sends before it closes, and why that is refused.
+const BROKEN: [(&[u8], Reason); 14] = [
+    (b"", Reason::Closed),
+    (b"HTTP/1.1 200 OK\r\nContent-Le", Reason::Closed),
+    (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
+        Reason::Closed,
+    ),
+    (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n",
+        Reason::BodyTooLarge,
+    ),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", Reason::Protocol),
+    (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        Reason::Protocol,
+    ),
+    (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n",
+        Reason::Protocol,
+    ),
+    (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        Reason::Protocol,
+    ),
+    (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcdef\r\n",
+        Reason::Protocol,
+    ),
+    (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
+        Reason::BodyTooLarge,
+    ),
+    (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab",
+        Reason::Closed,
+    ),
+    (b"HTTP/1.1 101 Switching\r\n\r\n", Reason::Protocol),
+    (b"SSH-2.0-OpenSSH_9\r\n", Reason::Protocol),
+    (b"HTTP/1.1 200 OK\r\nBad Header: x\r\n\r\n", Reason::Protocol),
+];
+
 #[test]
 fn answers_that_break_the_protocol_are_refused_with_their_reason() {
     common::block_on(async {
-        let cases: [(&'static [u8], Reason); 14] = [
-            (b"", Reason::Closed),
-            (b"HTTP/1.1 200 OK\r\nContent-Le", Reason::Closed),
-            (
-                b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
-                Reason::Closed,
-            ),
-            (
-                b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n",
-                Reason::BodyTooLarge,
-            ),
-            (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", Reason::Protocol),
-            (
-                b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-                Reason::Protocol,
-            ),
-            (
-                b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n",
-                Reason::Protocol,
-            ),
-            (
-                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-                Reason::Protocol,
-            ),
-            (
-                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcdef\r\n",
-                Reason::Protocol,
-            ),
-            (
-                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
-                Reason::BodyTooLarge,
-            ),
-            (
-                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab",
-                Reason::Closed,
-            ),
-            (b"HTTP/1.1 101 Switching\r\n\r\n", Reason::Protocol),
-            (b"SSH-2.0-OpenSSH_9\r\n", Reason::Protocol),
-            (b"HTTP/1.1 200 OK\r\nBad Header: x\r\n\r\n", Reason::Protocol),
-        ];
-        for (bytes, expected) in cases {
+        for (bytes, expected) in BROKEN {
             let outcome = get(raw::answering(bytes, true).await).await;
             assert_eq!(
                 reason(&outcome),
@@ -129,16 +131,20 @@ fn endless_and_stalling_answers_end_at_a_limit() {
             ),
         ];
         for (i, (address, expected)) in cases.into_iter().enumerate() {
-            let start = Instant::now();
-            let outcome = get(address).await;
-            assert_eq!(reason(&outcome), Some(expected), "case {i}");
-            assert!(
-                start.elapsed() < Duration::from_secs(10),
-                "case {i} took {:?}",
-                start.elapsed()
-            );
+            ends_soon(address, expected, &format!("case {i}")).await;
         }
     });
+}
+
+async fn ends_soon(address: SocketAddr, expected: Reason, case: &str) {
+    let start = Instant::now();
+    let outcome = get(address).await;
+    assert_eq!(reason(&outcome), Some(expected), "{case}");
+    assert!(
+        start.elapsed() < Duration::from_secs(10),
+        "{case} took {:?}",
+        start.elapsed()
+    );
 }
 
 #[test]

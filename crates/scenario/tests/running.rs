@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::raw;
 use scenario::http::{Connect, Connection, Limits, Request, Target, TlsOptions};
-use scenario::{Call, Observer, Scenario, Settings, User, Value};
+use scenario::{AssertOutcome, Call, Observer, Scenario, Settings, User, Value};
 
 fn parse(text: &str) -> Scenario {
     scenario::parse("run.hurl", text).unwrap_or_else(|e| panic!("{e}"))
@@ -81,18 +81,7 @@ fn every_try_and_every_redirection_is_a_call_and_every_try_a_row() {
     });
 }
 
-#[test]
-fn secrets_appear_in_nothing_that_is_reported() {
-    common::block_on(async {
-        let base = common::start().await;
-        let secret = "p4ss w/rd!";
-        let mut settings = settings(&base);
-        settings
-            .secrets
-            .insert("password".to_string(), secret.to_string());
-        settings.continue_on_error = true;
-        let scenario = parse(
-            r#"POST {{base}}/echo?x=1
+const WITH_A_SECRET: &str = r#"POST {{base}}/echo?x=1
 X-Key: {{password}}
 [Query]
 p: {{password}}
@@ -115,8 +104,19 @@ GET {{base}}/echo
 variable: n={{password}}
 delay: {{n}}
 HTTP 200
-"#,
-        );
+"#;
+
+#[test]
+fn secrets_appear_in_nothing_that_is_reported() {
+    common::block_on(async {
+        let base = common::start().await;
+        let secret = "p4ss w/rd!";
+        let mut settings = settings(&base);
+        settings
+            .secrets
+            .insert("password".to_string(), secret.to_string());
+        settings.continue_on_error = true;
+        let scenario = parse(WITH_A_SECRET);
         let mut user = User::new(Arc::new(settings));
         let outcome = user.run(&scenario, &mut ()).await;
         assert!(!outcome.ok);
@@ -230,6 +230,17 @@ fn requests_can_be_sent_to_another_origin_and_headers_added() {
     });
 }
 
+/// Line, text, whether it held, what was expected and what came.
+fn row(assert: &AssertOutcome) -> (u32, &str, bool, &str, &str) {
+    (
+        assert.line,
+        assert.text.as_str(),
+        assert.ok,
+        assert.expected.as_str(),
+        assert.actual.as_str(),
+    )
+}
+
 #[test]
 fn asserts_tell_what_was_expected_and_what_came() {
     common::block_on(async {
@@ -247,18 +258,7 @@ fn asserts_tell_what_was_expected_and_what_came() {
             assert_eq!(user.variable("id"), Some(&Value::from(7)));
             let told = [("id".to_string(), Value::from(7))];
             assert_eq!(outcome.entries[0].captures, if explain { &told[..] } else { &[] });
-            let rows: Vec<_> = outcome.entries[0].asserts[2..]
-                .iter()
-                .map(|a| {
-                    (
-                        a.line,
-                        a.text.as_str(),
-                        a.ok,
-                        a.expected.as_str(),
-                        a.actual.as_str(),
-                    )
-                })
-                .collect();
+            let rows: Vec<_> = outcome.entries[0].asserts[2..].iter().map(row).collect();
             let passed = if explain {
                 (
                     "jsonpath \"$.name\" == \"apple\"",

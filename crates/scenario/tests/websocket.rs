@@ -182,43 +182,46 @@ fn a_server_that_does_not_switch_is_told() {
     });
 }
 
+/// A file, and where it is refused for what.
+const SENSELESS: [(&str, u32, u32, &str); 8] = [
+    (
+        "# @send x\nGET http://h/\nHTTP 101\n",
+        1,
+        1,
+        "without `@websocket`",
+    ),
+    (
+        "# @websocket\n# @expect body = 5\nGET http://h/\nHTTP 101\n",
+        2,
+        16,
+        "predicate",
+    ),
+    (
+        "# @websocket\n# @expect body\nGET http://h/\nHTTP 101\n",
+        2,
+        15,
+        "space",
+    ),
+    (
+        "# @websocket\n# @send {{x\nGET http://h/\nHTTP 101\n",
+        2,
+        12,
+        "}}",
+    ),
+    ("# @websocket\nPOST http://h/\nHTTP 101\n", 2, 1, "GET"),
+    ("# @websocket\nGET http://h/\n", 2, 1, "asserted"),
+    (
+        "# @websocket\n# @expect certificate \"Subject\" == \"x\"\nGET http://h/\nHTTP 101\n",
+        2,
+        11,
+        "certificate",
+    ),
+    ("GET http://h/\nHTTP 200\n# @websocket\n", 3, 1, "no request"),
+];
+
 #[test]
 fn a_conversation_that_makes_no_sense_is_refused_with_its_place() {
-    for (text, line, column, message) in [
-        (
-            "# @send x\nGET http://h/\nHTTP 101\n",
-            1,
-            1,
-            "without `@websocket`",
-        ),
-        (
-            "# @websocket\n# @expect body = 5\nGET http://h/\nHTTP 101\n",
-            2,
-            16,
-            "predicate",
-        ),
-        (
-            "# @websocket\n# @expect body\nGET http://h/\nHTTP 101\n",
-            2,
-            15,
-            "space",
-        ),
-        (
-            "# @websocket\n# @send {{x\nGET http://h/\nHTTP 101\n",
-            2,
-            12,
-            "}}",
-        ),
-        ("# @websocket\nPOST http://h/\nHTTP 101\n", 2, 1, "GET"),
-        ("# @websocket\nGET http://h/\n", 2, 1, "asserted"),
-        (
-            "# @websocket\n# @expect certificate \"Subject\" == \"x\"\nGET http://h/\nHTTP 101\n",
-            2,
-            11,
-            "certificate",
-        ),
-        ("GET http://h/\nHTTP 200\n# @websocket\n", 3, 1, "no request"),
-    ] {
+    for (text, line, column, message) in SENSELESS {
         let found = parse("f.hurl", text).expect_err(text);
         let first = found.iter().next().unwrap();
         assert!(first.message.contains(message), "{text}: {first}");

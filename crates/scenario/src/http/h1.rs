@@ -50,6 +50,19 @@ struct Head {
     headers: Headers,
 }
 
+impl Head {
+    fn answer(self, body: Bytes, timings: Timings, room: Room) -> Response {
+        Response {
+            version: self.version,
+            status: self.status,
+            headers: self.headers,
+            body,
+            timings,
+            room,
+        }
+    }
+}
+
 impl Http1 {
     pub(super) fn new(stream: Stream) -> Http1 {
         Http1 {
@@ -98,22 +111,7 @@ impl Http1 {
             first_byte,
             total: start.elapsed(),
         };
-        let Head {
-            version,
-            status,
-            headers,
-        } = head;
-        Ok((
-            Response {
-                version,
-                status,
-                headers,
-                body,
-                timings,
-                room: std::mem::take(&mut self.room),
-            },
-            keep,
-        ))
+        Ok((head.answer(body, timings, std::mem::take(&mut self.room)), keep))
     }
 
     /// Writes everything, and reads while the other side will not take more: a server that answers before it

@@ -161,10 +161,15 @@ fn parse(url: &Url, header: &str, now: &impl Fn() -> Timestamp) -> Option<Cookie
         let seconds = seconds.clamp(-1, 400 * 24 * 3600);
         cookie.expires = now().checked_add(jiff::SignedDuration::from_secs(seconds)).ok();
     }
+    is_allowed(&cookie, url, &host).then_some(cookie)
+}
+
+/// Whether this host may set this cookie.
+fn is_allowed(cookie: &Cookie, url: &Url, host: &str) -> bool {
     let top_level = !cookie.domain.contains('.') && cookie.domain != host;
-    let foreign = !domain_matches(&host, &cookie.domain) || top_level;
+    let foreign = !domain_matches(host, &cookie.domain) || top_level;
     let refused = foreign || (cookie.secure && !is_secure(url)) || cookie.name.is_empty();
-    (!refused).then_some(cookie)
+    !refused
 }
 
 #[cfg(test)]

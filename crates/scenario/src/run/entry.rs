@@ -11,10 +11,11 @@ use super::options::Options;
 use super::query::Looking;
 use super::request::draft;
 use super::template::Scope;
+use super::variables::Variables;
 use super::websocket::{Conversation, Handshake};
 use crate::outcome::{EntryOutcome, Observer};
 use crate::scenario::Scenario;
-use crate::settings::Count;
+use crate::settings::{Count, Settings};
 use crate::syntax;
 
 pub(super) struct Entry<'a> {
@@ -28,6 +29,40 @@ struct Asked<'a> {
     handshake: Option<Handshake>,
     options: &'a Options,
     place: Place<'a>,
+}
+
+/// What an answer is held against.
+struct Look<'a> {
+    spec: &'a syntax::Response,
+    answer: &'a Answer<'a>,
+    coerce: bool,
+}
+
+impl Look<'_> {
+    /// Checks version and status, and if they are right captures and asserts.
+    async fn check(&self, user: &mut User, row: &mut EntryOutcome) -> Run<()> {
+        let settings = &*user.settings;
+        row.asserts = self
+            .looking(&user.variables, settings)
+            .version_and_status(self.spec);
+        if row.asserts.iter().any(|assert| !assert.ok) {
+            return Ok(());
+        }
+        let captures = &self.spec.captures;
+        row.captures = capture(captures, self.answer, settings, &mut user.variables, self.coerce)?;
+        self.looking(&user.variables, settings)
+            .asserts(self.spec, &mut row.asserts)
+            .await;
+        Ok(())
+    }
+
+    fn looking<'b>(&'b self, variables: &'b Variables, settings: &'b Settings) -> Looking<'b> {
+        Looking {
+            answer: self.answer,
+            scope: Scope { variables, settings },
+            coerce: self.coerce,
+        }
+    }
 }
 
 impl<'a> Entry<'a> {
@@ -183,40 +218,25 @@ impl<'a> Entry<'a> {
             .chain
             .last_mut()
             .and_then(|exchange| exchange.upgraded.take());
-        let settings = &*user.settings;
-        let answer = Answer::new(&asked.chain, settings.limits.max_body);
+        let answer = Answer::new(&asked.chain, user.settings.limits.max_body);
         let coerce = options.jsonpath_coercion;
-        let scope = Scope {
-            variables: &user.variables,
-            settings,
-        };
-        row.asserts = Looking {
+        let look = Look {
+            spec,
             answer: &answer,
-            scope,
             coerce,
-        }
-        .version_and_status(spec);
-        if row.asserts.iter().any(|assert| !assert.ok) {
-            return Ok(());
-        }
-        row.captures = capture(&spec.captures, &answer, settings, &mut user.variables, coerce)?;
-        let scope = Scope {
-            variables: &user.variables,
-            settings,
         };
-        Looking {
-            answer: &answer,
-            scope,
-            coerce,
-        }
-        .asserts(spec, &mut row.asserts)
-        .await;
+        look.check(user, row).await?;
         let (Some(handshake), Some(steps)) = (asked.handshake, &entry.websocket) else {
             return Ok(());
         };
         if row.asserts.iter().any(|assert| !assert.ok) {
             return Ok(());
         }
+        let settings = &*user.settings;
+        let scope = Scope {
+            variables: &user.variables,
+            settings,
+        };
         let socket = handshake.end(answer.last(), upgraded, &settings.limits, entry.request.url.pos)?;
         let talk = Conversation {
             opened: answer.last(),

@@ -90,6 +90,13 @@ impl User {
         })
     }
 
+    fn limits(&self, options: &Options) -> Limits {
+        Limits {
+            timeout: options.max_time,
+            ..self.settings.limits
+        }
+    }
+
     /// Sends over a kept connection or a new one; every try is told. What met a kept connection that the server closed,
     /// before a byte of an answer, is sent once more.
     async fn deliver(
@@ -101,10 +108,7 @@ impl User {
         seen: &mut dyn Observer,
         redirect: u32,
     ) -> Result<Delivery, crate::http::Error> {
-        let limits = Limits {
-            timeout: options.max_time,
-            ..self.settings.limits
-        };
+        let limits = self.limits(options);
         let transport = &options.transport;
         let mut kept = options
             .reuse

@@ -10,7 +10,7 @@ use super::failure::{Failure, Run};
 use super::query;
 use super::template::Scope;
 use crate::markup::{parse_html, unescape};
-use crate::syntax::{Filter, FilterKind};
+use crate::syntax::{Filter, FilterKind, Template};
 use crate::value::{Number, Value, parse_json};
 
 /// What `urlEncode` leaves as it is.
@@ -97,28 +97,31 @@ impl Applying<'_> {
                     text.split(separator.as_ref()).map(Value::from).collect(),
                 )))
             }
-            F::ToDate(format) => {
-                let format = self.scope.text(format)?;
-                let found = dates::parse(text, &format).map(Value::Date);
-                found.map(Some).ok_or_else(|| {
-                    self.failed(format!(
-                        "value <{text}> could not be parsed with <{format}> format"
-                    ))
-                })
-            }
+            F::ToDate(format) => self.to_date(text, format).map(Some),
             F::UrlDecode => some(percent_decode_str(text).decode_utf8_lossy().into_owned()),
             F::UrlEncode => some(utf8_percent_encode(text, UNRESERVED).to_string()),
-            F::UrlQueryParam(name) => {
-                let name = self.scope.text(name)?;
-                let url = url::Url::parse(text)
-                    .ok()
-                    .filter(|u| matches!(u.scheme(), "http" | "https"));
-                let url = url.ok_or_else(|| self.failed(format!("invalid URL <{text}>")))?;
-                let found = url.query_pairs().find(|(n, _)| *n == name);
-                Ok(found.map(|(_, value)| Value::String(value.into_owned())))
-            }
+            F::UrlQueryParam(name) => self.query_parameter(text, name),
             _ => Ok(Some(Value::Bytes(text.as_bytes().to_vec().into()))),
         }
+    }
+
+    fn to_date(&self, text: &str, format: &Template) -> Run<Value> {
+        let format = self.scope.text(format)?;
+        dates::parse(text, &format).map(Value::Date).ok_or_else(|| {
+            self.failed(format!(
+                "value <{text}> could not be parsed with <{format}> format"
+            ))
+        })
+    }
+
+    fn query_parameter(&self, text: &str, name: &Template) -> Run<Option<Value>> {
+        let name = self.scope.text(name)?;
+        let url = url::Url::parse(text)
+            .ok()
+            .filter(|u| matches!(u.scheme(), "http" | "https"));
+        let url = url.ok_or_else(|| self.failed(format!("invalid URL <{text}>")))?;
+        let found = url.query_pairs().find(|(n, _)| *n == name);
+        Ok(found.map(|(_, value)| Value::String(value.into_owned())))
     }
 
     fn structure(&self, input: Value) -> Run<Option<Value>> {

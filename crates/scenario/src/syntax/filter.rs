@@ -21,45 +21,46 @@ pub(super) fn filters(reader: &mut Reader) -> Parse<Vec<Filter>> {
     Ok(filters)
 }
 
+/// Names of the filters. The order decides where one name begins another.
+const NAMES: [&str; 33] = [
+    "base64Decode",
+    "base64Encode",
+    "base64UrlSafeDecode",
+    "base64UrlSafeEncode",
+    "charsetDecode",
+    "count",
+    "daysAfterNow",
+    "daysBeforeNow",
+    "decode",
+    "first",
+    "format",
+    "dateFormat",
+    "htmlEscape",
+    "htmlUnescape",
+    "jsonpath",
+    "last",
+    "location",
+    "nth",
+    "regex",
+    "replaceRegex",
+    "replace",
+    "split",
+    "toDate",
+    "toFloat",
+    "toHex",
+    "toInt",
+    "toString",
+    "urlDecode",
+    "urlEncode",
+    "urlQueryParam",
+    "utf8Decode",
+    "utf8Encode",
+    "xpath",
+];
+
 fn filter(reader: &mut Reader) -> Parse<Filter> {
     let pos = reader.pos();
-    // The order decides where one name begins another.
-    let names = [
-        "base64Decode",
-        "base64Encode",
-        "base64UrlSafeDecode",
-        "base64UrlSafeEncode",
-        "charsetDecode",
-        "count",
-        "daysAfterNow",
-        "daysBeforeNow",
-        "decode",
-        "first",
-        "format",
-        "dateFormat",
-        "htmlEscape",
-        "htmlUnescape",
-        "jsonpath",
-        "last",
-        "location",
-        "nth",
-        "regex",
-        "replaceRegex",
-        "replace",
-        "split",
-        "toDate",
-        "toFloat",
-        "toHex",
-        "toInt",
-        "toString",
-        "urlDecode",
-        "urlEncode",
-        "urlQueryParam",
-        "utf8Decode",
-        "utf8Encode",
-        "xpath",
-    ];
-    let Some(name) = names.into_iter().find(|name| reader.take(name)) else {
+    let Some(name) = NAMES.into_iter().find(|name| reader.take(name)) else {
         return Err(ParseError::soft(pos, "expecting a filter"));
     };
     Ok(Filter {
@@ -68,6 +69,10 @@ fn filter(reader: &mut Reader) -> Parse<Filter> {
     })
 }
 
+#[allow(
+    clippy::too_many_lines,
+    reason = "one table: a name, and the filter it stands for"
+)]
 fn kind(name: &str, reader: &mut Reader) -> Parse<FilterKind> {
     Ok(match name {
         "base64Decode" => FilterKind::Base64Decode,

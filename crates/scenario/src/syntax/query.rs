@@ -18,30 +18,31 @@ pub(super) fn query(reader: &mut Reader) -> Parse<Query> {
     })
 }
 
+/// Names of the queries. The order decides where one name begins another.
+const NAMES: [&str; 18] = [
+    "status",
+    "version",
+    "url",
+    "header",
+    "cookie",
+    "body",
+    "xpath",
+    "jsonpath",
+    "regex",
+    "variable",
+    "duration",
+    "bytes",
+    "rawbytes",
+    "sha256",
+    "md5",
+    "certificate",
+    "ip",
+    "redirects",
+];
+
 fn kind(reader: &mut Reader) -> Parse<QueryKind> {
     let pos = reader.pos();
-    // The order decides where one name begins another.
-    let names = [
-        "status",
-        "version",
-        "url",
-        "header",
-        "cookie",
-        "body",
-        "xpath",
-        "jsonpath",
-        "regex",
-        "variable",
-        "duration",
-        "bytes",
-        "rawbytes",
-        "sha256",
-        "md5",
-        "certificate",
-        "ip",
-        "redirects",
-    ];
-    let name = names.into_iter().find(|name| reader.take(name));
+    let name = NAMES.into_iter().find(|name| reader.take(name));
     Ok(match name {
         Some("status") => QueryKind::Status,
         Some("version") => QueryKind::Version,

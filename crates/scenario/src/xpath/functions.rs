@@ -25,18 +25,8 @@ pub(super) fn call(context: &Context<'_>, name: &str, arguments: &[Expr]) -> Eva
         ),
         ("starts-with", 2) => Object::Boolean(text(0)?.starts_with(&text(1)?)),
         ("contains", 2) => Object::Boolean(text(0)?.contains(&text(1)?)),
-        ("substring-before", 2) => Object::Text(
-            text(0)?
-                .split_once(&text(1)?)
-                .map_or("", |(before, _)| before)
-                .to_string(),
-        ),
-        ("substring-after", 2) => Object::Text(
-            text(0)?
-                .split_once(&text(1)?)
-                .map_or("", |(_, after)| after)
-                .to_string(),
-        ),
+        ("substring-before", 2) => Object::Text(before(&text(0)?, &text(1)?)),
+        ("substring-after", 2) => Object::Text(after(&text(0)?, &text(1)?)),
         ("substring", 2 | 3) => Object::Text(substring(context, arguments)?),
         ("string-length", 0 | 1) => {
             Object::Number(float(text_or_context(context, arguments)?.chars().count()))
@@ -48,6 +38,14 @@ pub(super) fn call(context: &Context<'_>, name: &str, arguments: &[Expr]) -> Eva
         ("translate", 3) => Object::Text(translate(&text(0)?, &text(1)?, &text(2)?)),
         _ => return numeric_or_boolean(context, name, arguments),
     })
+}
+
+fn before(text: &str, part: &str) -> String {
+    text.split_once(part).map_or("", |(before, _)| before).to_string()
+}
+
+fn after(text: &str, part: &str) -> String {
+    text.split_once(part).map_or("", |(_, after)| after).to_string()
 }
 
 fn numeric_or_boolean(context: &Context<'_>, name: &str, arguments: &[Expr]) -> Eval<Object> {
