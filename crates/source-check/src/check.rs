@@ -173,7 +173,21 @@ fn drop_test_modules(files: &mut [Parsed]) {
 fn find(sources: &[Source], files: Vec<Parsed>, config: &Config, silences: &Silences) -> Vec<Raw> {
     let mut ws = Workspace::new(config);
     let files: Vec<FileFacts> = files.into_iter().map(|file| file.facts).collect();
-    for facts in &files {
+    declare(&mut ws, &files);
+    let mut raw = shared_stores(&ws, &files);
+    for (file, facts) in files.into_iter().enumerate() {
+        facts.fns.into_iter().for_each(|def| ws.add_fn(file, def));
+    }
+    let facts = bodies(&mut ws, sources);
+    raw.extend(graph::judge(&ws, &facts, &|file, pos, rule| {
+        silences.silenced(file, pos, rule)
+    }));
+    raw
+}
+
+/// Makes known what the files declare, besides functions.
+fn declare(ws: &mut Workspace, files: &[FileFacts]) {
+    for facts in files {
         facts.modules.iter().for_each(|module| ws.names.add(module));
         let key = |module: &str, name: &str| crate::names::join(module, name);
         ws.structs.extend(
@@ -189,7 +203,8 @@ fn find(sources: &[Source], files: Vec<Parsed>, config: &Config, silences: &Sile
                 .map(|def| (key(&def.module, &def.name), def.clone())),
         );
     }
-    for facts in &files {
+    // Their types can be read only when all names are known.
+    for facts in files {
         for def in &facts.statics {
             let scope = crate::workspace::Scope {
                 module: &def.module,
@@ -199,9 +214,12 @@ fn find(sources: &[Source], files: Vec<Parsed>, config: &Config, silences: &Sile
             ws.statics.insert(crate::names::join(&def.module, &def.name), ty);
         }
     }
+}
+
+fn shared_stores(ws: &Workspace, files: &[FileFacts]) -> Vec<Raw> {
     let mut raw = Vec::new();
     for (file, facts) in files.iter().enumerate() {
-        for declared in state::find(&ws, facts) {
+        for declared in state::find(ws, facts) {
             let message = format!("`{}` is one lock around a whole store", declared.what);
             let function = facts
                 .modules
@@ -218,13 +236,6 @@ fn find(sources: &[Source], files: Vec<Parsed>, config: &Config, silences: &Sile
             });
         }
     }
-    for (file, facts) in files.into_iter().enumerate() {
-        facts.fns.into_iter().for_each(|def| ws.add_fn(file, def));
-    }
-    let facts = bodies(&mut ws, sources);
-    raw.extend(graph::judge(&ws, &facts, &|file, pos, rule| {
-        silences.silenced(file, pos, rule)
-    }));
     raw
 }
 
@@ -268,17 +279,10 @@ fn finish(raw: Vec<Raw>, sources: &[Source]) -> Vec<Finding> {
             .or_insert(raw);
     }
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    let line_of = |file: usize, line: u32| {
-        sources[file]
-            .text
-            .lines()
-            .nth(line.saturating_sub(1) as usize)
-            .unwrap_or_default()
-    };
     by_place
         .into_values()
         .map(|raw| {
-            let source = line_of(raw.file, raw.pos.line).trim_end().to_owned();
+            let source = line_of(&sources[raw.file], raw.pos.line).trim_end().to_owned();
             let file = sources[raw.file].file.clone();
             let key = format!("{}\n{file}\n{}\n{}", raw.rule.id(), raw.function, source.trim());
             let nth = seen.entry(key.clone()).or_default();
@@ -302,4 +306,9 @@ fn finish(raw: Vec<Raw>, sources: &[Source]) -> Vec<Finding> {
             }
         })
         .collect()
+}
+
+fn line_of(source: &Source, line: u32) -> &str {
+    let index = line.saturating_sub(1) as usize;
+    source.text.lines().nth(index).unwrap_or_default()
 }

@@ -25,6 +25,17 @@ struct Summary {
     calls_out: Option<Cause>,
 }
 
+/// A lock that is held, one that is taken meanwhile, and where.
+type Edges = BTreeMap<(String, String), Vec<(FnId, Pos)>>;
+
+/// A lock taken while another is held, where the opposite can happen as well.
+struct Opposed<'a> {
+    place: (FnId, Pos),
+    from: &'a str,
+    to: &'a str,
+    other: Option<(FnId, Pos)>,
+}
+
 pub struct Graph<'a> {
     ws: &'a Workspace,
     facts: &'a [Facts],
@@ -213,11 +224,12 @@ impl Graph<'_> {
                 Vec::new(),
             );
         }
-        for call in facts
-            .calls
-            .iter()
-            .filter(|call| call.runs && call.place == Place::Async)
-        {
+        self.blocking_calls(id);
+    }
+
+    fn blocking_calls(&mut self, id: FnId) {
+        let calls = self.facts[id].calls.iter();
+        for call in calls.filter(|call| call.runs && call.place == Place::Async) {
             for callee in call
                 .callees
                 .iter()
@@ -273,7 +285,23 @@ impl Graph<'_> {
 
     /// Every pair "takes b while holding a" whose opposite can happen as well.
     fn order(&mut self) {
-        let mut edges: BTreeMap<(String, String), Vec<(FnId, Pos)>> = BTreeMap::new();
+        let edges = self.all_edges();
+        for opposed in opposed(&edges) {
+            let message = format!(
+                "`{}` is taken while `{}` is held; elsewhere it is the other way round",
+                show(opposed.to),
+                show(opposed.from)
+            );
+            let note = opposed
+                .other
+                .map(|(id, pos)| (self.ws.fns[id].file, pos.line, "the other order".to_owned()));
+            let (id, pos) = opposed.place;
+            self.report(id, Rule::LockOrder, pos, message, note.into_iter().collect());
+        }
+    }
+
+    fn all_edges(&self) -> Edges {
+        let mut edges = Edges::new();
         for (id, facts) in self.facts.iter().enumerate() {
             for taken in &facts.taken {
                 let to = self.lock(&taken.lock, 0);
@@ -292,39 +320,7 @@ impl Graph<'_> {
                 self.edges(id, call.pos, &call.held, locks, &mut edges);
             }
         }
-        let mut next: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for (from, to) in edges.keys() {
-            next.entry(from).or_default().push(to);
-        }
-        let mut reach: HashMap<&str, BTreeSet<&str>> = HashMap::new();
-        let mut found = Vec::new();
-        for ((from, to), places) in &edges {
-            let reached = reach.entry(to).or_insert_with(|| reachable(&next, to));
-            if !reached.contains(from.as_str()) {
-                continue;
-            }
-            let back = edges.get(&(to.clone(), from.clone())).or_else(|| {
-                edges
-                    .iter()
-                    .find(|((first, _), _)| first == to)
-                    .map(|(_, places)| places)
-            });
-            let other = back.and_then(|places| places.first()).copied();
-            found.extend(
-                places
-                    .iter()
-                    .map(|(id, pos)| (*id, *pos, from.clone(), to.clone(), other)),
-            );
-        }
-        for (id, pos, from, to, other) in found {
-            let message = format!(
-                "`{}` is taken while `{}` is held; elsewhere it is the other way round",
-                show(&to),
-                show(&from)
-            );
-            let note = other.map(|(id, pos)| (self.ws.fns[id].file, pos.line, "the other order".to_owned()));
-            self.report(id, Rule::LockOrder, pos, message, note.into_iter().collect());
-        }
+        edges
     }
 
     fn edges(
@@ -333,7 +329,7 @@ impl Graph<'_> {
         pos: Pos,
         held: &[Held],
         to: impl IntoIterator<Item = String>,
-        edges: &mut BTreeMap<(String, String), Vec<(FnId, Pos)>>,
+        edges: &mut Edges,
     ) {
         for to in to {
             for held in held {
@@ -344,6 +340,36 @@ impl Graph<'_> {
             }
         }
     }
+}
+
+/// The pairs that can happen the other way round too, directly or over other locks.
+fn opposed(edges: &Edges) -> Vec<Opposed<'_>> {
+    let mut next: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (from, to) in edges.keys() {
+        next.entry(from).or_default().push(to);
+    }
+    let mut reach: HashMap<&str, BTreeSet<&str>> = HashMap::new();
+    let mut found = Vec::new();
+    for ((from, to), places) in edges {
+        let reached = reach.entry(to).or_insert_with(|| reachable(&next, to));
+        if !reached.contains(from.as_str()) {
+            continue;
+        }
+        let back = edges.get(&(to.clone(), from.clone())).or_else(|| {
+            edges
+                .iter()
+                .find(|((first, _), _)| first == to)
+                .map(|(_, places)| places)
+        });
+        let other = back.and_then(|places| places.first()).copied();
+        found.extend(places.iter().map(|place| Opposed {
+            place: *place,
+            from,
+            to,
+            other,
+        }));
+    }
+    found
 }
 
 fn reachable<'a>(next: &BTreeMap<&'a str, Vec<&'a str>>, from: &'a str) -> BTreeSet<&'a str> {

@@ -1,6 +1,6 @@
 //! The rule `shared-store-lock`: declarations that put one lock around a whole store.
 
-use crate::ir::{FileFacts, Pos, TypeRef};
+use crate::ir::{FileFacts, FnDef, Pos, TypeRef};
 use crate::types::Ty;
 use crate::workspace::{Scope, Workspace};
 
@@ -75,26 +75,31 @@ pub fn find(ws: &Workspace, facts: &FileFacts) -> Vec<Declared> {
         check(ws, &ws.ty(&scope, &def.ty), true, def.pos, &mut found);
     }
     for def in &facts.fns {
-        let scope = Scope {
-            module: &def.module,
-            generics: &def.generics,
-            uses: &def.uses,
-            ..Scope::default()
-        };
-        for (_, ty) in &def.params {
-            let TypeRef::Path { path, args } = ty else {
-                continue;
-            };
-            let shared = SHARED.contains(&path.rsplit("::").next().unwrap_or_default());
-            if let Some(inner) = args
-                .first()
-                .filter(|inner| shared && !through_alias(ws, &scope, inner))
-            {
-                check(ws, &ws.ty(&scope, inner), true, def.pos, &mut found);
-            }
-        }
+        parameters(ws, def, &mut found);
     }
     found
+}
+
+/// Parameters of a function by which state is shared.
+fn parameters(ws: &Workspace, def: &FnDef, found: &mut Vec<Declared>) {
+    let scope = Scope {
+        module: &def.module,
+        generics: &def.generics,
+        uses: &def.uses,
+        ..Scope::default()
+    };
+    for (_, ty) in &def.params {
+        let TypeRef::Path { path, args } = ty else {
+            continue;
+        };
+        let shared = SHARED.contains(&path.rsplit("::").next().unwrap_or_default());
+        if let Some(inner) = args
+            .first()
+            .filter(|inner| shared && !through_alias(ws, &scope, inner))
+        {
+            check(ws, &ws.ty(&scope, inner), true, def.pos, found);
+        }
+    }
 }
 
 /// The alias itself is reported, not each of its uses.

@@ -12,13 +12,7 @@ impl Flow<'_> {
         self.frames.push(Vec::new());
         self.eval(condition);
         let temps = self.temps.last().cloned().unwrap_or_default();
-        let bound: Vec<usize> = self
-            .frames
-            .last()
-            .into_iter()
-            .flatten()
-            .flat_map(|var| var.guards.clone())
-            .collect();
+        let bound = self.bound_guards();
         if !keeps_temps {
             self.end(&temps);
         }
@@ -46,13 +40,17 @@ impl Flow<'_> {
         }));
         self.frames.pop();
         self.temps.pop();
-        let guards = value.guards.clone();
-        self.temps
-            .last_mut()
-            .into_iter()
-            .for_each(|temps| temps.extend(guards.iter()));
+        if let Some(temps) = self.temps.last_mut() {
+            temps.extend(&value.guards);
+        }
         self.join(ends);
         value
+    }
+
+    /// The guards that the innermost frame has bound.
+    fn bound_guards(&self) -> Vec<usize> {
+        let innermost = self.frames.last().into_iter().flatten();
+        innermost.flat_map(|var| var.guards.clone()).collect()
     }
 
     pub(super) fn match_(&mut self, on: &Expr, arms: &[Arm]) -> Val {

@@ -27,6 +27,9 @@ const HANDS_ON: &[&str] = &[
     "err",
 ];
 
+/// Methods that give the same place in another form: a lock in it has the same name.
+const SAME_PLACE: &[&str] = &["clone", "as_ref", "as_deref", "borrow", "iter", "values"];
+
 /// What is done with the result of taking a lock that can be poisoned.
 const UNWRAPS: &[&str] = &[
     "unwrap",
@@ -54,11 +57,7 @@ impl Flow<'_> {
             on = self.take(on);
         }
         let callees = self.ws.methods(&on.ty, name);
-        let core = on.ty.core();
-        let path = match callees.first() {
-            Some(first) => self.ws.fns[*first].path.clone(),
-            None => format!("{}::{name}", if core.is_known() { &core.path } else { "?" }),
-        };
+        let path = self.method_path(&callees, &on.ty, name);
         let passed = self.arguments(&path, &callees, args);
         // `condvar.wait(guard)` gives the guard back.
         let waits = matches!(name, "wait" | "wait_while" | "wait_timeout") && !passed.guards.is_empty();
@@ -82,13 +81,18 @@ impl Flow<'_> {
         if callees.is_empty() && self.future_calls_out(&value.ty) {
             value.calls_out.get_or_insert(path);
         }
-        let same_place = hands_on
-            || matches!(
-                name,
-                "clone" | "as_ref" | "as_deref" | "borrow" | "iter" | "values"
-            );
-        value.lock = if same_place { on.lock } else { value.lock };
+        if hands_on || SAME_PLACE.contains(&name) {
+            value.lock = on.lock;
+        }
         value
+    }
+
+    fn method_path(&self, callees: &[FnId], receiver: &Ty, name: &str) -> String {
+        let core = receiver.core();
+        match callees.first() {
+            Some(first) => self.ws.fns[*first].path.clone(),
+            None => format!("{}::{name}", if core.is_known() { &core.path } else { "?" }),
+        }
     }
 
     /// What a foreign method gives: known of the standard library, or something of the same crate.
@@ -264,14 +268,10 @@ impl Flow<'_> {
         }
     }
 
-    /// A call of functions of ours: noted, and typed by their signatures.
-    fn called(&mut self, pos: Pos, callees: &[FnId], receiver: &Ty) -> Val {
-        let Some(first) = callees.first() else {
-            return Val::default();
-        };
-        let function = &self.ws.fns[*first];
-        let is_async = function.def.is_async;
-        let scope = self.ws.scope(*first);
+    /// The type that a function of ours gives.
+    fn returned(&self, id: FnId, receiver: &Ty) -> Ty {
+        let function = &self.ws.fns[id];
+        let scope = self.ws.scope(id);
         let mut ty = function
             .def
             .ret
@@ -281,6 +281,17 @@ impl Flow<'_> {
         if ty.path == function.self_ty.path && receiver.is_known() && ty.args.is_empty() {
             ty.args = receiver.core().args;
         }
+        ty
+    }
+
+    /// A call of functions of ours: noted, and typed by their signatures.
+    fn called(&mut self, pos: Pos, callees: &[FnId], receiver: &Ty) -> Val {
+        let Some(first) = callees.first() else {
+            return Val::default();
+        };
+        let function = &self.ws.fns[*first];
+        let is_async = function.def.is_async;
+        let ty = self.returned(*first, receiver);
         let held = self.held();
         self.facts.calls.push(Called {
             callees: callees.to_vec(),

@@ -46,6 +46,23 @@ impl Flow<'_> {
         }
     }
 
+    fn element(&mut self, base: &Expr, index: &Expr) -> Val {
+        let value = self.eval(base);
+        self.eval(index);
+        let lock = value.lock.map(|lock| format!("{lock}[]"));
+        let under = if value.under.is_empty() {
+            value.guards
+        } else {
+            value.under
+        };
+        Val {
+            ty: value.ty.element(),
+            lock,
+            under,
+            ..Val::default()
+        }
+    }
+
     /// Values made of other values.
     fn compound(&mut self, expr: &Expr) -> Val {
         match &expr.kind {
@@ -56,22 +73,7 @@ impl Flow<'_> {
                     ..Val::default()
                 }
             }
-            Kind::Index(base, index) => {
-                let value = self.eval(base);
-                self.eval(index);
-                let lock = value.lock.map(|lock| format!("{lock}[]"));
-                let under = if value.under.is_empty() {
-                    value.guards
-                } else {
-                    value.under
-                };
-                Val {
-                    ty: value.ty.element(),
-                    lock,
-                    under,
-                    ..Val::default()
-                }
-            }
+            Kind::Index(base, index) => self.element(base, index),
             Kind::Struct { path, fields } => {
                 let value = self.aggregate(fields);
                 let ty = self.ws.ty(

@@ -10,6 +10,17 @@ const TRY: &[&str] = &["try_lock", "try_read", "try_write"];
 /// Asynchronous locks taken by blocking.
 const BLOCKING: &[&str] = &["blocking_lock", "blocking_read", "blocking_write"];
 
+impl Val {
+    /// A value of this type that owns a guard.
+    fn holding(guard: usize, ty: Ty) -> Self {
+        Self {
+            ty,
+            guards: vec![guard],
+            ..Self::default()
+        }
+    }
+}
+
 impl Flow<'_> {
     /// `lock`, `read`, `write` and their like, if this is one.
     pub(super) fn lock_method(
@@ -37,11 +48,7 @@ impl Flow<'_> {
         let text = format!("{}::{name}", ty.path);
         if TRY.contains(&name) {
             let guard = self.new_guard(name_of, family, pos);
-            return Some(Val {
-                ty: Ty::new("Result", vec![guard_ty]),
-                guards: vec![guard],
-                ..Val::default()
-            });
+            return Some(Val::holding(guard, Ty::new("Result", vec![guard_ty])));
         }
         if family == Family::Async && TAKE.contains(&name) {
             // Nothing is taken until it is awaited.
@@ -59,11 +66,7 @@ impl Flow<'_> {
         } else {
             guard_ty
         };
-        Some(Val {
-            ty,
-            guards: vec![guard],
-            ..Val::default()
-        })
+        Some(Val::holding(guard, ty))
     }
 
     /// A lock of unknown type: taken for `std`'s if the result is used like its result.
@@ -85,11 +88,7 @@ impl Flow<'_> {
         );
         let guard = self.new_guard(lock, Family::Blocking, pos);
         let ty = Ty::new("std::sync::MutexGuard", Vec::new());
-        Some(Val {
-            ty: Ty::new("Result", vec![ty]),
-            guards: vec![guard],
-            ..Val::default()
-        })
+        Some(Val::holding(guard, Ty::new("Result", vec![ty])))
     }
 
     pub(super) fn taken(&mut self, lock: LockName, family: Family, pos: Pos, what: &str) {

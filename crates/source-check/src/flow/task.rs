@@ -30,6 +30,25 @@ impl Flow<'_> {
         result
     }
 
+    /// What the future of a branch gives when it is ready.
+    fn output(&mut self, value: &Val, pos: Pos) -> Val {
+        let ty = if value.ty.is_future() {
+            value.ty.arg(0)
+        } else {
+            value.ty.clone()
+        };
+        let mut guards = Vec::new();
+        if let Some(family) = ty.guard() {
+            let name = self.lock_name(value.lock.as_deref(), &value.futures, pos);
+            guards.push(self.new_guard(name, family, pos));
+        }
+        Val {
+            ty,
+            guards,
+            ..Val::default()
+        }
+    }
+
     pub(super) fn select(&mut self, pos: Pos, branches: &[Branch]) -> Val {
         let mut values = Vec::new();
         for branch in branches {
@@ -52,24 +71,8 @@ impl Flow<'_> {
         for (branch, value) in branches.iter().zip(values) {
             ends.push(self.branch(|flow| {
                 flow.with_frame(|flow| {
-                    let ty = if value.ty.is_future() {
-                        value.ty.arg(0)
-                    } else {
-                        value.ty.clone()
-                    };
-                    let mut guards = Vec::new();
-                    if let Some(family) = ty.guard() {
-                        let name = flow.lock_name(value.lock.as_deref(), &value.futures, pos);
-                        guards.push(flow.new_guard(name, family, pos));
-                    }
-                    flow.bind(
-                        &branch.pat,
-                        Val {
-                            ty,
-                            guards,
-                            ..Val::default()
-                        },
-                    );
+                    let output = flow.output(&value, pos);
+                    flow.bind(&branch.pat, output);
                     flow.owned(&branch.body)
                 });
             }));

@@ -141,6 +141,14 @@ impl Lower {
         }
     }
 
+    fn struct_value(&mut self, found: &syn::ExprStruct) -> Kind {
+        let fields = found.fields.iter().map(|field| &field.expr);
+        Kind::Struct {
+            path: path_text(&found.path),
+            fields: self.all(fields.chain(found.rest.as_deref())),
+        }
+    }
+
     /// Everything that computes a value from operands.
     fn value(&mut self, expr: &SynExpr) -> Option<Kind> {
         Some(match expr {
@@ -155,16 +163,7 @@ impl Lower {
                 callee: self.boxed(&found.func),
                 args: self.all(&found.args),
             },
-            SynExpr::Struct(found) => Kind::Struct {
-                path: path_text(&found.path),
-                fields: self.all(
-                    found
-                        .fields
-                        .iter()
-                        .map(|field| &field.expr)
-                        .chain(found.rest.as_deref()),
-                ),
-            },
+            SynExpr::Struct(found) => self.struct_value(found),
             SynExpr::Await(found) => Kind::Await(self.boxed(&found.base)),
             SynExpr::Try(found) => Kind::Try(self.boxed(&found.expr)),
             SynExpr::Reference(found) => Kind::Borrow(self.boxed(&found.expr)),

@@ -105,16 +105,7 @@ impl Lower {
             Item::Enum(item) => {
                 self.define(&item.ident);
             }
-            Item::Type(item) => {
-                let alias = AliasDef {
-                    name: self.define(&item.ident),
-                    module: self.path(),
-                    generics: generics(&item.generics),
-                    ty: type_ref(&item.ty),
-                    pos: pos(item.ident.span()),
-                };
-                self.facts.aliases.push(alias);
-            }
+            Item::Type(item) => self.alias(item),
             Item::Static(item) => self.fixed(&item.ident, &item.ty),
             Item::Const(item) => self.fixed(&item.ident, &item.ty),
             Item::Mod(item) => {
@@ -124,16 +115,29 @@ impl Lower {
                     self.module(&path, items);
                 }
             }
-            Item::Use(item) => {
-                let mut found = (Vec::new(), Vec::new());
-                use_tree(&item.tree, String::new(), &mut found);
-                if let Some(module) = self.modules.last_mut() {
-                    module.imports.append(&mut found.0);
-                    module.globs.append(&mut found.1);
-                }
-            }
+            Item::Use(item) => self.import(item),
             Item::Macro(item) => self.item_macro(&item.mac),
             _ => {}
+        }
+    }
+
+    fn alias(&mut self, item: &syn::ItemType) {
+        let alias = AliasDef {
+            name: self.define(&item.ident),
+            module: self.path(),
+            generics: generics(&item.generics),
+            ty: type_ref(&item.ty),
+            pos: pos(item.ident.span()),
+        };
+        self.facts.aliases.push(alias);
+    }
+
+    fn import(&mut self, item: &syn::ItemUse) {
+        let mut found = (Vec::new(), Vec::new());
+        use_tree(&item.tree, String::new(), &mut found);
+        if let Some(module) = self.modules.last_mut() {
+            module.imports.append(&mut found.0);
+            module.globs.append(&mut found.1);
         }
     }
 
