@@ -61,6 +61,7 @@ fn lower_case_and_look_alikes_are_read() {
 fn errors_say_what_is_wrong_and_where() {
     let good = "DFID-20260301-0123456789-M4";
     let error = |text: &str| Dfid::parse(text).unwrap_err();
+    let character = |position, found| DfidError::Character { position, found };
     assert_eq!(error("DFID-20260301"), DfidError::Length { found: 13 });
     assert_eq!(error(&format!("{good}0")), DfidError::Length { found: 28 });
     assert_eq!(
@@ -84,21 +85,9 @@ fn errors_say_what_is_wrong_and_where() {
             found: 'A'
         }
     );
-    assert_eq!(
-        error(&with(good, 14, b'U')),
-        DfidError::Character {
-            position: 15,
-            found: 'U'
-        }
-    );
+    assert_eq!(error(&with(good, 14, b'U')), character(15, 'U'));
     assert_eq!(error(&with(good, 14, b'1')), DfidError::Check);
-    assert_eq!(
-        error(&good.replacen('3', "ß", 1)),
-        DfidError::Character {
-            position: 11,
-            found: 'ß'
-        }
-    );
+    assert_eq!(error(&good.replacen('3', "ß", 1)), character(11, 'ß'));
     assert!(
         error(&with(good, 14, b'U'))
             .to_string()
