@@ -75,18 +75,11 @@ impl Running {
         let probes = probes(&db, shared_limits.as_ref());
         let served = served(&app, measured, &latches, probes, clock.clone());
         let platform = platform(settings, &app, &master_key);
-        served.collect(Box::new(PlatformCollector {
-            app: app.clone(),
-            isolation: Arc::clone(&platform.isolation),
-            guarded: platform.guarded,
-        }));
+        served.collect(Box::new(collector(&platform)));
         let tls = certificates
             .map(|certificates| encrypted(&certificates, &served, &clock))
             .transpose()?;
-        let outside = || {
-            let authenticator = Arc::new(PlatformAuthenticator(app.clone()));
-            Outside::new(clock.clone(), ids.clone(), authenticator, platform.csrf.clone())
-        };
+        let outside = || given_to_every_edge(&platform, &clock, &ids);
         let operator = operator(settings, &served, outside())?;
         let mut outside = of_platform(outside(), &platform);
         outside.shared_limits = shared_limits.map(|limits| limits as Arc<dyn RateLimiter>);
@@ -124,24 +117,11 @@ impl Running {
         let operator = listeners
             .operator
             .map(|listener| self.answer_operators(listener, over.clone(), abort.clone()));
-        let redirect = async {
-            if let Some((listener, port)) = listeners.redirect {
-                let redirect = Redirect::new(port, Arc::clone(self.edge.metrics()));
-                listen::serve(
-                    listener,
-                    redirect.into(),
-                    self.listen,
-                    None,
-                    stop.clone(),
-                    abort.clone(),
-                )
-                .await;
-            }
-        };
         let tls = self.tls.take().map(|(acceptor, renewal)| {
             tokio::spawn(renewal.run(LOOK_AT_CERTIFICATE, stop.clone()));
             acceptor
         });
+        let redirect = self.redirect(listeners.redirect, stop.clone(), abort.clone());
         // Streams end when the server stops accepting: the drain would wait for them in vain.
         let streams = async {
             listen::closing(self.listen.unready, &stop, &abort).await;
@@ -159,6 +139,19 @@ impl Running {
         if let Some(operator) = operator {
             // A task that panicked has been told already; the process ends either way.
             let _ = operator.await;
+        }
+    }
+
+    /// Sends who comes over plain HTTP to this port of TLS, if there is a listener for them.
+    async fn redirect(
+        &self,
+        listener: Option<(TcpListener, u16)>,
+        stop: CancellationToken,
+        abort: CancellationToken,
+    ) {
+        if let Some((listener, port)) = listener {
+            let redirect = Redirect::new(port, Arc::clone(self.edge.metrics()));
+            listen::serve(listener, redirect.into(), self.listen, None, stop, abort).await;
         }
     }
 
@@ -237,6 +230,26 @@ fn platform(settings: &Settings, app: &App, master_key: &[u8; 32]) -> Platform {
         isolation: Arc::new(Isolation::default()),
         guarded: settings.environment == Environment::Staging,
     }
+}
+
+/// The figures that the platform tells of itself.
+fn collector(platform: &Platform) -> PlatformCollector {
+    PlatformCollector {
+        app: platform.app.clone(),
+        isolation: Arc::clone(&platform.isolation),
+        guarded: platform.guarded,
+    }
+}
+
+/// What every edge is given.
+fn given_to_every_edge(platform: &Platform, clock: &Arc<dyn Clock>, ids: &Arc<dyn IdSource>) -> Outside {
+    let authenticator = Arc::new(PlatformAuthenticator(platform.app.clone()));
+    Outside::new(
+        Arc::clone(clock),
+        Arc::clone(ids),
+        authenticator,
+        platform.csrf.clone(),
+    )
 }
 
 /// What the public edge is given besides: the platform keeps its idempotency keys, hears its denials, and on a stage

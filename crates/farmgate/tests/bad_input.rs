@@ -179,6 +179,28 @@ fn hostile(bytes: Vec<u8>, endless: bool) -> String {
     url
 }
 
+/// Four requests, each of which may take a second.
+fn small_load<'a>(file: &'a str, url: &'a str) -> [&'a str; 16] {
+    [
+        "load",
+        file,
+        "--url",
+        url,
+        "--rate",
+        "4",
+        "--for",
+        "1s",
+        "--timeout",
+        "1s",
+        "--drain",
+        "20s",
+        "--threads",
+        "1",
+        "--threshold",
+        "error_rate < 1%",
+    ]
+}
+
 #[test]
 fn a_hostile_server_ends_a_load_run_with_its_reason_and_within_its_time() {
     let folder = tempfile::tempdir().unwrap();
@@ -202,27 +224,7 @@ fn a_hostile_server_ends_a_load_run_with_its_reason_and_within_its_time() {
     ] {
         let url = hostile(bytes, more);
         let start = Instant::now();
-        let (code, text) = farmgate(
-            folder.path(),
-            &[
-                "load",
-                "loop.hurl",
-                "--url",
-                &url,
-                "--rate",
-                "4",
-                "--for",
-                "1s",
-                "--timeout",
-                "1s",
-                "--drain",
-                "20s",
-                "--threads",
-                "1",
-                "--threshold",
-                "error_rate < 1%",
-            ],
-        );
+        let (code, text) = farmgate(folder.path(), &small_load("loop.hurl", &url));
         assert_eq!(code, 1, "{reason}: {text}");
         assert!(text.contains(reason), "{reason}: {text}");
         assert!(

@@ -15,7 +15,7 @@ use std::{
 };
 
 use db::Engine;
-use platform::{Server, command, farmgate, said};
+use platform::{Api, Server, command, farmgate, said};
 use serde_json::{Value, json};
 
 /// Nobody listens there: a dry run sends nothing.
@@ -347,6 +347,31 @@ fn begin_and_kill(folder: &Path, arguments: &[&str], state: &str) -> usize {
     noted() - 1
 }
 
+fn import_of<'a>(file: &'a str, owner: &'a Api, circuit: &'a str) -> [&'a str; 9] {
+    [
+        "import",
+        file,
+        "--json",
+        "--url",
+        &owner.url,
+        "--token",
+        &owner.token,
+        "--circuit",
+        circuit,
+    ]
+}
+
+/// Each event that came by an import, and how often it is there.
+async fn imported_events(owner: &Api) -> BTreeMap<String, usize> {
+    let mut found: BTreeMap<String, usize> = BTreeMap::new();
+    for event in owner.all("/api/events").await {
+        if event["source"] == "epcis" {
+            *found.entry(event["data"]["event"].to_string()).or_default() += 1;
+        }
+    }
+    found
+}
+
 #[tokio::test]
 async fn an_import_that_was_killed_goes_on_and_makes_everything_once() {
     let server = Server::start(Engine::Sqlite);
@@ -364,17 +389,7 @@ async fn an_import_that_was_killed_goes_on_and_makes_everything_once() {
     let events: Vec<Value> = (0..150).map(epcis_event).collect();
     write(folder, "moves.json", epcis_document(&events));
     for (file, rows) in [("lots.csv", 300), ("moves.json", 150)] {
-        let arguments = [
-            "import",
-            file,
-            "--json",
-            "--url",
-            &owner.url,
-            "--token",
-            &owner.token,
-            "--circuit",
-            &circuit,
-        ];
+        let arguments = import_of(file, &owner, &circuit);
         let noted = begin_and_kill(folder, &arguments, &format!("{file}.farmgate-import"));
         assert!(
             noted < rows,
@@ -394,12 +409,7 @@ async fn an_import_that_was_killed_goes_on_and_makes_everything_once() {
     // 300 lots, 150 instances of goods and 15 of what they were shipped in.
     let items = partner.all(&format!("/api/circuits/{circuit}/items")).await;
     assert_eq!(items.len(), 300 + 150 + 15);
-    let mut found: BTreeMap<String, usize> = BTreeMap::new();
-    for event in owner.all("/api/events").await {
-        if event["source"] == "epcis" {
-            *found.entry(event["data"]["event"].to_string()).or_default() += 1;
-        }
-    }
+    let found = imported_events(&owner).await;
     assert_eq!(found.len(), 150);
     assert!(found.values().all(|count| *count == 1));
 }
@@ -410,19 +420,7 @@ async fn what_the_server_refuses_is_told_and_two_events_of_one_id_are_both_kept(
     let (owner, partner) = (server.person("ana").await, server.person("ben").await);
     let circuit = owner.circuit_with(&partner, "ben").await;
     let import = |file: &str| {
-        let arguments = [
-            "import",
-            file,
-            "--json",
-            "--url",
-            &owner.url,
-            "--token",
-            &owner.token,
-            "--circuit",
-            &circuit,
-            "--at-once",
-            "1",
-        ];
+        let arguments = [&import_of(file, &owner, &circuit)[..], &["--at-once", "1"]].concat();
         farmgate(server.folder(), &arguments)
     };
     write(

@@ -49,6 +49,26 @@ impl Authenticator for Forgetful {
 
 /// The platform, with cheap passwords and without rate limits. It ends with the test.
 async fn platform(folder: &Path, planted: bool) -> String {
+    let app = application(folder).await;
+    let csrf = Csrf::new([5; 32]);
+    let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds));
+    let outside = Outside::new(clock, ids, door(&app, planted), csrf.clone());
+    let routes = identity_routes().merge(core_routes()).merge(event_routes());
+    let limits = EdgeConfig {
+        quotas: None,
+        ..EdgeConfig::default()
+    };
+    let platform = Platform {
+        app,
+        csrf,
+        cookie: Default::default(),
+        isolation: Arc::clone(&outside.isolation),
+        guarded: false,
+    };
+    serve(Edge::new(routes.bind(platform), limits, outside).unwrap()).await
+}
+
+async fn application(folder: &Path) -> App {
     let config = DbConfig::sqlite(folder.join("farmgate.db"));
     let now = Micros(SystemClock.now().micros());
     db::migrate::up(&config, store::migrations::ALL, now)
@@ -64,37 +84,30 @@ async fn platform(folder: &Path, planted: bool) -> String {
         ..PasswordConfig::default()
     };
     let identity = Services::start(&db, &*clock, &*ids, identity).await.unwrap();
-    let app = App::new(Parts {
+    App::new(Parts {
         item_loader: app::item_loader(&db),
         db,
-        clock: clock.clone(),
-        ids: ids.clone(),
+        clock,
+        ids,
         identity,
         outbox_wake: Arc::default(),
-    });
+    })
+}
+
+/// Who tells the callers apart, with the fault or without it.
+fn door(app: &App, planted: bool) -> Arc<dyn Authenticator> {
     let right = PlatformAuthenticator(app.clone());
-    let door: Arc<dyn Authenticator> = match planted {
+    match planted {
         true => Arc::new(Forgetful {
             right,
             global: Mutex::default(),
         }),
         false => Arc::new(right),
-    };
-    let csrf = Csrf::new([5; 32]);
-    let outside = Outside::new(clock, ids, door, csrf.clone());
-    let routes = identity_routes().merge(core_routes()).merge(event_routes());
-    let limits = EdgeConfig {
-        quotas: None,
-        ..EdgeConfig::default()
-    };
-    let platform = Platform {
-        app,
-        csrf,
-        cookie: Default::default(),
-        isolation: Arc::clone(&outside.isolation),
-        guarded: false,
-    };
-    let edge = Edge::new(routes.bind(platform), limits, outside).unwrap();
+    }
+}
+
+/// Gives the URL.
+async fn serve(edge: Arc<Edge>) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (stop, abort) = (CancellationToken::new(), CancellationToken::new());

@@ -254,6 +254,20 @@ impl Setup<'_> {
         })
     }
 
+    /// Where the figures of the baseline's server and of the candidate's come from.
+    fn servers(&self, compare: &CompareConfig, base: &Given) -> anyhow::Result<(Sources, Sources)> {
+        // Processor time and memory of one side alone compare with nothing.
+        match (&compare.server, &self.config.server) {
+            (Some(of_base), Some(of_candidate)) => {
+                Ok((sources(of_base, base)?, sources(of_candidate, self.given)?))
+            }
+            (Some(_), None) => {
+                bail!("[compare.server] tells of the baseline; [server] must tell of the candidate, too")
+            }
+            (None, _) => Ok((Sources::default(), Sources::default())),
+        }
+    }
+
     fn compare(&self, compare: &CompareConfig, cancel: &CancellationToken) -> anyhow::Result<CompareStage> {
         let load = self
             .config
@@ -265,16 +279,7 @@ impl Setup<'_> {
             ..self.given.clone()
         };
         let senders = (self.senders(load, &base)?, self.senders(load, self.given)?);
-        // Processor time and memory of one side alone compare with nothing.
-        let servers = match (&compare.server, &self.config.server) {
-            (Some(of_base), Some(of_candidate)) => {
-                (sources(of_base, &base)?, sources(of_candidate, self.given)?)
-            }
-            (Some(_), None) => {
-                bail!("[compare.server] tells of the baseline; [server] must tell of the candidate, too")
-            }
-            (None, _) => (Sources::default(), Sources::default()),
-        };
+        let servers = self.servers(compare, &base)?;
         let defaults = Rules::default();
         let plan = ComparePlan {
             rate: compare.rate.unwrap_or(200.0),

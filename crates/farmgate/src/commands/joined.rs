@@ -111,7 +111,7 @@ impl Stage for IsolationStage {
     }
 }
 
-fn isolation_result(report: &isolation::Report) -> StageResult {
+fn isolation_facts(report: &isolation::Report) -> Vec<(String, String)> {
     let facts = [
         ("verdict", report.verdict.word().to_owned()),
         ("principals", report.principals.to_string()),
@@ -135,6 +135,10 @@ fn isolation_result(report: &isolation::Report) -> StageResult {
             .map(|(rule, why)| (format!("waived: {rule}"), why.clone())),
     );
     facts.extend(report.notes.iter().map(|note| ("note".to_owned(), note.clone())));
+    facts
+}
+
+fn isolation_result(report: &isolation::Report) -> StageResult {
     let mut reasons = count(report.findings.len(), "finding");
     reasons.extend(count(report.suspicions.len(), "suspicion, seen and not again"));
     reasons.extend(
@@ -158,7 +162,7 @@ fn isolation_result(report: &isolation::Report) -> StageResult {
         reasons,
         seconds: report.seconds,
         detail: Detail::Findings {
-            facts,
+            facts: isolation_facts(report),
             findings: confirmed.chain(suspected).collect(),
         },
     }

@@ -116,21 +116,27 @@ impl Serve {
             writeln!(out, "Operators: {operator}/metrics, {operator}/health")?;
         }
         if let Some(token) = token {
-            writeln!(out, "Set-up token (shown until it is used): {token}")?;
-            writeln!(
-                out,
-                "  curl -s {url}/api/setup -H 'Content-Type: application/json' \\"
-            )?;
-            writeln!(
-                out,
-                "    -d '{{\"token\":\"{token}\",\"username\":\"admin\",\"email\":\"you@example.org\",\"password\":\"...\"}}'"
-            )?;
+            explain_setup(out, &url, token)?;
         }
         if let Some(demo) = demo {
             demo.explain(out, &url)?;
         }
         Ok(out.flush()?)
     }
+}
+
+/// How the first administrator is made.
+fn explain_setup(out: &mut impl Write, url: &str, token: &str) -> Result<()> {
+    writeln!(out, "Set-up token (shown until it is used): {token}")?;
+    writeln!(
+        out,
+        "  curl -s {url}/api/setup -H 'Content-Type: application/json' \\"
+    )?;
+    writeln!(
+        out,
+        "    -d '{{\"token\":\"{token}\",\"username\":\"admin\",\"email\":\"you@example.org\",\"password\":\"...\"}}'"
+    )?;
+    Ok(())
 }
 
 /// Settings of a throw-away demonstration. One that only this machine reaches may be loaded as hard as one likes.

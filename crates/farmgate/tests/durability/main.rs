@@ -74,19 +74,23 @@ async fn survive(mut world: World) {
     assert!(tally.acknowledged > 0 && tally.unanswered > 0, "{tally:?}");
 }
 
-/// Writes, kills, restarts and reads back; gives what was written.
-async fn one_round(world: &mut World, round: u64, seed: u64, tally: &mut Tally) -> Vec<Chain> {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    random.set_stream(round);
-    let mut server = world.serve().await;
-    let mut owner = client::sign_in(&server).await;
+async fn make_circuit(owner: &mut client::Client, round: u64) -> String {
     let made = owner
         .post("api/circuits", &json!({"name": format!("round {round}")}))
         .await;
     let (201, circuit) = made.expect("a circuit can be made before the load") else {
         panic!("round {round}: no circuit");
     };
-    let circuit = circuit["id"].as_str().unwrap().to_owned();
+    circuit["id"].as_str().unwrap().to_owned()
+}
+
+/// Writes, kills, restarts and reads back; gives what was written.
+async fn one_round(world: &mut World, round: u64, seed: u64, tally: &mut Tally) -> Vec<Chain> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    random.set_stream(round);
+    let mut server = world.serve().await;
+    let mut owner = client::sign_in(&server).await;
+    let circuit = make_circuit(&mut owner, round).await;
     let moment = Moment {
         acknowledged: random.random_range(1..240),
         // A kill right after an answer would always meet the same point of a commit.

@@ -100,6 +100,24 @@ async fn serve(stream: TcpStream, state: Arc<State>) {
     drop(connection.await);
 }
 
+/// The body that goes out for an answer to a GET: its own, or, by the fault, that of an earlier one.
+fn from_memory(state: &State, answered: Seen, swaps: bool) -> Bytes {
+    let mut memory = state.memory.lock().unwrap();
+    match state.fault {
+        Fault::SharedCache => memory.cache.entry(answered.path).or_insert(answered.body).clone(),
+        Fault::Swapped { .. } => {
+            let other = memory
+                .last
+                .as_ref()
+                .filter(|s| swaps && (s.path != answered.path || s.asker != answered.asker));
+            let body = other.unwrap_or(&answered).body.clone();
+            memory.last = Some(answered);
+            body
+        }
+        _ => answered.body,
+    }
+}
+
 /// An error makes the server close the connection without an answer.
 async fn answer(request: Request<Incoming>, state: Arc<State>) -> Result<Response<Body>, std::io::Error> {
     let number = {
@@ -128,24 +146,8 @@ async fn answer(request: Request<Incoming>, state: Arc<State>) -> Result<Respons
         head.headers.remove(SET_COOKIE);
     }
     if is_get && head.status == StatusCode::OK {
-        let mut memory = state.memory.lock().unwrap();
-        match state.fault {
-            Fault::SharedCache => body = memory.cache.entry(path).or_insert(body).clone(),
-            Fault::Swapped { one_in } => {
-                let own = body.clone();
-                let other = memory
-                    .last
-                    .as_ref()
-                    .filter(|s| hit(one_in) && (s.path != path || s.asker != asker));
-                body = other.map_or(body, |seen| seen.body.clone());
-                memory.last = Some(Seen {
-                    path,
-                    asker,
-                    body: own,
-                });
-            }
-            _ => {}
-        }
+        let swaps = matches!(state.fault, Fault::Swapped { one_in } if hit(one_in));
+        body = from_memory(&state, Seen { path, asker, body }, swaps);
     }
     let truncated = matches!(state.fault, Fault::Truncated { one_in } if hit(one_in)) && body.len() > 1;
     if truncated {

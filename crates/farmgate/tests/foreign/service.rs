@@ -155,27 +155,29 @@ fn answers(child: &mut Child, address: SocketAddr) -> bool {
     false
 }
 
+/// Gives the path as an argument.
+fn write(path: &Path, text: &str) -> String {
+    std::fs::write(path, text).unwrap();
+    path.display().to_string()
+}
+
 fn command(name: &str, installed: &Path, folder: &Path, port: u16) -> Command {
-    let run = |program: PathBuf, arguments: &[&str]| {
-        let mut command = Command::new(program);
+    let run = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new(installed.join(program));
         command.args(arguments).current_dir(folder);
         command
     };
-    let file = |name: &str, text: String| {
-        let path = folder.join(name);
-        std::fs::write(&path, text).unwrap();
-        path.display().to_string()
-    };
+    let file = |name: &str, text: String| write(&folder.join(name), &text);
     match name {
         "httpbin" => run(
-            installed.join("bin/waitress-serve"),
+            "bin/waitress-serve",
             &[&format!("--listen=127.0.0.1:{port}"), "httpbin:app"],
         ),
         "json-server" => {
             let data = file("db.json", r#"{"posts": []}"#.to_owned());
             let port = port.to_string();
             run(
-                installed.join("node_modules/.bin/json-server"),
+                "node_modules/.bin/json-server",
                 &["--quiet", "--host", "127.0.0.1", "--port", &port, &data],
             )
         }
@@ -185,20 +187,17 @@ fn command(name: &str, installed: &Path, folder: &Path, port: u16) -> Command {
             let config = file("nginx.conf", nginx_config(folder, port));
             let folder = folder.display().to_string();
             run(
-                installed.join("usr/sbin/nginx"),
+                "usr/sbin/nginx",
                 &["-p", &folder, "-c", &config, "-e", "error.log"],
             )
         }
         "jupyter" => {
             let config = file("config.py", jupyter_config(port));
-            run(
-                installed.join("bin/python"),
-                &["-m", "jupyter_server", "--config", &config],
-            )
+            run("bin/python", &["-m", "jupyter_server", "--config", &config])
         }
         "kinto" => {
             let config = file("kinto.ini", kinto_config(port));
-            run(installed.join("bin/pserve"), &[&config])
+            run("bin/pserve", &[&config])
         }
         other => panic!("there is no service {other}"),
     }

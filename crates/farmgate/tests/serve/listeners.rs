@@ -3,7 +3,9 @@
 use std::{net::TcpStream, sync::Arc};
 
 use rustix::process::Signal;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, crypto::ring};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned, crypto::ring, pki_types::CertificateDer,
+};
 
 use crate::served::{BODY, OPERATOR, Served, exchange, get, run, until};
 
@@ -32,6 +34,30 @@ fn operators_have_a_listener_of_their_own() {
     }
 }
 
+/// A connection to a server that has this certificate.
+fn over_tls(
+    stream: TcpStream,
+    certificate: &CertificateDer<'static>,
+) -> StreamOwned<ClientConnection, TcpStream> {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.clone()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = "localhost".try_into().unwrap();
+    let client = ClientConnection::new(Arc::new(config), name).unwrap();
+    StreamOwned::new(client, stream)
+}
+
+fn post(path: &str, body: &str) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
 #[test]
 fn with_a_certificate_all_is_tls_and_plain_http_is_sent_there() {
     let folder = tempfile::tempdir().unwrap();
@@ -42,38 +68,16 @@ fn with_a_certificate_all_is_tls_and_plain_http_is_sent_there() {
     std::fs::write(folder.path().join("farmgate.toml"), file).unwrap();
     let served = Served::start(folder.path(), &[], &[]);
     assert!(served.url("url").starts_with("https://"));
-    let secure = || {
-        let mut roots = RootCertStore::empty();
-        roots.add(made.cert.der().clone()).unwrap();
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let name = "localhost".try_into().unwrap();
-        let client = ClientConnection::new(Arc::new(config), name).unwrap();
-        StreamOwned::new(client, served.connect("url").unwrap())
-    };
-    let post = |path: &str| {
-        let request = format!(
-            "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{BODY}",
-            BODY.len()
-        );
-        exchange(secure(), &request)
-    };
+    let secure = || over_tls(served.connect("url").unwrap(), made.cert.der());
     let answer = exchange(secure(), &get("/version"));
     assert!(
         answer.starts_with("HTTP/1.1 200") && answer.contains("strict-transport-security: "),
         "{answer}"
     );
-    let registered = post("/api/auth/register");
+    let registered = exchange(secure(), &post("/api/auth/register", BODY));
     assert!(registered.starts_with("HTTP/1.1 201"), "{registered}");
     let login = r#"{"username":"ana","password":"a long enough secret"}"#;
-    let request = format!(
-        "POST /api/auth/login HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{login}",
-        login.len()
-    );
-    let answer = exchange(secure(), &request);
+    let answer = exchange(secure(), &post("/api/auth/login", login));
     let cookie = answer
         .lines()
         .find(|line| line.starts_with("set-cookie: session="))

@@ -1,5 +1,7 @@
 //! Settings: where they come from, and what `farmgate config` says of them.
 
+use std::path::Path;
+
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -32,11 +34,13 @@ fn addresses_that_cannot_be_meant_are_found_before_the_start() {
     }
 }
 
+const FILE: &str =
+    "[log]\nlevel = \"error\"\n[http]\nrequest_time = \"9s\"\n[server]\ndata = \"of-the-file\"\n";
+
 #[test]
 fn settings_come_from_flags_before_environment_before_file() {
     let folder = tempfile::tempdir().unwrap();
-    let file = "[log]\nlevel = \"error\"\n[http]\nrequest_time = \"9s\"\n[server]\ndata = \"of-the-file\"\n";
-    std::fs::write(folder.path().join("farmgate.toml"), file).unwrap();
+    std::fs::write(folder.path().join("farmgate.toml"), FILE).unwrap();
     let environment = [
         ("LOG_LEVEL", "debug"),
         ("JWT_SECRET", "not to be seen"),
@@ -58,6 +62,12 @@ fn settings_come_from_flags_before_environment_before_file() {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
     assert!(!text.contains("not to be seen"));
+}
+
+#[test]
+fn a_server_follows_its_settings_and_warns_of_what_has_no_effect() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("farmgate.toml"), FILE).unwrap();
     let environment = [("GITHUB_TOKEN", "x"), ("LOG_FORMAT", "json")];
     let served = Served::start(folder.path(), &environment, &["--set", "log.level=info"]);
     assert!(folder.path().join("of-the-file/farmgate.db").exists());
@@ -93,28 +103,14 @@ fn answers_are_looked_at_in_staging_alone() {
     }
 }
 
+fn check(folder: &Path, file: &str, environment: &[(&str, &str)]) -> (i32, String) {
+    std::fs::write(folder.join("farmgate.toml"), file).unwrap();
+    run(folder, environment, &["config", "check"])
+}
+
 #[test]
-fn what_is_wrong_is_said_by_check_and_stops_the_server() {
+fn a_wrong_variable_is_named_and_its_value_is_not_told() {
     let folder = tempfile::tempdir().unwrap();
-    let check = |file: &str, environment: &[(&str, &str)]| {
-        std::fs::write(folder.path().join("farmgate.toml"), file).unwrap();
-        run(folder.path(), environment, &["config", "check"])
-    };
-    assert_eq!(
-        check("", &[]),
-        (
-            0,
-            "the configuration is sound (0 errors, 0 warnings)\n".to_owned()
-        )
-    );
-    let (code, text) = check("[http]\nprot = 1\n", &[]);
-    assert_eq!(code, 1);
-    assert!(
-        text.contains("farmgate.toml:2: unknown key `http.prot`: did you mean `http.port`?"),
-        "{text}"
-    );
-    let (code, text) = run(folder.path(), &[], &["serve", "--port", "0"]);
-    assert!(code == 3 && text.contains("farmgate.toml:2"), "{text}");
     let wrong = [
         ("DATABASE_URL", "mysql://x", "DATABASE_URL"),
         ("DATABASE_URL", "postgres://u:hidden@h/d", "ENCRYPTION_KEY"),
@@ -124,16 +120,34 @@ fn what_is_wrong_is_said_by_check_and_stops_the_server() {
         ("PORT", "hidden", "http.port"),
     ];
     for (name, value, named) in wrong {
-        let (code, text) = check("", &[(name, value)]);
+        let (code, text) = check(folder.path(), "", &[(name, value)]);
         assert!(code == 1 && text.contains(named), "{name}: {text}");
         assert!(!text.contains("hidden"), "{text}");
     }
-    let (code, text) = check(
-        "[http]\ntls_certificate = \"none.pem\"\ntls_key = \"none.pem\"\n",
-        &[],
+}
+
+#[test]
+fn what_is_wrong_is_said_by_check_and_stops_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |file: &str| check(folder.path(), file, &[]);
+    assert_eq!(
+        check(""),
+        (
+            0,
+            "the configuration is sound (0 errors, 0 warnings)\n".to_owned()
+        )
     );
+    let (code, text) = check("[http]\nprot = 1\n");
+    assert_eq!(code, 1);
+    assert!(
+        text.contains("farmgate.toml:2: unknown key `http.prot`: did you mean `http.port`?"),
+        "{text}"
+    );
+    let (code, text) = run(folder.path(), &[], &["serve", "--port", "0"]);
+    assert!(code == 3 && text.contains("farmgate.toml:2"), "{text}");
+    let (code, text) = check("[http]\ntls_certificate = \"none.pem\"\ntls_key = \"none.pem\"\n");
     assert!(code == 1 && text.contains("cannot read none.pem"), "{text}");
-    let (code, text) = check("[http]\nhost = \"0.0.0.0\"\n", &[]);
+    let (code, text) = check("[http]\nhost = \"0.0.0.0\"\n");
     assert!(
         code == 0 && text.contains("warning: the server listens beyond this machine without TLS"),
         "{text}"
