@@ -3,9 +3,7 @@
 use std::{net::TcpStream, sync::Arc};
 
 use rustix::process::Signal;
-use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, StreamOwned, crypto::ring, pki_types::CertificateDer,
-};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, crypto::ring};
 
 use crate::served::{BODY, OPERATOR, Served, exchange, get, run, until};
 
@@ -35,12 +33,9 @@ fn operators_have_a_listener_of_their_own() {
 }
 
 /// A connection to a server that has this certificate.
-fn over_tls(
-    stream: TcpStream,
-    certificate: &CertificateDer<'static>,
-) -> StreamOwned<ClientConnection, TcpStream> {
+fn over_tls(served: &Served, trusted: &rcgen::Certificate) -> StreamOwned<ClientConnection, TcpStream> {
     let mut roots = RootCertStore::empty();
-    roots.add(certificate.clone()).unwrap();
+    roots.add(trusted.der().clone()).unwrap();
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
@@ -48,7 +43,7 @@ fn over_tls(
         .with_no_client_auth();
     let name = "localhost".try_into().unwrap();
     let client = ClientConnection::new(Arc::new(config), name).unwrap();
-    StreamOwned::new(client, stream)
+    StreamOwned::new(client, served.connect("url").unwrap())
 }
 
 fn post(path: &str, body: &str) -> String {
@@ -68,7 +63,7 @@ fn with_a_certificate_all_is_tls_and_plain_http_is_sent_there() {
     std::fs::write(folder.path().join("farmgate.toml"), file).unwrap();
     let served = Served::start(folder.path(), &[], &[]);
     assert!(served.url("url").starts_with("https://"));
-    let secure = || over_tls(served.connect("url").unwrap(), made.cert.der());
+    let secure = || over_tls(&served, &made.cert);
     let answer = exchange(secure(), &get("/version"));
     assert!(
         answer.starts_with("HTTP/1.1 200") && answer.contains("strict-transport-security: "),
@@ -95,18 +90,6 @@ fn with_a_certificate_all_is_tls_and_plain_http_is_sent_there() {
     );
 }
 
-fn client(served: &Served, trusted: &rcgen::Certificate) -> StreamOwned<ClientConnection, TcpStream> {
-    let mut roots = RootCertStore::empty();
-    roots.add(trusted.der().clone()).unwrap();
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let client = ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
-    StreamOwned::new(client, served.connect("url").unwrap())
-}
-
 #[test]
 fn a_hangup_puts_a_renewed_certificate_in_force() {
     let folder = tempfile::tempdir().unwrap();
@@ -125,18 +108,18 @@ fn a_hangup_puts_a_renewed_certificate_in_force() {
     ];
     let served = Served::start(folder.path(), &[], &[&tls[..], &OPERATOR].concat());
     let version = || get("/version");
-    assert!(exchange(client(&served, &first.cert), &version()).starts_with("HTTP/1.1 200"));
+    assert!(exchange(over_tls(&served, &first.cert), &version()).starts_with("HTTP/1.1 200"));
     std::fs::write(folder.path().join("cert.pem"), "nothing").unwrap();
     served.signal(Signal::HUP);
     until("the broken one is counted", || {
         let metrics = served.get("operator_url", "/metrics");
         metrics.contains("\ntls_certificate_failures_total 1\n")
     });
-    assert!(exchange(client(&served, &first.cert), &version()).starts_with("HTTP/1.1 200"));
+    assert!(exchange(over_tls(&served, &first.cert), &version()).starts_with("HTTP/1.1 200"));
     place(&second);
     served.signal(Signal::HUP);
     until("the new one is served", || {
-        exchange(client(&served, &second.cert), &version()).starts_with("HTTP/1.1 200")
+        exchange(over_tls(&served, &second.cert), &version()).starts_with("HTTP/1.1 200")
     });
     served.signal(Signal::TERM);
     let (code, log) = served.end();
