@@ -9,7 +9,7 @@ use domain::{
     leaf::LeafKind,
     operation::{Action, Needs, OperationKind, OperationState, TransitionError, transition},
     page::{Cursor, Page, PageRequest},
-    problem::{ErrorCode, FieldError},
+    problem::ErrorCode,
 };
 use serde_json::json;
 use store::{
@@ -25,6 +25,7 @@ use crate::{
     App, AppError, Ctx, Record, Result,
     circuits::{after, needs},
     push::{ATTEMPTS, Carried, exchanges, lost_race},
+    record::check_words,
 };
 
 /// A word about an operation: what is to be done, and why.
@@ -195,9 +196,7 @@ impl App {
         action: Action,
         reason: Option<&str>,
     ) -> Result<Operation> {
-        if reason.is_some_and(|reason| reason.chars().count() > 1_000) {
-            return Err(FieldError::new("reason", "too_long", "must have at most 1000 characters").into());
-        }
+        check_words("reason", reason.unwrap_or_default())?;
         let decision = Decision { action, reason };
         let mut attempt = 1;
         loop {

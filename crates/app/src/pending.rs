@@ -1,7 +1,6 @@
 //! Pending items: what waits for a person, and the three ways to resolve it.
 
 use domain::{
-    circuit::MAX_BATCH,
     dfid::Dfid,
     ids::PendingItemId,
     item::{ItemContent, MergeStrategy, PendingState, Resolution, merge},
@@ -14,7 +13,7 @@ use store::{
     pending_items::{self, PendingItem},
 };
 
-use crate::{App, AppError, Ctx, Record, Result, local_items::check_content};
+use crate::{App, AppError, Ctx, Record, Result, local_items::check_content, record::check_words};
 
 /// How a pending item is resolved.
 #[derive(Debug)]
@@ -57,13 +56,7 @@ impl App {
         id: PendingItemId,
         resolve: Resolve,
     ) -> Result<PendingItem> {
-        if resolve
-            .note
-            .as_ref()
-            .is_some_and(|note| note.chars().count() > MAX_BATCH)
-        {
-            return Err(FieldError::new("note", "too_long", "must have at most 1000 characters").into());
-        }
+        check_words("note", resolve.note.as_deref().unwrap_or_default())?;
         let tx = self.db().begin(&ctx.scope()).await?;
         let outcome = self.resolve_in(&tx, ctx, id, &resolve).await;
         self.finish(outcome, tx).await

@@ -8,7 +8,7 @@ use domain::{
     canonical,
     ids::{ActivityId, AuditId, CircuitId, OutboxId, Timestamp, UserId, WorkspaceId},
     leaf::{Leaf, LeafKind, Salt},
-    problem::ErrorCode,
+    problem::{ErrorCode, FieldError},
 };
 use serde::Serialize;
 use store::{
@@ -174,4 +174,16 @@ impl App {
         };
         Ok((id, records::insert_leaf(new, now)))
     }
+}
+
+/// Most characters of what somebody says about a change.
+const MAX_WORDS: usize = 1_000;
+
+/// Refuses a reason or a note that is too long for the record.
+pub(crate) fn check_words(field: &str, words: &str) -> Result<()> {
+    if words.chars().count() > MAX_WORDS {
+        let message = format!("must have at most {MAX_WORDS} characters");
+        return Err(FieldError::new(field, "too_long", message).into());
+    }
+    Ok(())
 }

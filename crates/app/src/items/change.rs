@@ -14,7 +14,9 @@ use store::{
     items::{self, Item, NewItem},
 };
 
-use crate::{App, AppError, Ctx, Record, Result, limits::broke_limit, local_items::check_content};
+use crate::{
+    App, AppError, Ctx, Record, Result, limits::broke_limit, local_items::check_content, record::check_words,
+};
 
 impl App {
     /// Adds identifiers and data to an item of the workspace; given data replace what had the same name.
@@ -227,9 +229,7 @@ impl App {
 
     /// Marks an item as no longer in use. It stays readable.
     pub async fn deprecate_item(&self, ctx: &Ctx, dfid: Dfid, reason: &str) -> Result<()> {
-        if reason.chars().count() > 1_000 {
-            return Err(FieldError::new("reason", "too_long", "must have at most 1000 characters").into());
-        }
+        check_words("reason", reason)?;
         let tx = self.db().begin(&ctx.scope()).await?;
         let work = async {
             let item = self.changeable_item(&tx, ctx, dfid).await?;
