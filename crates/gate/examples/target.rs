@@ -5,12 +5,14 @@
 
 #![allow(clippy::unwrap_used, reason = "an example that cannot go on may stop")]
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
+use tokio::sync::Notify;
 
 /// It says that the connection stays open, because `ab` asks as HTTP/1.0 does and waits for the end else.
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 27\r\n\
@@ -43,14 +45,57 @@ fn main() {
 async fn listen(port: u16, stall: bool) {
     let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     println!("http://{}", listener.local_addr().unwrap());
-    let start = Instant::now();
+    let stalls = stall.then(Stalls::begin);
     loop {
         let (stream, _) = listener.accept().await.unwrap();
-        tokio::spawn(serve(stream, stall.then_some(start)));
+        tokio::spawn(serve(stream, stalls.clone()));
     }
 }
 
-async fn serve(mut stream: TcpStream, stalls_from: Option<Instant>) {
+/// The server's standstills. What came meanwhile is answered in the order it came, as by a lock that was held:
+/// timers of their own would end the other way round, and add the time of all answers to the longest wait.
+#[derive(Clone)]
+struct Stalls {
+    start: Instant,
+    over: Arc<Notify>,
+}
+
+impl Stalls {
+    const PERIOD: Duration = Duration::from_secs(10);
+    const MOVING: Duration = Duration::from_secs(9);
+
+    fn begin() -> Self {
+        let stalls = Self {
+            start: Instant::now(),
+            over: Arc::default(),
+        };
+        tokio::spawn(stalls.clone().end_each());
+        stalls
+    }
+
+    async fn end_each(self) {
+        // A timer of the runtime is up to two milliseconds late, and all that waits would be as late.
+        const TIMER: Duration = Duration::from_millis(3);
+        let mut end = self.start;
+        loop {
+            end += Self::PERIOD;
+            tokio::time::sleep_until((end - TIMER).into()).await;
+            while Instant::now() < end {
+                tokio::task::yield_now().await;
+            }
+            self.over.notify_waiters();
+        }
+    }
+
+    async fn pass(&self) {
+        let within = self.start.elapsed().as_micros() % Self::PERIOD.as_micros();
+        if within >= Self::MOVING.as_micros() {
+            self.over.notified().await;
+        }
+    }
+}
+
+async fn serve(mut stream: TcpStream, stalls: Option<Stalls>) {
     let (mut buffer, mut filled) = (vec![0; 16 * 1024], 0);
     // A socket without this option only answers later.
     let _ = stream.set_nodelay(true);
@@ -73,17 +118,14 @@ async fn serve(mut stream: TcpStream, stalls_from: Option<Instant>) {
             return tell(&mut stream, &waited()).await;
         }
         let arrived = Instant::now();
-        if let Some(start) = stalls_from {
-            let within = start.elapsed().as_micros() as u64 % 10_000_000;
-            if within >= 9_000_000 {
-                tokio::time::sleep(Duration::from_micros(10_000_000 - within)).await;
-            }
+        if let Some(stalls) = &stalls {
+            stalls.pass().await;
         }
         if stream.write_all(ANSWER).await.is_err() {
             return;
         }
         ANSWERED.fetch_add(1, Ordering::Relaxed);
-        if stalls_from.is_some() {
+        if stalls.is_some() {
             let tenths = arrived.elapsed().as_micros() as usize / 100;
             WAITED[tenths.min(WAITED.len() - 1)].fetch_add(1, Ordering::Relaxed);
         }
