@@ -249,23 +249,12 @@ pub(crate) struct PostgresTx {
 
 impl PostgresTx {
     pub async fn steps(&self, steps: Vec<Step>) -> Result<Vec<Outcome>, DbError> {
-        let groups = bulk::runs(&steps);
-        self.grouped(steps, groups).await
-    }
-
-    /// The steps of several parts that do not need each other, `lengths` of each.
-    pub async fn parts(&self, steps: Vec<Step>, lengths: &[usize]) -> Result<Vec<Outcome>, DbError> {
-        let groups = bulk::merged(&steps, 0, lengths);
-        self.grouped(steps, groups).await
-    }
-
-    async fn grouped(&self, steps: Vec<Step>, groups: Vec<bulk::Members>) -> Result<Vec<Outcome>, DbError> {
         if self.over.load(Ordering::Acquire) {
             return Err(DbError::UnitOver);
         }
         let calls = self
             .lease
-            .prepare(&steps, groups)
+            .prepare(&steps, bulk::runs(&steps))
             .await
             .inspect_err(|_| self.end())?;
         let begin = (!self.begun.swap(true, Ordering::AcqRel)).then_some(self.begin.as_str());
@@ -287,10 +276,27 @@ impl PostgresTx {
             return Ok(());
         }
         let result = self.lease.end("commit").await.map_err(DbError::during_commit);
+        self.wrote();
+        result
+    }
+
+    /// The steps of several parts that do not need each other, `lengths` of each, and `commit`.
+    pub async fn commit_with(mut self, steps: Vec<Step>, lengths: &[usize]) -> Result<Vec<Outcome>, DbError> {
+        if self.over.load(Ordering::Acquire) {
+            return Err(DbError::UnitOver);
+        }
+        let groups = bulk::merged(&steps, 0, lengths);
+        let calls = self.lease.prepare(&steps, groups).await?;
+        let begin = (!self.begun.load(Ordering::Acquire)).then_some(self.begin.as_str());
+        let sent = self.lease.carry_out(begin, &steps, &calls, true).await;
+        self.wrote();
+        sent.map_err(DbError::during_commit)
+    }
+
+    fn wrote(&self) {
         if let Some((replica, scope)) = &self.replica {
             replica.wrote(scope);
         }
-        result
     }
 
     pub async fn rollback(mut self) {

@@ -299,6 +299,12 @@ impl SqliteTx {
         })
     }
 
+    pub async fn commit_with(self, steps: Vec<Step>) -> Result<Vec<Outcome>, DbError> {
+        let outcomes = self.steps(steps).await?;
+        self.commit().await?;
+        Ok(outcomes)
+    }
+
     pub async fn rollback(self) {
         // A unit that failed was rolled back before its caller heard of it.
         if self.over.load(Ordering::Acquire) {

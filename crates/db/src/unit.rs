@@ -80,28 +80,12 @@ impl Tx {
         Ok(self.steps(steps).await?.into_iter().map(|o| o.rows).collect())
     }
 
-    /// Runs the steps of several parts that do not need each other, in one round trip. Parts of the same statements
-    /// are carried out side by side, which makes each much cheaper on PostgreSQL.
-    ///
-    /// # Errors
-    /// The error of the first that failed; the unit is over then.
-    pub async fn parts(&self, parts: Vec<Vec<Step>>) -> Result<(), DbError> {
-        let lengths: Vec<_> = parts.iter().map(Vec::len).collect();
-        let steps: Vec<Step> = parts.into_iter().flatten().collect();
-        self.outcomes(steps, lengths).await.map(drop)
-    }
-
     async fn step(&self, sql: &'static Sql, args: Vec<Value>) -> Result<Outcome, DbError> {
         let outcomes = self.steps(vec![(sql, args)]).await?;
         Ok(outcomes.into_iter().next().unwrap_or_default())
     }
 
-    async fn steps(&self, steps: Vec<Step>) -> Result<Vec<Outcome>, DbError> {
-        self.outcomes(steps, Vec::new()).await
-    }
-
-    /// The steps, which are those of parts of these lengths, or all of one.
-    fn outcomes(&self, steps: Vec<Step>, parts: Vec<usize>) -> Answer<'_, Vec<Outcome>> {
+    fn steps(&self, steps: Vec<Step>) -> Answer<'_, Vec<Outcome>> {
         Box::pin(async move {
             let Some((first, _)) = steps.first() else {
                 return Ok(Vec::new());
@@ -109,8 +93,7 @@ impl Tx {
             let measured = self.probe.begin(first.name, steps.len());
             let result = match &self.unit {
                 Unit::Sqlite(unit) => unit.steps(steps).await,
-                Unit::Postgres(unit) if parts.is_empty() => unit.steps(steps).await,
-                Unit::Postgres(unit) => unit.parts(steps, &parts).await,
+                Unit::Postgres(unit) => unit.steps(steps).await,
             };
             measured.outcomes(result)
         })
@@ -134,6 +117,31 @@ impl Tx {
             };
             measured.end(&result);
             result
+        })
+    }
+
+    /// Runs the steps of several parts that do not need each other and commits: on PostgreSQL all of it in one round
+    /// trip, and parts of the same statements side by side, which makes each much cheaper.
+    ///
+    /// # Errors
+    /// The error of the first step that failed, and nothing was changed; else as [`commit`](Self::commit).
+    pub async fn commit_with(self, parts: Vec<Vec<Step>>) -> Result<(), DbError> {
+        self.parts_committed(parts).await
+    }
+
+    fn parts_committed(self, parts: Vec<Vec<Step>>) -> Answer<'static, ()> {
+        Box::pin(async move {
+            let lengths: Vec<_> = parts.iter().map(Vec::len).collect();
+            let steps: Vec<Step> = parts.into_iter().flatten().collect();
+            let Some((first, _)) = steps.first() else {
+                return self.commit().await;
+            };
+            let measured = self.probe.begin(first.name, steps.len());
+            let result = match self.unit {
+                Unit::Sqlite(unit) => unit.commit_with(steps).await,
+                Unit::Postgres(unit) => unit.commit_with(steps, &lengths).await,
+            };
+            measured.outcomes(result).map(drop)
         })
     }
 

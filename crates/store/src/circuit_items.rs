@@ -284,14 +284,15 @@ pub fn free_some_identifiers(owner: WorkspaceId, dfid: Dfid, keys: Vec<String>) 
     (FREE_SOME, bind![owner, dfid, keys])
 }
 
-/// The places of items in a circuit, each with the state of the operation that brought it.
-pub async fn placed(
-    db: &impl Read,
-    circuit: CircuitId,
-    dfids: &[Dfid],
-) -> Result<Vec<(CircuitItem, OperationState)>, StoreError> {
+/// The step that reads the places of items in a circuit.
+#[must_use]
+pub fn placed_step(circuit: CircuitId, dfids: &[Dfid]) -> Step {
     let dfids: Vec<_> = dfids.iter().map(ToString::to_string).collect();
-    let rows = db.all(PLACED, bind![circuit, dfids]).await?;
+    (PLACED, bind![circuit, dfids])
+}
+
+/// The places that [`placed_step`] read, each with the state of the operation that brought the item.
+pub fn placed(rows: &[db::Row]) -> Result<Vec<(CircuitItem, OperationState)>, StoreError> {
     rows.iter()
         .map(|row| Ok((read_item(row)?, row.word("operation_state")?)))
         .collect()

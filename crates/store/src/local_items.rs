@@ -224,14 +224,16 @@ pub async fn lock_many(
         .collect()
 }
 
-/// Locks local items of several workspaces, always in the same order, and tells whose each is.
-pub async fn lock_pairs(
-    db: &impl Read,
-    pairs: &[(WorkspaceId, &str)],
-) -> Result<Vec<(WorkspaceId, LocalItem)>, StoreError> {
+/// The step that locks local items of several workspaces, always in the same order.
+#[must_use]
+pub fn lock_pairs(pairs: &[(WorkspaceId, &str)]) -> Step {
     let workspaces: Vec<_> = pairs.iter().map(|(workspace, _)| workspace.uuid()).collect();
     let local_ids: Vec<_> = pairs.iter().map(|(_, local_id)| (*local_id).to_owned()).collect();
-    let rows = db.all(LOCK_PAIRS, bind![workspaces, local_ids]).await?;
+    (LOCK_PAIRS, bind![workspaces, local_ids])
+}
+
+/// The local items that [`lock_pairs`] locked, and whose each is.
+pub fn locked_pairs(rows: &[db::Row]) -> Result<Vec<(WorkspaceId, LocalItem)>, StoreError> {
     rows.iter()
         .map(|row| Ok((row.id("workspace_id")?, read(row)?)))
         .collect()

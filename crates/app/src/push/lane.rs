@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use db::Step;
 use domain::{
     credits::CostedOperation,
     dfid::Dfid,
@@ -126,7 +127,7 @@ async fn in_one_transaction(waiting: &[Waiting], meter: &db::Meter) -> Vec<Answe
         return alone();
     };
     match together(&tx, waiting).await {
-        Ok(answers) => match tx.commit().await {
+        Ok((parts, answers)) => match tx.commit_with(parts).await {
             Ok(()) => {
                 first.app.wake_outbox();
                 answers
@@ -145,10 +146,9 @@ async fn in_one_transaction(waiting: &[Waiting], meter: &db::Meter) -> Vec<Answe
     }
 }
 
-async fn together(tx: &db::Tx, waiting: &[Waiting]) -> Result<Vec<Answer>> {
-    let circuits = circuits_of(tx, waiting).await?;
-    let pairs: Vec<_> = waiting.iter().map(Waiting::local).collect();
-    let locals = local_items::lock_pairs(tx, &pairs).await?;
+/// What is to be written for the pushes, part by part, and what each will be answered once that is durable.
+async fn together(tx: &db::Tx, waiting: &[Waiting]) -> Result<(Vec<Vec<Step>>, Vec<Answer>)> {
+    let (circuits, locals) = circuits_and_locals(tx, waiting).await?;
     let locals: HashMap<_, _> = locals
         .iter()
         .map(|(workspace, local)| ((*workspace, local.local_id.as_str()), local))
@@ -164,9 +164,8 @@ async fn together(tx: &db::Tx, waiting: &[Waiting]) -> Result<Vec<Answer>> {
             Some(_) => Task::Alone,
         });
     }
-    leave_known(tx, &mut tasks).await?;
-    let placed = placed(tx, waiting, &tasks).await?;
-    let mut answers = write(tx, &tasks).await?;
+    let placed = look_up(tx, waiting, &mut tasks).await?;
+    let (parts, mut answers) = parts(&tasks)?;
     for (index, task) in tasks.iter().enumerate() {
         answers[index] = match task {
             Task::Repeat(dfid) => placed
@@ -176,7 +175,7 @@ async fn together(tx: &db::Tx, waiting: &[Waiting]) -> Result<Vec<Answer>> {
             _ => continue,
         };
     }
-    Ok(answers)
+    Ok((parts, answers))
 }
 
 /// What a second call of a push answers.
@@ -189,8 +188,11 @@ fn repeated(answer: &Result<Pushed>) -> Answer {
     }))
 }
 
-/// The circuit and membership of each push, if the caller is a member.
-async fn circuits_of(tx: &db::Tx, waiting: &[Waiting]) -> Result<Vec<Option<(Circuit, Member)>>> {
+/// The circuit and membership of each push, if the caller is a member; and the local items, locked.
+async fn circuits_and_locals(
+    tx: &db::Tx,
+    waiting: &[Waiting],
+) -> Result<(Vec<Option<(Circuit, Member)>>, Vec<(WorkspaceId, LocalItem)>)> {
     let mut asked = Vec::new();
     for one in waiting {
         let key = (one.ctx.workspace(), one.ctx.user(), one.circuit);
@@ -198,10 +200,14 @@ async fn circuits_of(tx: &db::Tx, waiting: &[Waiting]) -> Result<Vec<Option<(Cir
             asked.push(key);
         }
     }
-    let steps = asked
+    let mut steps: Vec<_> = asked
         .iter()
-        .map(|(workspace, user, circuit)| circuits::find_step(*workspace, *user, *circuit));
-    let rows = tx.rows(steps.collect()).await?;
+        .map(|(workspace, user, circuit)| circuits::find_step(*workspace, *user, *circuit))
+        .collect();
+    let pairs: Vec<_> = waiting.iter().map(Waiting::local).collect();
+    steps.push(local_items::lock_pairs(&pairs));
+    let mut rows = tx.rows(steps).await?;
+    let locals = local_items::locked_pairs(&rows.pop().unwrap_or_default())?;
     let found = rows
         .iter()
         .map(|rows| circuits::found(rows))
@@ -211,7 +217,7 @@ async fn circuits_of(tx: &db::Tx, waiting: &[Waiting]) -> Result<Vec<Option<(Cir
         let place = asked.iter().position(|other| *other == key)?;
         found[place].clone()
     };
-    Ok(waiting.iter().map(of).collect())
+    Ok((waiting.iter().map(of).collect(), locals))
 }
 
 /// What the lane can do for a push: nothing that waits for approval, adds to an item or breaks a rule.
@@ -238,8 +244,48 @@ fn task<'a>(waiting: &'a Waiting, (circuit, member): &'a (Circuit, Member), loca
     })
 }
 
-/// Leaves alone the pushes whose canonical identifiers are known, or come twice.
-async fn leave_known(tx: &db::Tx, tasks: &mut [Task<'_>]) -> Result<()> {
+type Placed = HashMap<(CircuitId, Dfid), (CircuitItem, OperationState)>;
+
+/// Leaves alone the pushes whose canonical identifiers are known, or come twice. Gives the places of the items that are
+/// pushed again, and where the operations stand that brought them.
+async fn look_up(tx: &db::Tx, waiting: &[Waiting], tasks: &mut [Task<'_>]) -> Result<Placed> {
+    let again = pushed_again(waiting, tasks);
+    let places = again
+        .iter()
+        .map(|(circuit, dfids)| circuit_items::placed_step(*circuit, dfids));
+    let mut steps: Vec<_> = places.collect();
+    let (known, asking) = known_steps(tasks);
+    steps.extend(known);
+    let rows = tx.rows(steps).await?;
+    let (places, known) = rows.split_at(again.len());
+    for (index, known) in asking.into_iter().zip(known.chunks(2)) {
+        if known.iter().any(|rows| !rows.is_empty()) {
+            tasks[index] = Task::Alone;
+        }
+    }
+    let mut placed = HashMap::new();
+    for (circuit, rows) in again.keys().zip(places) {
+        for (place, state) in circuit_items::placed(rows)? {
+            placed.insert((*circuit, place.dfid), (place, state));
+        }
+    }
+    Ok(placed)
+}
+
+/// The items that are pushed again, by circuit.
+fn pushed_again(waiting: &[Waiting], tasks: &[Task<'_>]) -> HashMap<CircuitId, Vec<Dfid>> {
+    let mut again: HashMap<CircuitId, Vec<Dfid>> = HashMap::new();
+    for (one, task) in waiting.iter().zip(tasks) {
+        if let Task::Repeat(dfid) = task {
+            again.entry(one.circuit).or_default().push(*dfid);
+        }
+    }
+    again
+}
+
+/// Two steps for each push that has canonical identifiers, and which pushes those are. One whose identifiers another
+/// push of the batch has goes alone.
+fn known_steps(tasks: &mut [Task<'_>]) -> (Vec<Step>, Vec<usize>) {
     let mut steps = Vec::new();
     let mut asking = Vec::new();
     let mut seen = HashSet::new();
@@ -259,36 +305,11 @@ async fn leave_known(tx: &db::Tx, tasks: &mut [Task<'_>]) -> Result<()> {
         ));
         asking.push(index);
     }
-    let rows = tx.rows(steps).await?;
-    for (index, known) in asking.into_iter().zip(rows.chunks(2)) {
-        if known.iter().any(|rows| !rows.is_empty()) {
-            tasks[index] = Task::Alone;
-        }
-    }
-    Ok(())
+    (steps, asking)
 }
 
-type Placed = HashMap<(CircuitId, Dfid), (CircuitItem, OperationState)>;
-
-/// The places of the items that are pushed again, and where the operations stand that brought them.
-async fn placed(tx: &db::Tx, waiting: &[Waiting], tasks: &[Task<'_>]) -> Result<Placed> {
-    let mut asked: HashMap<CircuitId, Vec<Dfid>> = HashMap::new();
-    for (one, task) in waiting.iter().zip(tasks) {
-        if let Task::Repeat(dfid) = task {
-            asked.entry(one.circuit).or_default().push(*dfid);
-        }
-    }
-    let mut placed = HashMap::new();
-    for (circuit, dfids) in asked {
-        for (place, state) in circuit_items::placed(tx, circuit, &dfids).await? {
-            placed.insert((circuit, place.dfid), (place, state));
-        }
-    }
-    Ok(placed)
-}
-
-/// Makes the new items with all their traces.
-async fn write(tx: &db::Tx, tasks: &[Task<'_>]) -> Result<Vec<Answer>> {
+/// What makes the new items with all their traces, and the answers.
+fn parts(tasks: &[Task<'_>]) -> Result<(Vec<Vec<Step>>, Vec<Answer>)> {
     let mut parts = Vec::new();
     let mut tokenized: Vec<(WorkspaceId, String, Dfid)> = Vec::new();
     let mut answers = Vec::with_capacity(tasks.len());
@@ -308,12 +329,11 @@ async fn write(tx: &db::Tx, tasks: &[Task<'_>]) -> Result<Vec<Answer>> {
     if let Some(now) = now {
         parts.push(vec![local_items::tokenize(tokenized, now)]);
     }
-    tx.parts(parts).await?;
-    Ok(answers)
+    Ok((parts, answers))
 }
 
 impl Plain<'_> {
-    fn steps(&self) -> Result<(Vec<db::Step>, Pushed)> {
+    fn steps(&self) -> Result<(Vec<Step>, Pushed)> {
         let Waiting {
             app, ctx, local_id, ..
         } = self.waiting;

@@ -18,6 +18,7 @@ db::statements! {
 both_engines!(
     many_rows_arrive_as_given,
     parts_of_the_same_shape_keep_their_rows_apart,
+    a_commit_with_a_step_that_fails_changes_nothing,
     units_in_a_group_fail_alone,
     a_group_reaches_only_its_own_workspaces,
 );
@@ -88,15 +89,27 @@ async fn parts_of_the_same_shape_keep_their_rows_apart(engine: Engine) {
         ]
     };
     let tx = db.begin(&scope).await.unwrap();
-    tx.parts((1..=5).map(part).collect()).await.unwrap();
-    tx.commit().await.unwrap();
+    tx.commit_with((1..=5).map(part).collect()).await.unwrap();
     assert_eq!(db.all(&scope, LIST_THINGS, args![id]).await.unwrap().len(), 10);
+}
+
+async fn a_commit_with_a_step_that_fails_changes_nothing(engine: Engine) {
+    let place = database(engine).await;
+    let (db, (id, scope)) = (place.open().await, workspace(1));
+    let insert = |n: i64| (INSERT_THING, args![id, n, format!("a{n}")]);
+    db.run(&scope, vec![insert(1)]).await.unwrap();
+    let tx = db.begin(&scope).await.unwrap();
+    tx.pipeline(vec![insert(2)]).await.unwrap();
+    let parts = vec![vec![insert(3)], vec![insert(1)], vec![insert(4)]];
+    let error = tx.commit_with(parts).await.unwrap_err();
+    assert!(matches!(error, DbError::Unique { .. }), "{error:?}");
+    assert_eq!(db.all(&scope, LIST_THINGS, args![id]).await.unwrap().len(), 1);
 
     let tx = db.begin(&scope).await.unwrap();
-    let error = tx.parts(vec![part(6), part(1)]).await.unwrap_err();
-    assert!(matches!(error, DbError::Unique { .. }), "{error:?}");
-    tx.rollback().await;
-    assert_eq!(db.all(&scope, LIST_THINGS, args![id]).await.unwrap().len(), 10);
+    tx.pipeline(vec![insert(1)]).await.unwrap_err();
+    let error = tx.commit_with(vec![vec![insert(5)]]).await.unwrap_err();
+    assert!(matches!(error, DbError::UnitOver), "{error:?}");
+    assert_eq!(db.all(&scope, LIST_THINGS, args![id]).await.unwrap().len(), 1);
 }
 
 async fn units_in_a_group_fail_alone(engine: Engine) {

@@ -235,8 +235,8 @@ async fn the_meter_counts(engine: Engine) {
     let grouped = vec![(INSERT_JOB, args![3_i64])];
     db.run_grouped(&scope, grouped).await.unwrap();
     let tx = db.begin(&scope).await.unwrap();
-    tx.parts(vec![vec![(INSERT_JOB, args![4_i64])]]).await.unwrap();
-    tx.commit().await.unwrap();
+    let parts = vec![vec![(INSERT_JOB, args![4_i64])]];
+    tx.commit_with(parts).await.unwrap();
     assert_eq!((meter.queries(), meter.rows()), (5, 4));
     assert!(meter.busy() > Duration::ZERO);
     assert!(db.stats().iter().any(|pool| pool.size >= 1));
