@@ -4,7 +4,7 @@
 use crate::{
     load::{Loaded, Origin},
     settings::{KEYS, Settings},
-    value::{Environment, LogLevel, MailTls},
+    value::{Environment, LogLevel, MailTls, SecretString},
 };
 
 type Risk = (bool, &'static str);
@@ -13,7 +13,7 @@ type Risk = (bool, &'static str);
 #[must_use]
 pub fn advice(loaded: &Loaded) -> Vec<String> {
     let s = &loaded.settings;
-    let risks = credentials(s).into_iter().chain(exposure(s));
+    let risks = credentials(s).into_iter().chain(secrets(s)).chain(exposure(s));
     risks
         .chain(mail(s))
         .filter(|(present, _)| *present)
@@ -40,7 +40,7 @@ fn credentials(s: &Settings) -> Vec<Risk> {
             "`identity.session_cookie_httponly` is off: scripts can read the session's cookie",
         ),
         (
-            serious && s.encryption_key.is_none(),
+            serious && s.encryption_key.is_none() && !derived(s),
             "`identity.encryption_key` is not set: losing the data folder loses all encrypted data, and replicas cannot share it",
         ),
         (
@@ -52,6 +52,31 @@ fn credentials(s: &Settings) -> Vec<Risk> {
             "`identity.argon2_memory` is below 19456 KiB, the least that OWASP recommends",
         ),
     ]
+}
+
+/// Fewest bytes of a key for HMAC-SHA256: as many as the hash has.
+const ENOUGH: usize = 32;
+
+/// Secrets that are guessed, or that stand for others.
+fn secrets(s: &Settings) -> Vec<Risk> {
+    let short = |secret: &SecretString| secret.reveal().len() < ENOUGH;
+    vec![
+        (
+            derived(s),
+            "`identity.encryption_key` is not set: the key of all encrypted data follows from `identity.jwt_secret`, which must then never change",
+        ),
+        (
+            s.jwt_secret.as_ref().is_some_and(short),
+            "`identity.jwt_secret` has fewer than 32 bytes: who guesses it can sign tokens for every account (RFC 7518, 3.2)",
+        ),
+    ]
+}
+
+/// Whether the master key follows from the key of the tokens, as several processes need one without sharing a folder.
+fn derived(s: &Settings) -> bool {
+    let url = s.database_url.as_ref();
+    let shared = url.is_some_and(|url| url.reveal().starts_with("postgres"));
+    shared && s.encryption_key.is_none() && s.jwt_secret.is_some()
 }
 
 /// What keeps mail from its reader, or shows it to others.

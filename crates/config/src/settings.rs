@@ -103,8 +103,8 @@ settings! {
     redis_ca: Option<PathBuf> = "redis.ca", "REDIS_CA", "", "PEM file with the certificates that Redis's is checked against; absent: those of Mozilla's list.";
     redis_db: u32 = "redis.db", "REDIS_DB", "0", "Number of the Redis database, unless the address names one.";
     cache_ttl: Duration = "cache.ttl", "CACHE_TTL", "10s", "Longest time that a cached value is used. Cached are a workspace's default visibility, which another process may change meanwhile, and its data key, which never changes.";
-    jwt_secret: Option<SecretString> = "identity.jwt_secret", "JWT_SECRET", "", "Key that signs bearer tokens; absent: made once and kept in the database.";
-    encryption_key: Option<SecretString> = "identity.encryption_key", "ENCRYPTION_KEY", "", "32 bytes in base64 or hexadecimal that wrap the workspaces' keys; absent: made once in the data folder. With PostgreSQL it must be set, and be the same for all replicas.";
+    jwt_secret: Option<SecretString> = "identity.jwt_secret", "JWT_SECRET", "", "Key that signs bearer tokens, 32 bytes or more; absent: made once and kept in the database.";
+    encryption_key: Option<SecretString> = "identity.encryption_key", "ENCRYPTION_KEY", "", "32 bytes in base64 or hexadecimal that wrap the workspaces' keys; absent: made once in the data folder; with PostgreSQL it follows from `identity.jwt_secret` then, or the start is refused. The same for all replicas.";
     session_timeout: Duration = "identity.session_timeout", "SESSION_TIMEOUT", "30d", "Life of a session.";
     session_cookie_secure: Option<bool> = "identity.session_cookie_secure", "SESSION_COOKIE_SECURE", "", "Whether the cookie is sent over TLS only; absent: as TLS is on or off.";
     session_cookie_httponly: bool = "identity.session_cookie_httponly", "SESSION_COOKIE_HTTPONLY", "true", "Whether scripts are kept from the cookie.";

@@ -132,6 +132,26 @@ fn risky_combinations_are_named_and_the_defaults_are_none() {
 }
 
 #[test]
+fn secrets_that_are_short_or_stand_for_others_are_named() {
+    let sound = [
+        ("DATABASE_URL", "postgres://db.example/farm"),
+        ("JWT_SECRET", "0123456789abcdef0123456789abcdef"),
+        ("ENCRYPTION_KEY", "any"),
+    ];
+    assert_eq!(said(&sound), Vec::<String>::new());
+    let derived = said(&sound[..2]);
+    assert!(
+        matches!(&derived[..], [one] if one.contains("follows from `identity.jwt_secret`")),
+        "{derived:?}"
+    );
+    let short = said(&[("JWT_SECRET", "0123456789abcdef0123456789abcde")]);
+    assert!(
+        matches!(&short[..], [one] if one.contains("fewer than 32 bytes")),
+        "{short:?}"
+    );
+}
+
+#[test]
 fn what_is_set_without_effect_is_said() {
     let set = [
         ("GITHUB_TOKEN", "x"),
