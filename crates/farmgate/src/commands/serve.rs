@@ -39,15 +39,16 @@ pub struct Serve {
 impl Serve {
     /// Serves until a signal comes: the first one drains, the second one ends at once.
     pub async fn run(self, environment: &Environment, out: &mut impl Write) -> Result<Exit> {
+        // farmgate: allow(blocking-fs) because nothing is served yet while the process starts
+        let mut loaded = self.config.read(environment)?;
         // Before anything is made: a signal that comes while it starts takes the demonstration's folder away too.
-        let mut signals = Signals::register().context("cannot listen to signals")?;
+        let renews = loaded.settings.tls_certificate.is_some();
+        let mut signals = Signals::register(!renews).context("cannot listen to signals")?;
         let folder = self
             .demo
             .then(tempfile::tempdir)
             .transpose()
             .context("cannot make a folder for the demonstration")?;
-        // farmgate: allow(blocking-fs) because nothing is served yet while the process starts
-        let mut loaded = self.config.read(environment)?;
         if let Some(folder) = &folder {
             demonstrate_in(folder.path(), &mut loaded);
         }

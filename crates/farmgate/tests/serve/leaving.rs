@@ -92,3 +92,13 @@ fn load_balancers_may_see_it_before_the_door_closes() {
     served.signal(Signal::TERM);
     assert_eq!(served.end().0, 0);
 }
+
+#[test]
+fn a_closed_terminal_is_a_signal_like_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = Served::start(folder.path(), &[], &[]);
+    served.signal(Signal::HUP);
+    let (code, log) = served.end();
+    assert_eq!(code, 0, "{log}");
+    assert!(log.contains("draining"), "{log}");
+}
