@@ -101,6 +101,10 @@ impl From<DbError> for AppError {
                 ErrorCode::DeadlineExceeded,
                 "the database took too long; nothing was changed, try again",
             ),
+            DbError::Full { .. } => (
+                ErrorCode::Unavailable,
+                "the disk of the database is full; nothing was changed, try again when there is room",
+            ),
             DbError::Unique { .. } => (ErrorCode::Conflict, "something with the same key exists"),
             DbError::ForeignKey { .. } => (
                 ErrorCode::Conflict,

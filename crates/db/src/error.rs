@@ -89,7 +89,14 @@ pub enum DbError {
         /// Which migration, and what is the matter with it.
         reason: String,
     },
-    /// Anything else: a bug in the SQL, a full disk.
+    /// The disk that holds the database has no room left. Reading goes on.
+    #[error("the disk of the database is full")]
+    Full {
+        /// The driver's error.
+        #[source]
+        source: Source,
+    },
+    /// Anything else: a bug in the SQL, a broken disk.
     #[error("statement {name} failed")]
     Other {
         /// The statement's name.

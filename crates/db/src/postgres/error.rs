@@ -37,6 +37,9 @@ pub(crate) fn classify(name: &'static str, error: tokio_postgres::Error) -> DbEr
         SqlState::INSUFFICIENT_PRIVILEGE => DbError::Denied {
             source: Arc::new(error),
         },
+        SqlState::DISK_FULL => DbError::Full {
+            source: Arc::new(error),
+        },
         SqlState::QUERY_CANCELED | SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => DbError::Timeout,
         SqlState::IN_FAILED_SQL_TRANSACTION => DbError::UnitOver,
         SqlState::TOO_MANY_CONNECTIONS | SqlState::ADMIN_SHUTDOWN | SqlState::CANNOT_CONNECT_NOW => {

@@ -67,12 +67,20 @@ pub(crate) fn classify(name: &'static str, error: rusqlite::Error) -> DbError {
             constraint,
             source: Arc::new(error),
         },
-        _ => match code.extended_code & 0xff {
-            ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => DbError::unreachable("the file is locked", error),
-            ffi::SQLITE_CANTOPEN => DbError::unreachable("cannot open the file", error),
-            ffi::SQLITE_INTERRUPT => DbError::Timeout,
-            _ => DbError::other(name, error),
+        code => of_kind(name, code & 0xff, error),
+    }
+}
+
+/// Errors that are told apart by their kind alone.
+fn of_kind(name: &'static str, kind: i32, error: rusqlite::Error) -> DbError {
+    match kind {
+        ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => DbError::unreachable("the file is locked", error),
+        ffi::SQLITE_CANTOPEN => DbError::unreachable("cannot open the file", error),
+        ffi::SQLITE_INTERRUPT => DbError::Timeout,
+        ffi::SQLITE_FULL => DbError::Full {
+            source: Arc::new(error),
         },
+        _ => DbError::other(name, error),
     }
 }
 
@@ -96,4 +104,22 @@ fn key_name(columns: &str, suffix: &str) -> String {
         .map(|(_, name)| name)
         .collect();
     format!("{table}_{}_{suffix}", names.join("_"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_may_not_grow_is_a_full_disk() {
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch("pragma max_page_count = 2; create table t (x)")
+            .unwrap();
+        let error = connection
+            .execute("insert into t values (zeroblob(100000))", [])
+            .unwrap_err();
+        let told = classify("t.insert", error);
+        assert!(matches!(told, DbError::Full { .. }), "{told:?}");
+    }
 }
