@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::{Context, Result};
-use app::{App, Parts, identity::Services};
+use anyhow::{Context, Result, anyhow};
+use app::{App, AppError, Parts, identity::Services};
 use config::{Environment, Settings};
-use db::{Db, Micros};
+use db::{Db, DbConfig, Micros};
 use domain::ids::{Clock, IdSource};
 use server::{
     csrf::Csrf,
@@ -21,7 +21,6 @@ use server::{
     platform_guard::PlatformGuard,
     platform_metrics::PlatformCollector,
     rate::RateLimiter,
-    rate_shared::RedisLimiter,
     redirect::Redirect,
     routes::BoundRoutes,
     served::{Latches, MetricsAccess, Probe, Served, Version},
@@ -34,7 +33,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use workers::{WorkersConfig, mail::NoMail, outbox::Handler};
 
-use crate::{listeners::Listeners, log::Log, settings, traces::Traces};
+use crate::{listeners::Listeners, lock::Lock, log::Log, probes, settings, traces::Traces};
 
 /// The present moment, for commands that stamp what they do.
 pub fn now() -> Micros {
@@ -59,6 +58,7 @@ pub struct Running {
     traces: Option<Arc<Traces>>,
     mail: Arc<dyn Handler>,
     tls: Option<(TlsAcceptor, Renewal)>,
+    _lock: Lock,
 }
 
 impl Running {
@@ -66,19 +66,20 @@ impl Running {
     pub async fn start(settings: &Settings, log: &Log) -> Result<Self> {
         settings::make_data_folder(settings)?;
         let (mail, certificates) = (mail(settings)?, settings::certificates(settings)?);
-        let (db, measured) = open_database(settings).await?;
+        let config = settings::database(settings)?;
+        let lock = Lock::take(&config).await?;
+        let (db, measured) = open_database(settings, &config).await?;
         let (clock, ids): (Arc<dyn Clock>, Arc<dyn IdSource>) = (Arc::new(SystemClock), Arc::new(SystemIds));
         let master_key = settings::master_key(settings)?;
         let app = use_cases(settings, master_key, &db, (&clock, &ids)).await?;
         let shared_limits = settings::shared_limits(settings)?.map(Arc::new);
+        let probes = probes::all(&db, &config, shared_limits.as_ref());
         let latches = Latches::default();
-        let probes = probes(&db, shared_limits.as_ref());
         let served = served(&app, measured, &latches, probes, clock.clone());
         let platform = platform(settings, &app, &master_key);
         served.collect(Box::new(collector(&platform)));
-        let tls = certificates
-            .map(|certificates| encrypted(&certificates, &served, &clock))
-            .transpose()?;
+        let encrypt = |certificates| encrypted(&certificates, &served, &clock);
+        let tls = certificates.map(encrypt).transpose()?;
         let outside = || given_to_every_edge(&platform, &clock, &ids);
         let operator = operator(settings, &served, outside())?;
         let mut outside = of_platform(outside(), &platform);
@@ -99,6 +100,7 @@ impl Running {
             traces,
             mail,
             tls,
+            _lock: lock,
         })
     }
 
@@ -273,7 +275,8 @@ async fn use_cases(
     (clock, ids): (&Arc<dyn Clock>, &Arc<dyn IdSource>),
 ) -> Result<App> {
     let identity_config = settings::identity(settings, master_key);
-    let identity = Services::start(db, &**clock, &**ids, identity_config).await?;
+    let identity = Services::start(db, &**clock, &**ids, identity_config);
+    let identity = identity.await.map_err(at_start)?;
     let app = App::new(Parts {
         item_loader: app::item_loader(db),
         db: db.clone(),
@@ -284,21 +287,45 @@ async fn use_cases(
     })
     .remembering(settings.cache_ttl);
     if let Some(password) = &settings.admin_password {
-        app.identity().ensure_admin(settings::secret(password)).await?;
+        let identity = app.identity();
+        let made = identity.ensure_admin(settings::secret(password)).await;
+        made.map_err(at_start)
+            .context("`server.admin_password` (FARMGATE_ADMIN_PASSWORD)")?;
     }
     Ok(app)
+}
+
+/// An error of the use cases for who starts the program: no request has an id yet, and the cause may be named.
+fn at_start(error: AppError) -> anyhow::Error {
+    let AppError {
+        message,
+        fields,
+        source,
+        ..
+    } = error;
+    if let Some(source) = source {
+        return anyhow::Error::new(source).context("the platform cannot start");
+    }
+    let rules: Vec<_> = fields
+        .into_iter()
+        .map(|field| format!("{} {}", field.field, field.message))
+        .collect();
+    anyhow!(if rules.is_empty() {
+        message
+    } else {
+        rules.join("; ")
+    })
 }
 
 /// Longest time that an operator's request may take to end after everything else has.
 const OPERATOR_DRAIN: Duration = Duration::from_secs(1);
 
-async fn open_database(settings: &Settings) -> Result<(Db, Arc<DatabaseMetrics>)> {
-    let config = settings::database(settings)?;
-    db::migrate::up(&config, store::migrations::ALL, now())
+async fn open_database(settings: &Settings, config: &DbConfig) -> Result<(Db, Arc<DatabaseMetrics>)> {
+    db::migrate::up(config, store::migrations::ALL, now())
         .await
         .context("cannot bring the schema up to date")?;
     let measured = Arc::new(DatabaseMetrics::new(settings.slow_query));
-    let db = Db::open(config, measured.clone())
+    let db = Db::open(config.clone(), measured.clone())
         .await
         .context("cannot open the database")?;
     measured.watch(db.clone());
@@ -317,22 +344,6 @@ fn operator(settings: &Settings, served: &Served, outside: Outside) -> Result<Ar
         ..EdgeConfig::default()
     };
     Ok(Edge::new(served.routes(access), config, outside)?)
-}
-
-/// What the platform depends on, and how to ask it.
-fn probes(db: &Db, shared_limits: Option<&Arc<RedisLimiter>>) -> Vec<Probe> {
-    let db = db.clone();
-    let database = Probe::critical("database", move || {
-        let db = db.clone();
-        Box::pin(async move { db.ping().await.map_err(|error| error.to_string()) })
-    });
-    let cache = shared_limits.cloned().map(|limits| {
-        Probe::helpful("cache", move || {
-            let limits = Arc::clone(&limits);
-            Box::pin(async move { limits.ping().await })
-        })
-    });
-    [database].into_iter().chain(cache).collect()
 }
 
 fn served(

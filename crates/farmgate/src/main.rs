@@ -5,7 +5,9 @@ mod commands;
 mod compose;
 mod demo;
 mod listeners;
+mod lock;
 mod log;
+mod probes;
 mod settings;
 mod traces;
 

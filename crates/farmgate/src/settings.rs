@@ -2,12 +2,15 @@
 
 use std::{num::NonZero, path::Path, sync::Arc};
 
-use anyhow::{Context, Result, bail};
-use app::identity::{IdentityConfig, PasswordConfig, Secret};
+use anyhow::{Context, Result, anyhow, bail};
+use app::identity::{ADMIN, IdentityConfig, PasswordConfig, Secret};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use config::{LogLevel, MailTls, SecretString, Settings};
 use db::{DbConfig, Target};
-use domain::ids::IdSource;
+use domain::{
+    identity::{Username, check_password},
+    ids::IdSource,
+};
 use server::{
     edge::{EdgeConfig, Quotas},
     fair::FairLimits,
@@ -88,6 +91,21 @@ pub fn identity(settings: &Settings, master_key: [u8; 32]) -> IdentityConfig {
 /// A secret for the use cases.
 pub fn secret(text: &SecretString) -> Secret {
     Secret::new(text.reveal().to_owned())
+}
+
+/// Whether the first administrator may have this password.
+fn admin_password(settings: &Settings) -> Result<()> {
+    let Some(password) = &settings.admin_password else {
+        return Ok(());
+    };
+    let name = Username::new(ADMIN).map_err(|broken| anyhow!(broken.message))?;
+    match check_password(password.reveal(), &name, None) {
+        None => Ok(()),
+        Some(broken) => bail!(
+            "`server.admin_password` (FARMGATE_ADMIN_PASSWORD) {}",
+            broken.message
+        ),
+    }
 }
 
 /// The key that wraps the workspaces' keys, as far as it follows from the settings alone. `None`: it is kept in the
@@ -313,6 +331,7 @@ pub fn check(settings: &Settings) -> Vec<anyhow::Error> {
         database(settings)
             .and_then(|config| config.check().context("`database.url` or `database.replica_url`")),
         given_master_key(settings).map(drop),
+        admin_password(settings),
         certificates(settings).map(drop),
         shared_limits(settings).map(drop),
         mail(settings).map(drop),

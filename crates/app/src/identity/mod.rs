@@ -31,7 +31,7 @@ pub use guard::SignInLimits;
 pub use login::{Client, SignedIn};
 pub use secrets::Secret;
 pub use services::Services;
-pub use setup::DemoAccount;
+pub use setup::{ADMIN, DemoAccount};
 pub use workspaces::UpdateWorkspace;
 
 use serde::Serialize;

@@ -13,7 +13,7 @@ use crate::{AppError, Result};
 /// Name of the fact that holds the set-up token's hash.
 const SETUP_TOKEN: &str = "setup_token";
 /// Username of the administrator made from the environment.
-const ADMIN: &str = "admin";
+pub const ADMIN: &str = "admin";
 
 /// The accounts of a demonstration: username, workspace, its tier, whether it runs the platform, what it is for.
 const DEMO: [(&str, &str, Tier, bool, &str); 3] = [
