@@ -203,6 +203,7 @@ fn declare(ws: &mut Workspace, files: &[FileFacts]) {
                 .map(|def| (key(&def.module, &def.name), def.clone())),
         );
     }
+    ws.names.seal();
     // Their types can be read only when all names are known.
     for facts in files {
         for def in &facts.statics {

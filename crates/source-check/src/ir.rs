@@ -225,11 +225,22 @@ pub struct StaticDef {
 #[derive(Clone, Debug, Default)]
 pub struct Module {
     pub path: String,
-    /// Name here, path as written.
-    pub imports: Vec<(String, String)>,
-    pub globs: Vec<String>,
+    pub imports: Vec<Import>,
+    /// Imports of all names of a module; their own name is empty.
+    pub globs: Vec<Import>,
     /// Names of the items defined here.
     pub items: Vec<String>,
+}
+
+/// A `use` of one name, or of all names of a module.
+#[derive(Clone, Debug, Default)]
+pub struct Import {
+    /// The name here.
+    pub name: String,
+    /// The path as written.
+    pub target: String,
+    /// Whether modules outside see it too: `pub`, however narrow.
+    pub public: bool,
 }
 
 /// All that is known about one file after parsing it.

@@ -1,8 +1,9 @@
 //! From a path as written to the path it means: imports, renames, globs, re-exports, `crate`, `self`, `super`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Mutex, PoisonError};
 
-use crate::ir::Module;
+use crate::ir::{Import, Module};
 
 /// Names that a glob import of a foreign crate is known to bring, by their full path.
 const GLOB_NAMES: &[&str] = &[
@@ -41,27 +42,96 @@ const GLOB_NAMES: &[&str] = &[
 /// Re-exports are followed this often: a cycle of them ends here.
 const MAX_STEPS: usize = 8;
 
-/// The modules of everything that is checked, by path.
+/// The modules of everything that is checked.
 #[derive(Debug, Default)]
 pub struct Names {
-    modules: HashMap<String, Entry>,
+    modules: Vec<Entry>,
+    by_path: HashMap<String, usize>,
     crates: HashSet<String>,
+    /// The modules that define or import a name themselves, by that name.
+    having: HashMap<String, Vec<usize>>,
 }
 
 #[derive(Debug, Default)]
 struct Entry {
-    imports: HashMap<String, String>,
-    globs: Vec<String>,
+    path: String,
+    imports: HashMap<String, Import>,
+    globs: Vec<Import>,
     items: HashSet<String>,
+    /// The modules of ours that its globs mean, and whether others see through them. Filled by [`Names::seal`].
+    edges: Vec<(usize, bool)>,
+    /// The foreign modules that its globs mean.
+    foreign: Vec<String>,
+    /// What was looked for behind its globs before. Held for one look or one insertion, never across a search.
+    known: Mutex<HashMap<String, Option<Brought>>>,
+}
+
+/// Where a glob finds a name.
+#[derive(Clone, Debug)]
+enum Brought {
+    /// In this module of ours.
+    Ours(usize),
+    /// In a foreign one, under this path.
+    Foreign(String),
 }
 
 impl Names {
     pub fn add(&mut self, module: &Module) {
         self.crates.insert(first(&module.path).to_owned());
-        let entry = self.modules.entry(module.path.clone()).or_default();
-        entry.imports.extend(module.imports.iter().cloned());
+        let next = self.modules.len();
+        let id = *self.by_path.entry(module.path.clone()).or_insert(next);
+        if id == next {
+            self.modules.push(Entry {
+                path: module.path.clone(),
+                ..Entry::default()
+            });
+        }
+        let imports = module.imports.iter().map(|import| &import.name);
+        for name in imports.chain(&module.items) {
+            self.having.entry(name.clone()).or_default().push(id);
+        }
+        let entry = &mut self.modules[id];
+        let named = module
+            .imports
+            .iter()
+            .map(|import| (import.name.clone(), import.clone()));
+        entry.imports.extend(named);
         entry.globs.extend(module.globs.iter().cloned());
         entry.items.extend(module.items.iter().cloned());
+    }
+
+    /// Reads what the globs mean, once all modules are known. A glob may name a module that another glob brings, so
+    /// this is repeated until nothing is new.
+    pub fn seal(&mut self) {
+        for ids in self.having.values_mut() {
+            ids.sort_unstable();
+            ids.dedup();
+        }
+        for _ in 0..MAX_STEPS {
+            let meant: Vec<_> = (0..self.modules.len()).map(|id| self.glob_targets(id)).collect();
+            let mut is_new = false;
+            for (entry, (edges, foreign)) in self.modules.iter_mut().zip(meant) {
+                is_new |= entry.edges != edges || entry.foreign != foreign;
+                (entry.edges, entry.foreign) = (edges, foreign);
+                entry.known = Mutex::default();
+            }
+            if !is_new {
+                return;
+            }
+        }
+    }
+
+    fn glob_targets(&self, id: usize) -> (Vec<(usize, bool)>, Vec<String>) {
+        let entry = &self.modules[id];
+        let (mut edges, mut foreign) = (Vec::new(), Vec::new());
+        for glob in &entry.globs {
+            let target = self.absolute(&entry.path, &glob.target, MAX_STEPS);
+            match self.by_path.get(&target) {
+                Some(target) => edges.push((*target, glob.public)),
+                None => foreign.push(target),
+            }
+        }
+        (edges, foreign)
     }
 
     pub fn is_ours(&self, path: &str) -> bool {
@@ -112,31 +182,80 @@ impl Names {
 
     /// What `name` alone means in a module of ours.
     fn in_module(&self, module: &str, name: &str, steps: usize) -> Option<String> {
-        let entry = self.modules.get(module)?;
-        if let Some(target) = entry.imports.get(name) {
+        let id = *self.by_path.get(module)?;
+        let found = self.own(id, name, steps);
+        found.or_else(|| match self.through_globs(id, name)? {
+            Brought::Ours(id) => self.own(id, name, steps),
+            Brought::Foreign(path) => Some(path),
+        })
+    }
+
+    /// What `name` means that the module itself imports or defines.
+    fn own(&self, id: usize, name: &str, steps: usize) -> Option<String> {
+        let entry = &self.modules[id];
+        if let Some(Import { target, .. }) = entry.imports.get(name) {
             return Some(match first(target) == name {
                 // `use tokio;`, `use log::{self}`: the name is the crate itself.
                 true => standard(target),
-                false => self.absolute(module, target, steps),
+                false => self.absolute(&entry.path, target, steps),
             });
         }
-        if entry.items.contains(name) {
-            return Some(join(module, name));
-        }
-        entry
-            .globs
-            .iter()
-            .find_map(|glob| self.in_glob(module, glob, name, steps))
+        entry.items.contains(name).then(|| join(&entry.path, name))
     }
 
-    fn in_glob(&self, module: &str, glob: &str, name: &str, steps: usize) -> Option<String> {
-        let steps = steps.checked_sub(1)?;
-        let target = self.absolute(module, glob, steps);
-        if target != module && self.modules.contains_key(&target) {
-            return self.in_module(&target, name, steps);
+    /// Where the globs of a module find `name`. The answer is kept: the same few names are asked for again and again.
+    fn through_globs(&self, id: usize, name: &str) -> Option<Brought> {
+        let entry = &self.modules[id];
+        let ours = self.having.get(name).map_or(&[][..], Vec::as_slice);
+        let is_foreign = |path: &&str| last(path) == name;
+        if entry.globs.is_empty() || ours.is_empty() && !GLOB_NAMES.iter().any(is_foreign) {
+            return None;
         }
-        let full = join(&target, name);
-        GLOB_NAMES.contains(&full.as_str()).then_some(full)
+        let known = || entry.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known().get(name) {
+            return found.clone();
+        }
+        let found = self.reached(id).find_map(|at| {
+            if at != id && ours.binary_search(&at).is_ok() && self.offers(at, name, id) {
+                return Some(Brought::Ours(at));
+            }
+            let foreign = self.modules[at].foreign.iter().map(|target| join(target, name));
+            foreign
+                .into_iter()
+                .find(|full| GLOB_NAMES.contains(&full.as_str()))
+                .map(Brought::Foreign)
+        });
+        known().insert(name.to_owned(), found.clone());
+        found
+    }
+
+    /// The modules whose names the globs of `from` bring, nearest first, each once however the globs are knotted.
+    fn reached(&self, from: usize) -> impl Iterator<Item = usize> {
+        let mut seen = vec![false; self.modules.len()];
+        seen[from] = true;
+        let mut queue = VecDeque::from([from]);
+        std::iter::from_fn(move || {
+            let at = queue.pop_front()?;
+            for (to, public) in &self.modules[at].edges {
+                let is_seen =
+                    !(*public || self.is_inside(from, at)) || std::mem::replace(&mut seen[*to], true);
+                if !is_seen {
+                    queue.push_back(*to);
+                }
+            }
+            Some(at)
+        })
+    }
+
+    /// Whether a glob in `to` takes `name` from a module that has it: private imports only reach the modules inside.
+    fn offers(&self, module: usize, name: &str, to: usize) -> bool {
+        let import = self.modules[module].imports.get(name);
+        import.is_none_or(|import| import.public) || self.is_inside(to, module)
+    }
+
+    fn is_inside(&self, module: usize, of: usize) -> bool {
+        let rest = self.modules[module].path.strip_prefix(&self.modules[of].path);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
     }
 
     /// Follows re-exports inside our own modules.
@@ -147,7 +266,7 @@ impl Names {
         let mut end = path.len();
         while let Some(cut) = path[..end].rfind("::") {
             let (module, tail) = (&path[..cut], &path[cut + 2..]);
-            if self.modules.contains_key(module) {
+            if self.by_path.contains_key(module) {
                 let (name, rest) = split(tail);
                 return match self.in_module(module, name, left) {
                     Some(found) if found == join(module, name) => path.to_owned(),
@@ -173,6 +292,10 @@ pub fn first(path: &str) -> &str {
     split(path).0
 }
 
+fn last(path: &str) -> &str {
+    path.rsplit_once("::").map_or(path, |(_, last)| last)
+}
+
 fn split(path: &str) -> (&str, &str) {
     path.split_once("::").unwrap_or((path, ""))
 }
@@ -186,5 +309,71 @@ pub fn join(path: &str, rest: &str) -> String {
         path.to_owned()
     } else {
         format!("{path}::{rest}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn glob(target: String, public: bool) -> Import {
+        Import {
+            name: String::new(),
+            target,
+            public,
+        }
+    }
+
+    /// `count` modules that take all of their parent's names, and a parent that gives all of theirs on.
+    fn knotted(count: usize, public: bool) -> Names {
+        let mut names = Names::default();
+        let children = || (0..count).map(|index| format!("a{index}"));
+        names.add(&Module {
+            path: "c".to_owned(),
+            globs: children().map(|name| glob(name, true)).collect(),
+            items: children().collect(),
+            ..Module::default()
+        });
+        for name in children() {
+            names.add(&Module {
+                path: format!("c::{name}"),
+                globs: vec![glob("super".to_owned(), public)],
+                items: vec![format!("T{name}")],
+                ..Module::default()
+            });
+        }
+        names.seal();
+        names
+    }
+
+    #[test]
+    fn knotted_globs_are_walked_once() {
+        for public in [true, false] {
+            let names = knotted(400, public);
+            assert_eq!(names.resolve("c::a7", "Ta399", &[]), "c::a399::Ta399");
+            assert_eq!(names.resolve("c::a7", "Option", &[]), "Option");
+            for from in [0, 1, 400] {
+                // Twice as many as there are: a walk that does not end must fail, not hang.
+                let reached: Vec<usize> = names.reached(from).take(802).collect();
+                assert_eq!(reached.len(), 401);
+            }
+        }
+    }
+
+    #[test]
+    fn a_private_import_stays_inside_its_module() {
+        let mut names = knotted(2, false);
+        names.add(&Module {
+            path: "c::a0".to_owned(),
+            imports: vec![Import {
+                name: "Result".to_owned(),
+                target: "anyhow::Result".to_owned(),
+                public: false,
+            }],
+            ..Module::default()
+        });
+        names.seal();
+        assert_eq!(names.resolve("c::a0", "Result", &[]), "anyhow::Result");
+        assert_eq!(names.resolve("c::a1", "Result", &[]), "Result");
     }
 }

@@ -9,10 +9,12 @@ use proc_macro2::Span;
 use syn::spanned::Spanned;
 use syn::{
     Attribute, Fields, FnArg, Generics, ImplItem, Item, Pat as SynPat, ReturnType, Signature, TraitItem,
-    Type, UseTree,
+    Type, UseTree, Visibility,
 };
 
-use crate::ir::{AliasDef, FieldDef, FileFacts, FnDef, Module, Pat, Pos, StaticDef, StructDef, TypeRef};
+use crate::ir::{
+    AliasDef, FieldDef, FileFacts, FnDef, Import, Module, Pat, Pos, StaticDef, StructDef, TypeRef,
+};
 use types::{generics, type_ref};
 
 /// Reduces a parsed file that is the module `module` to its facts. Test code is left out unless `tests`; extents are noted
@@ -135,9 +137,12 @@ impl Lower {
     fn import(&mut self, item: &syn::ItemUse) {
         let mut found = (Vec::new(), Vec::new());
         use_tree(&item.tree, String::new(), &mut found);
+        let public = !matches!(item.vis, Visibility::Inherited);
+        let import = |(name, target)| Import { name, target, public };
         if let Some(module) = self.modules.last_mut() {
-            module.imports.append(&mut found.0);
-            module.globs.append(&mut found.1);
+            module.imports.extend(found.0.into_iter().map(import));
+            let globs = found.1.into_iter().map(|target| (String::new(), target));
+            module.globs.extend(globs.map(import));
         }
     }
 
