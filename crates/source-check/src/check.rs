@@ -14,7 +14,7 @@ use crate::parallel::in_parallel;
 use crate::parse::{Parsed, parse_or_give_up};
 use crate::rules::Rule;
 use crate::silence::Silences;
-use crate::source::{self, Crates, MAX_BYTES, Source};
+use crate::source::{self, Crates, MAX_BYTES, Renames, Source};
 use crate::state;
 use crate::workspace::Workspace;
 
@@ -71,7 +71,7 @@ pub fn check(root: &Path, config: &Config) -> Result<Report, CheckError> {
         source,
     };
     let files = source::find(root, config).map_err(|error| fail(root, error))?;
-    let mut crates = Crates::default();
+    let mut crates = Crates::new(root);
     let (mut sources, mut unread) = (Vec::new(), Vec::new());
     for path in files {
         let file = source::relative(root, &path);
@@ -91,7 +91,7 @@ pub fn check(root: &Path, config: &Config) -> Result<Report, CheckError> {
             }),
         }
     }
-    let mut report = check_sources(&sources, config);
+    let mut report = check_named(&sources, &crates.renames(), config);
     report.unread.extend(unread);
     Ok(report)
 }
@@ -108,13 +108,17 @@ fn read(path: &Path) -> Result<String, String> {
 
 /// Checks texts. The result does not depend on the order of threads.
 pub fn check_sources(sources: &[Source], config: &Config) -> Report {
+    check_named(sources, &Renames::new(), config)
+}
+
+fn check_named(sources: &[Source], renames: &Renames, config: &Config) -> Report {
     // What was lowered is as deep as its source, so even dropping it needs the large stack.
-    in_parallel(1, |_| check_here(sources, config))
+    in_parallel(1, |_| check_here(sources, renames, config))
         .pop()
         .unwrap_or_default()
 }
 
-fn check_here(sources: &[Source], config: &Config) -> Report {
+fn check_here(sources: &[Source], renames: &Renames, config: &Config) -> Report {
     let parsed = in_parallel(sources.len(), |index| {
         parse_or_give_up(&sources[index], config.tests)
     });
@@ -137,7 +141,9 @@ fn check_here(sources: &[Source], config: &Config) -> Report {
     }
     drop_test_modules(&mut files);
     let silences = Silences::new(&files);
-    let mut raw = find(sources, files, config, &silences);
+    let mut ws = Workspace::new(config);
+    ws.names.rename(renames);
+    let mut raw = find(sources, files, ws, &silences);
     raw.retain(|raw| {
         config.applies(raw.rule, &sources[raw.file].file) && !silences.silenced(raw.file, raw.pos, raw.rule)
     });
@@ -170,8 +176,7 @@ fn drop_test_modules(files: &mut [Parsed]) {
     }
 }
 
-fn find(sources: &[Source], files: Vec<Parsed>, config: &Config, silences: &Silences) -> Vec<Raw> {
-    let mut ws = Workspace::new(config);
+fn find(sources: &[Source], files: Vec<Parsed>, mut ws: Workspace, silences: &Silences) -> Vec<Raw> {
     let files: Vec<FileFacts> = files.into_iter().map(|file| file.facts).collect();
     declare(&mut ws, &files);
     let mut raw = shared_stores(&ws, &files);

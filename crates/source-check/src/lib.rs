@@ -13,6 +13,7 @@ mod graph;
 mod ir;
 mod known;
 mod lower;
+mod manifest;
 mod names;
 mod nesting;
 pub mod output;

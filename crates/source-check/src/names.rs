@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use crate::ir::{Import, Module};
+use crate::source::Renames;
 
 /// Names that a glob import of a foreign crate is known to bring, by their full path.
 const GLOB_NAMES: &[&str] = &[
@@ -50,6 +51,7 @@ pub struct Names {
     crates: HashSet<String>,
     /// The modules that define or import a name themselves, by that name.
     having: HashMap<String, Vec<usize>>,
+    renames: Renames,
 }
 
 #[derive(Debug, Default)]
@@ -98,6 +100,11 @@ impl Names {
         entry.imports.extend(named);
         entry.globs.extend(module.globs.iter().cloned());
         entry.items.extend(module.items.iter().cloned());
+    }
+
+    /// Makes known what manifests call crates otherwise.
+    pub fn rename(&mut self, renames: &Renames) {
+        self.renames.clone_from(renames);
     }
 
     /// Reads what the globs mean, once all modules are known. A glob may name a module that another glob brings, so
@@ -156,7 +163,7 @@ impl Names {
             return path.to_owned();
         };
         match head {
-            "crate" => return self.exported(&join(first(module), rest), left),
+            "crate" => return self.exported(&join(self.crate_root(module, rest), rest), left),
             "self" => return self.exported(&join(module, rest), left),
             "super" => {
                 let parent = module.rsplit_once("::").map_or(module, |(parent, _)| parent);
@@ -174,10 +181,31 @@ impl Names {
                 false => self.exported(&join(&found, rest), left),
             };
         }
+        if let Some(target) = self.renamed(module, head) {
+            return self.exported(&join(target, rest), left);
+        }
         match self.is_ours(path) && !rest.is_empty() {
             true => self.exported(path, left),
             false => standard(path),
         }
+    }
+
+    /// What `crate` means before `rest`. Where the root of a crate was not read, as in a folder of single files, it is
+    /// the file itself unless another file has that name.
+    fn crate_root<'a>(&self, module: &'a str, rest: &str) -> &'a str {
+        let root = first(module);
+        let is_known = |path: &str| self.by_path.contains_key(path);
+        if is_known(root) || is_known(&join(root, first(rest))) {
+            return root;
+        }
+        let ends = module.match_indices("::").map(|(end, _)| &module[..end]);
+        ends.chain([module]).find(|path| is_known(path)).unwrap_or(root)
+    }
+
+    /// The crate that the manifest of the module's crate means by `name`.
+    fn renamed(&self, module: &str, name: &str) -> Option<&str> {
+        let names = self.renames.get(first(module))?;
+        names.get(name).map(String::as_str)
     }
 
     /// What `name` alone means in a module of ours.
@@ -193,10 +221,16 @@ impl Names {
     /// What `name` means that the module itself imports or defines.
     fn own(&self, id: usize, name: &str, steps: usize) -> Option<String> {
         let entry = &self.modules[id];
-        if let Some(Import { target, .. }) = entry.imports.get(name) {
+        if let Some(import) = entry.imports.get(name) {
+            let target = &import.target;
             return Some(match first(target) == name {
                 // `use tokio;`, `use log::{self}`: the name is the crate itself.
-                true => standard(target),
+                true => {
+                    let target = self
+                        .renamed(&entry.path, name)
+                        .map(|to| target.replacen(name, to, 1));
+                    target.unwrap_or_else(|| standard(&import.target))
+                }
                 false => self.absolute(&entry.path, target, steps),
             });
         }
