@@ -7,7 +7,7 @@ mod platform;
 use std::{
     collections::BTreeMap,
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     path::Path,
     process::{Output, Stdio},
     sync::mpsc,
@@ -206,31 +206,36 @@ fn a_bad_event_is_named_by_its_place_and_the_others_stand() {
     );
 }
 
-/// A server that gives these answers, one a connection, the last one again and again; none is a connection that it
-/// closes without a word. Gives its address and what it was asked.
+/// A server that knows everybody's token and gives these answers; see [`scripted_for`].
 fn scripted(answers: Vec<Option<&'static str>>) -> (String, mpsc::Receiver<String>) {
+    let known = "200 You\r\n\r\n{\"workspace_id\":\"00000000-0000-4000-8000-000000000001\"}";
+    scripted_for(known, answers)
+}
+
+/// A server that answers who somebody is in one way, and the rest in these, one a connection, the last one again and
+/// again; none is a connection that it closes without a word. Gives its address and what it was asked besides.
+fn scripted_for(you: &'static str, answers: Vec<Option<&'static str>>) -> (String, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (sender, asked) = mpsc::channel();
     std::thread::spawn(move || {
-        for (index, stream) in listener.incoming().enumerate() {
+        let mut index = 0;
+        for stream in listener.incoming() {
             let mut stream = BufReader::new(stream.unwrap());
-            let (mut line, mut length) = (String::new(), 0);
-            let mut first = String::new();
-            while stream.read_line(&mut line).unwrap_or(0) > 2 {
-                if let Some(text) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                    length = text.trim().parse().unwrap();
-                }
-                if first.is_empty() {
-                    first.clone_from(&line);
-                }
-                line.clear();
-            }
-            // The client may be gone already; the server of a test does not care.
-            let _ = stream.read_exact(&mut vec![0; length]);
-            let _ = sender.send(first);
-            if let Some(answer) = answers[index.min(answers.len() - 1)] {
-                let text = format!("HTTP/1.1 {answer}\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{{}}");
+            let first = request_line(&mut stream);
+            let answer = if first.contains("/api/auth/me ") {
+                Some(you)
+            } else {
+                let answer = answers[index.min(answers.len() - 1)];
+                index += 1;
+                let _ = sender.send(first);
+                answer
+            };
+            if let Some(answer) = answer {
+                let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, "{}"));
+                let length = body.len();
+                let text =
+                    format!("HTTP/1.1 {head}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
                 let _ = stream.get_mut().write_all(text.as_bytes());
             }
         }
@@ -238,10 +243,31 @@ fn scripted(answers: Vec<Option<&'static str>>) -> (String, mpsc::Receiver<Strin
     (url, asked)
 }
 
+/// Reads a request to its end and gives its first line.
+fn request_line(stream: &mut BufReader<TcpStream>) -> String {
+    let (mut line, mut first, mut length) = (String::new(), String::new(), 0);
+    while stream.read_line(&mut line).unwrap_or(0) > 2 {
+        if let Some(text) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = text.trim().parse().unwrap();
+        }
+        if first.is_empty() {
+            first.clone_from(&line);
+        }
+        line.clear();
+    }
+    // The client may be gone already; the server of a test does not care.
+    let _ = stream.read_exact(&mut vec![0; length]);
+    first
+}
+
 fn send(folder: &Path, url: &str) -> Output {
+    send_with(folder, url, "t.csv", &[])
+}
+
+fn send_with(folder: &Path, url: &str, file: &str, more: &[&str]) -> Output {
     let arguments = [
         "import",
-        "t.csv",
+        file,
         "--json",
         "--url",
         url,
@@ -250,7 +276,7 @@ fn send(folder: &Path, url: &str) -> Output {
         "--at-once",
         "1",
     ];
-    farmgate(folder, &arguments)
+    farmgate(folder, &[&arguments[..], more].concat())
 }
 
 #[test]
@@ -426,8 +452,10 @@ async fn what_the_server_refuses_is_told_and_two_events_of_one_id_are_both_kept(
     write(
         server.folder(),
         "t.csv",
-        "local_id,sisbov\na,076310000000010\na,076310000000028\n",
+        "local_id,sisbov\nb,076310000000010\na,076310000000028\n",
     );
+    let taken = json!({"local_id": "a", "enriched_data": {"note": "made by hand"}});
+    owner.expect(201, "POST", "/api/items/local", taken).await;
     let output = import("t.csv");
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     let table = report(&output);
@@ -455,4 +483,132 @@ async fn what_the_server_refuses_is_told_and_two_events_of_one_id_are_both_kept(
         events.iter().filter(|event| event["source"] == "epcis").count(),
         2
     );
+}
+
+#[test]
+fn a_file_that_holds_no_notes_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = "local_id,data.a\none,1\n";
+    write(folder.path(), "t.csv", table);
+    write(folder.path(), "mine.txt", "a letter\n3\n");
+    std::os::unix::fs::symlink("t.csv", folder.path().join("also.csv")).unwrap();
+    let (url, asked) = scripted(vec![Some("201 Made")]);
+    for (state, what) in [
+        ("mine.txt", "holds no notes of an import"),
+        ("t.csv", "the file that is imported"),
+        ("also.csv", "the file that is imported"),
+    ] {
+        let output = send_with(folder.path(), &url, "t.csv", &["--state", state]);
+        assert_eq!(output.status.code(), Some(3), "{state}: {}", said(&output));
+        assert!(said(&output).contains(what), "{state}: {}", said(&output));
+        assert!(said(&output).contains("--state"), "{state}: {}", said(&output));
+    }
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_eq!(
+        (read("t.csv").as_str(), read("mine.txt").as_str()),
+        (table, "a letter\n3\n")
+    );
+    assert_eq!(
+        asked.try_iter().count(),
+        0,
+        "nothing is sent whose notes cannot be kept"
+    );
+    // What a killed run left of its first line, or an empty file, is no one's own.
+    for (state, left) in [("empty", ""), ("cut", "farmgate-im")] {
+        write(folder.path(), state, left);
+        let output = send_with(folder.path(), &url, "t.csv", &["--state", state]);
+        assert_eq!(output.status.code(), Some(0), "{state}: {}", said(&output));
+        assert_eq!(read(state).lines().count(), 2, "{}", read(state));
+    }
+}
+
+#[test]
+fn notes_of_several_imports_in_one_file_are_kept_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "one.csv", "local_id,data.a\none,1\ntwo,2\n");
+    write(folder.path(), "two.csv", "local_id,data.a\nthree,3\n");
+    let (url, _asked) = scripted(vec![Some("201 Made")]);
+    let run = |file: &str| send_with(folder.path(), &url, file, &["--state", "notes"]);
+    let before = |output: &Output| report(output)["done_before"].clone();
+    assert_eq!(before(&run("one.csv")), 0);
+    let other = run("two.csv");
+    assert_eq!(before(&other), 0);
+    assert!(
+        said(&other).contains("notes of other imports"),
+        "{}",
+        said(&other)
+    );
+    assert_eq!(
+        (before(&run("one.csv")), before(&run("two.csv"))),
+        (json!(2), json!(1))
+    );
+}
+
+#[test]
+fn two_runs_do_not_write_the_same_notes() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "t.csv", "local_id,data.a\none,1\n");
+    write(folder.path(), "notes", "");
+    let held = std::fs::File::open(folder.path().join("notes")).unwrap();
+    held.lock().unwrap();
+    let (url, asked) = scripted(vec![Some("201 Made")]);
+    let output = send_with(folder.path(), &url, "t.csv", &["--state", "notes"]);
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    assert!(said(&output).contains("another import"), "{}", said(&output));
+    assert_eq!(asked.try_iter().count(), 0);
+}
+
+#[test]
+fn notes_do_not_stand_in_for_a_token() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "t.csv", "local_id,data.a\none,1\n");
+    let (url, _asked) = scripted(vec![Some("201 Made")]);
+    assert_eq!(send(folder.path(), &url).status.code(), Some(0));
+    let (stranger, asked) = scripted_for("401 Who", vec![Some("201 Made")]);
+    let output = send(folder.path(), &stranger);
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    assert!(said(&output).contains("--token"), "{}", said(&output));
+    assert_eq!(asked.try_iter().count(), 0);
+}
+
+#[tokio::test]
+async fn notes_count_for_one_workspace_and_one_key_only() {
+    let server = Server::start(Engine::Sqlite);
+    let (ana, ben) = (server.person("ana").await, server.person("ben").await);
+    write(server.folder(), "t.csv", "local_id,data.a\none,1\ntwo,2\n");
+    let key = json!({"name": "scales", "scopes": ["items:write"]});
+    let key = ben.expect(201, "POST", "/api/api-keys", key).await;
+    let key = key["secret"].as_str().unwrap();
+    let run = |token: &str| {
+        let arguments = [
+            "import",
+            "t.csv",
+            "--json",
+            "--url",
+            &server.url,
+            "--token",
+            token,
+        ];
+        farmgate(server.folder(), &arguments)
+    };
+    let numbers = |output: &Output| {
+        assert_eq!(output.status.code(), Some(0), "{}", said(output));
+        let report = report(output);
+        (report["done"].clone(), report["done_before"].clone())
+    };
+    assert_eq!(numbers(&run(&ana.token)), (json!(2), json!(0)));
+    assert_eq!(
+        numbers(&run(key)),
+        (json!(2), json!(0)),
+        "ben's workspace has none of ana's rows"
+    );
+    assert_eq!(ben.all("/api/items/local").await.len(), 2);
+    assert_eq!(numbers(&run(&ana.token)), (json!(0), json!(2)));
+    assert_eq!(numbers(&run(key)), (json!(0), json!(2)));
+    for wrong in ["fg_wrong", "wrong"] {
+        let output = run(wrong);
+        assert_eq!(output.status.code(), Some(3), "{wrong}: {}", said(&output));
+    }
+    let notes = std::fs::read_to_string(server.folder().join("t.csv.farmgate-import")).unwrap();
+    assert!(!notes.contains(key), "the key is a secret");
 }

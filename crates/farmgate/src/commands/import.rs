@@ -29,7 +29,7 @@ use self::{
     report::Report,
     rows::{Format, Row},
     sending::{Failed, Sending},
-    state::Journal,
+    state::{Journal, Notes},
 };
 use super::Exit;
 
@@ -117,11 +117,11 @@ impl Import {
         let mut client = Client::new(self.url.clone(), self.token.clone())?;
         let (mut done_before, mut journal) = (HashSet::new(), None);
         if !self.dry_run {
-            let (done, opened) = self.open_state().await?;
-            (done_before, journal) = (done, Some(opened));
             if let (Some(username), Some(password)) = (&self.username, &self.password) {
                 client.log_in(username, password).await?;
             }
+            let notes = self.open_state(&client.owner().await?).await?;
+            (done_before, journal) = (notes.done, Some(notes.journal));
         }
         let way = Way {
             done_before,
@@ -151,7 +151,7 @@ impl Import {
         })
     }
 
-    async fn open_state(&self) -> Result<(HashSet<u64>, Journal)> {
+    async fn open_state(&self, owner: &str) -> Result<Notes> {
         let path = self.state.clone().unwrap_or_else(|| {
             let mut name = self.file.clone().into_os_string();
             name.push(".farmgate-import");
@@ -159,8 +159,19 @@ impl Import {
         });
         let file = self.file.clone();
         let digest = tokio::task::spawn_blocking(move || digest_of(&file)).await??;
-        let header = format!("{digest} {} {}", self.url, self.circuit.unwrap_or_default());
-        state::open(&path, &header).await
+        let import = format!(
+            "{digest} {} {} {owner}",
+            self.url,
+            self.circuit.unwrap_or_default()
+        );
+        let notes = state::open(&path, &self.file, &import).await?;
+        if notes.only_of_others {
+            eprintln!(
+                "{}: the notes of other imports stay; of this content, address, circuit and workspace there are none yet",
+                path.display()
+            );
+        }
+        Ok(notes)
     }
 
     /// Reads in a thread of its own and sends from here, so many rows at a time.

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use domain::problem::ErrorCode;
 use scenario::http::{
     Connect, Connection, Limits, Parts, Request, Response, Scheme, Target, TlsOptions, Version,
 };
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use url::Url;
 
 /// How often a request is sent at most, the waits before that of a busy server (429) not counted.
@@ -17,6 +19,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(200);
 const MAX_LIMITED: u32 = 60;
 /// The longest wait, whatever the server asks for.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// How API keys begin.
+const KEY_PREFIX: &str = "fg_";
 /// Bounds of one exchange.
 const LIMITS: Limits = Limits {
     max_head: 64 * 1024,
@@ -88,6 +92,35 @@ impl Client {
         };
         self.token = Some(token.to_owned());
         Ok(())
+    }
+
+    /// Whose rows are sent: the id of the workspace, which no other deployment has, or the fingerprint of an API key,
+    /// which is of one workspace and may not ask for more.
+    ///
+    /// # Errors
+    /// If the server is away, or does not know the token.
+    pub async fn owner(&mut self) -> Result<String> {
+        let key = self
+            .token
+            .as_deref()
+            .filter(|token| token.starts_with(KEY_PREFIX));
+        let fingerprint = key.map(|key| hex::encode(&Sha256::digest(key)[..16]));
+        let path = if fingerprint.is_some() {
+            "api/items/local?limit=1"
+        } else {
+            "api/auth/me"
+        };
+        let answer = self.get(path).await?;
+        let known = answer.status == 200 || answer.body["code"] == ErrorCode::Forbidden.as_str();
+        match (fingerprint, answer.body["workspace_id"].as_str()) {
+            (Some(fingerprint), _) if known => Ok(format!("key:{fingerprint}")),
+            (None, Some(workspace)) if known => Ok(workspace.to_owned()),
+            _ if answer.status == 200 => bail!(
+                "{} does not say whose token this is: is it the platform?",
+                self.base
+            ),
+            _ => bail!("{} (pass --token or --username)", answer.said()),
+        }
     }
 
     /// Posts a body.
