@@ -198,7 +198,7 @@ struct Given {
 }
 
 fn json_lines(input: impl BufRead, emit: Emit<'_>) -> Result<(), ReadError> {
-    let mut lines = Lines::new(input);
+    let mut lines = Lines::new(input, b"\n");
     let mut number = 0;
     while let Some(line) = lines.next()? {
         let content = match &line.bytes {

@@ -23,6 +23,8 @@ enum Column {
     Canonical(Registry),
     Contextual(String),
     Data(String),
+    /// Nothing may stand in a column without a name: spreadsheets write them after those that are used.
+    Nameless,
 }
 
 /// The columns of a file, in order.
@@ -34,14 +36,11 @@ struct Table {
 
 /// Reads all records; stops early if `emit` says so.
 pub fn read(input: impl BufRead, keep_other_columns: bool, emit: Emit<'_>) -> Result<(), ReadError> {
-    let mut lines = Lines::new(input);
-    let header = lines.next()?.ok_or(ReadError::Empty)?;
+    let mut lines = Lines::new(input, b"\r\n");
+    let header = next_filled(&mut lines)?.ok_or(ReadError::Empty)?;
     let table = Table::new(&header, keep_other_columns)?;
     let mut number = 0;
-    while let Some(line) = lines.next()? {
-        if line.bytes.as_ref().is_some_and(Vec::is_empty) {
-            continue;
-        }
+    while let Some(line) = next_filled(&mut lines)? {
         number += 1;
         let (at, end, bytes) = table.record(line, &mut lines)?;
         let row = Row {
@@ -57,6 +56,17 @@ pub fn read(input: impl BufRead, keep_other_columns: bool, emit: Emit<'_>) -> Re
     Ok(())
 }
 
+/// The next line that is not blank.
+fn next_filled(lines: &mut Lines<impl BufRead>) -> io::Result<Option<Line>> {
+    loop {
+        let line = lines.next()?;
+        let bytes = line.as_ref().and_then(|line| line.bytes.as_ref());
+        if bytes.is_none_or(|bytes| !bytes.is_empty()) {
+            return Ok(line);
+        }
+    }
+}
+
 /// First line, end of the last one, and the bytes of a record or what is wrong with it.
 type Record = (u64, u64, Result<Vec<u8>, Vec<Fault>>);
 
@@ -68,11 +78,16 @@ impl Table {
         let count = |delimiter: &&u8| bytes.iter().filter(|byte| byte == delimiter).count();
         // Spreadsheets in countries with decimal commas write semicolons; of equal ones the last wins.
         let delimiter = *b"\t;,".iter().max_by_key(count).unwrap_or(&b',');
+        if has_open_quote(bytes, delimiter) {
+            return Err(wrong(
+                "the header opens a quote that its line does not close: write each name in one line",
+            ));
+        }
         let record = parse(bytes, delimiter).map_err(|_| wrong("the header is not UTF-8"))?;
         let names: Vec<String> = record.iter().map(|name| name.trim().to_owned()).collect();
         let mut columns = Vec::with_capacity(names.len());
         for (index, name) in names.iter().enumerate() {
-            if names[..index].contains(name) {
+            if !name.is_empty() && names[..index].contains(name) {
                 return Err(wrong(&format!("the column `{name}` is there twice")));
             }
             columns.push(column(name, keep_other_columns)?);
@@ -90,7 +105,7 @@ impl Table {
         let Some(mut bytes) = first.bytes else {
             return Ok((number, first_end, Err(Fault::whole("is longer than 1 MiB"))));
         };
-        let (mut end, mut taken) = (first_end, Vec::new());
+        let (mut end, mut ending, mut taken) = (first_end, first.ending, Vec::new());
         while has_open_quote(&bytes, self.delimiter) {
             let next = if taken.len() < MAX_SPAN {
                 lines.next()?
@@ -107,9 +122,11 @@ impl Table {
                     Err(Fault::whole("opens a quote that is not closed")),
                 ));
             };
-            bytes.push(b'\n');
+            bytes.extend_from_slice(ending);
             bytes.extend_from_slice(more);
-            end = next.as_ref().map_or(end, |line| line.end);
+            (end, ending) = next
+                .as_ref()
+                .map_or((end, ending), |line| (line.end, line.ending));
             taken.extend(next);
         }
         Ok((number, end, Ok(bytes)))
@@ -126,6 +143,13 @@ impl Table {
             return Err(Fault::whole(format!(
                 "has {found} fields; the header has {expected}"
             )));
+        }
+        let nameless = |index: usize| matches!(self.columns[index], Column::Nameless);
+        let lost = (0..record.len()).find(|index| nameless(*index) && !record[*index].trim().is_empty());
+        if let Some(index) = lost {
+            let place = format!("column {}", index + 1);
+            let message = "holds a value, but the header gives the column no name";
+            return Err(vec![Fault::new(place, message)]);
         }
         Ok(record)
     }
@@ -155,6 +179,7 @@ impl Table {
                 Column::Data(key) => {
                     data.insert(key.clone(), json!(value));
                 }
+                Column::Nameless => {}
             }
             if matches!(column, Column::Canonical(_) | Column::Contextual(_)) {
                 sources.push(name.clone());
@@ -175,10 +200,11 @@ fn column(name: &str, keep_other_columns: bool) -> Result<Column, ReadError> {
         return Ok(Column::Data(key.to_owned()));
     }
     Ok(match (name, Registry::from_name(name)) {
+        ("", _) => Column::Nameless,
         ("local_id", _) => Column::LocalId,
         ("namespace", _) => Column::Namespace,
         (_, Ok(registry)) => Column::Canonical(registry),
-        _ if keep_other_columns && !name.is_empty() => Column::Data(name.to_owned()),
+        _ if keep_other_columns => Column::Data(name.to_owned()),
         _ => return Err(ReadError::Column(name.to_owned())),
     })
 }
@@ -216,4 +242,108 @@ fn has_open_quote(bytes: &[u8], delimiter: u8) -> bool {
         at_start = !open && byte == delimiter;
     }
     open
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Number, line, and local id with data or the first fault of each row.
+    fn rows(text: &str, keep_other_columns: bool) -> Vec<(u64, u64, String)> {
+        let mut rows = Vec::new();
+        let mut emit = |row: Row<Item>| {
+            let content = match row.content {
+                Ok(item) => format!("{} {}", item.local_id, item.data),
+                Err(faults) => format!("! {}: {}", faults[0].field, faults[0].message),
+            };
+            rows.push((row.number, row.line.unwrap(), content));
+            true
+        };
+        read(text.as_bytes(), keep_other_columns, &mut emit).unwrap();
+        rows
+    }
+
+    fn expect(text: &str, expected: &[(u64, u64, &str)]) {
+        let found = rows(text, false);
+        let found: Vec<_> = found.iter().map(|row| (row.0, row.1, row.2.as_str())).collect();
+        assert_eq!(found, expected, "{text:?}");
+    }
+
+    #[test]
+    fn every_kind_of_line_end_ends_a_row() {
+        let two = [(1, 2, "a {\"x\":\"1\"}"), (2, 3, "b {\"x\":\"2\"}")];
+        for end in ["\n", "\r\n", "\r"] {
+            expect(&format!("local_id,data.x{end}a,1{end}b,2{end}"), &two);
+            expect(&format!("local_id,data.x{end}a,1{end}b,2"), &two);
+        }
+        // What is written by two programs, one after the other.
+        expect("local_id,data.x\r\na,1\rb,2\r\n", &two);
+        // A value that is cut off is told by the row that the rest of it makes.
+        let cut = [
+            (1, 2, "a {\"x\":\"foo\"}"),
+            (2, 3, "! : has 1 fields; the header has 2"),
+            (3, 4, "b {\"x\":\"2\"}"),
+        ];
+        expect("local_id,data.x\na,foo\rbar\nb,2\n", &cut);
+    }
+
+    #[test]
+    fn a_line_end_within_quotes_stays_as_it_is_written() {
+        for end in ["\n", "\r\n", "\r"] {
+            let text = format!("local_id,data.x{end}a,\"1{end}{end}2\"{end}b,3{end}");
+            let value = serde_json::to_string(&format!("1{end}{end}2")).unwrap();
+            let found = rows(&text, false);
+            assert_eq!(found[0], (1, 2, format!("a {{\"x\":{value}}}")), "{text:?}");
+            assert_eq!(found[1], (2, 5, "b {\"x\":\"3\"}".to_owned()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_buffer_within_a_line_end_is_no_line_end() {
+        for size in 1..24 {
+            let text = "local_id,data.x\r\na,\"1\r\n2\"\r\nb,3\r";
+            let input = std::io::BufReader::with_capacity(size, text.as_bytes());
+            let (mut found, mut end) = (Vec::new(), 0);
+            let mut emit = |row: Row<Item>| {
+                found.push((row.line.unwrap(), row.content.unwrap().data["x"].clone()));
+                end = row.end;
+                true
+            };
+            read(input, false, &mut emit).unwrap();
+            assert_eq!(found, [(2, json!("1\r\n2")), (4, json!("3"))], "{size}");
+            assert_eq!(end, text.len() as u64);
+        }
+    }
+
+    #[test]
+    fn a_header_that_goes_on_in_the_next_line_is_refused() {
+        let text = "local_id,\"data.long\nname\"\na,1\n";
+        let refused = read(text.as_bytes(), true, &mut |_| true).unwrap_err();
+        assert!(refused.to_string().contains("opens a quote"), "{refused}");
+    }
+
+    #[test]
+    fn blank_lines_before_the_header_are_passed_over() {
+        expect("\r\n\nlocal_id,data.x\n\na,1\n", &[(1, 5, "a {\"x\":\"1\"}")]);
+        expect("\u{feff}\nlocal_id,data.x\na,1\n", &[(1, 3, "a {\"x\":\"1\"}")]);
+        assert!(matches!(
+            read("\n\n".as_bytes(), true, &mut |_| true),
+            Err(ReadError::Empty)
+        ));
+    }
+
+    #[test]
+    fn a_column_without_a_name_holds_nothing_or_is_named_by_its_place() {
+        let text = "local_id;data.x;;\na;1;;\nb;2;;late\n";
+        let expected = [
+            (1, 2, "a {\"x\":\"1\"}".to_owned()),
+            (
+                2,
+                3,
+                "! column 4: holds a value, but the header gives the column no name".to_owned(),
+            ),
+        ];
+        assert_eq!(rows(text, false), expected);
+        assert_eq!(rows(text, true), expected);
+    }
 }
