@@ -612,3 +612,16 @@ async fn notes_count_for_one_workspace_and_one_key_only() {
     let notes = std::fs::read_to_string(server.folder().join("t.csv.farmgate-import")).unwrap();
     assert!(!notes.contains(key), "the key is a secret");
 }
+
+#[test]
+fn the_path_of_the_address_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "t.csv", "local_id,data.a\none,1\n");
+    for base in ["/base", "/base/"] {
+        let (url, asked) = scripted(vec![Some("201 Made")]);
+        let output = send(folder.path(), &format!("{url}{base}"));
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        let lines: Vec<_> = asked.try_iter().collect();
+        assert_eq!(lines, ["POST /base/api/items/local HTTP/1.1\r\n"]);
+    }
+}

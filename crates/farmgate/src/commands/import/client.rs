@@ -55,13 +55,18 @@ impl Client {
     ///
     /// # Errors
     /// If the address is none of a server.
-    pub fn new(base: Url, token: Option<String>) -> Result<Self> {
+    pub fn new(mut base: Url, token: Option<String>) -> Result<Self> {
         let target =
             Target::from_url(&base).with_context(|| format!("{base} is not an http or https address"))?;
         let connect = match target.scheme {
             Scheme::Http => Connect::plain(),
             Scheme::Https => Connect::new(TlsOptions::default().build()?),
         };
+        // Without the slash the last part of a path counts as a file's name, which another takes the place of.
+        if !base.path().ends_with('/') {
+            let path = format!("{}/", base.path());
+            base.set_path(&path);
+        }
         Ok(Self {
             base,
             token,
