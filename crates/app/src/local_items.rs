@@ -287,6 +287,11 @@ pub(crate) fn check_content(identifiers: &[NewIdentifier], data: Option<Value>) 
 }
 
 fn check_local_id(given: String) -> Result<String> {
+    // `/api/items/local/..` is another address to clients, so nobody could ask for such an item.
+    if matches!(given.as_str(), "." | "..") {
+        let message = format!("`{given}` is no id: clients of HTTP take it for a step in the path");
+        return Err(FieldError::new("local_id", "malformed", message).into());
+    }
     let fits = !given.is_empty()
         && given.chars().count() <= MAX_LOCAL_ID
         && given

@@ -625,3 +625,25 @@ fn the_path_of_the_address_is_kept() {
         assert_eq!(lines, ["POST /base/api/items/local HTTP/1.1\r\n"]);
     }
 }
+
+#[test]
+fn a_row_that_gives_an_id_another_meaning_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let table =
+        "local_id,data.a\na,bad id first: ok\nb,1\na,bad id first: ok\nb,2\nno id,3\nb,1\nb,3\n.,4\n..,5\n";
+    write(folder.path(), "t.csv", table);
+    let first = report_of_bad(folder.path(), "t.csv");
+    let expected = [
+        row(4, 5, "local_id", "`b` stands in line 3 wit"),
+        row(5, 6, "local_id", "must have 1 to 128 of the letters"),
+        row(7, 8, "local_id", "`b` stands in line 3 wit"),
+        row(8, 9, "local_id", "`.` is no id: clients of"),
+        row(9, 10, "local_id", "`..` is no id: clients o"),
+    ];
+    assert_eq!(errors(&first), expected);
+    // So it is when the rows are sent, whichever is on its way first.
+    let (url, asked) = scripted(vec![Some("201 Made")]);
+    let sent = send(folder.path(), &url);
+    assert_eq!(errors(&report(&sent)), expected);
+    assert_eq!(asked.try_iter().count(), 4);
+}

@@ -4,6 +4,7 @@
 //! to both.
 
 mod lines;
+mod repeats;
 mod table;
 
 use std::io::{self, BufRead};
@@ -12,7 +13,7 @@ use domain::{canonical, identifier::NewIdentifier, problem::FieldError};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use self::lines::Lines;
+use self::{lines::Lines, repeats::Repeats};
 use crate::{
     events::export::Format,
     local_items::{NewLocalItem, check_new},
@@ -181,6 +182,8 @@ pub fn read(
     keep_other_columns: bool,
     emit: Emit<'_>,
 ) -> Result<(), ReadError> {
+    let mut repeats = Repeats::default();
+    let emit = &mut |row| emit(repeats.check(row));
     match format {
         Format::Csv => table::read(input, keep_other_columns, emit),
         Format::Jsonl => json_lines(input, emit),

@@ -23,11 +23,14 @@ pub async fn bad_input_changes_nothing(engine: Engine) {
         "{\"a\":".repeat(200),
         "}".repeat(200)
     );
-    let bodies: [(Vec<u8>, u16, &str); 11] = [
+    let bodies: [(Vec<u8>, u16, &str); 13] = [
         (b"{\"identifiers\": [".to_vec(), 400, ""),
         (Vec::new(), 400, ""),
         (b"{\"local_id\": \"\xff\xfe\"}".to_vec(), 400, ""),
         (b"{\"local_id\": 7}".to_vec(), 422, "local_id"),
+        // No client could name them: `/api/items/local/..` is `/api/items/` to most.
+        (b"{\"local_id\": \".\"}".to_vec(), 422, "local_id"),
+        (b"{\"local_id\": \"..\"}".to_vec(), 422, "local_id"),
         (b"[]".to_vec(), 422, ""),
         (b"{\"owner\": \"me\"}".to_vec(), 422, "owner"),
         (
