@@ -647,3 +647,31 @@ fn a_row_that_gives_an_id_another_meaning_is_named() {
     assert_eq!(errors(&report(&sent)), expected);
     assert_eq!(asked.try_iter().count(), 4);
 }
+
+#[test]
+fn a_used_up_quota_ends_the_run_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows: String = (0..40).map(|number| format!("r{number},1\n")).collect();
+    write(folder.path(), "t.csv", format!("local_id,data.a\n{rows}"));
+    for refusal in [
+        "403 No\r\n\r\n{\"code\":\"limit_exceeded\",\"detail\":\"the tier allows 1 of `items_per_month`\"}",
+        "402 No\r\n\r\n{\"code\":\"insufficient_credits\",\"detail\":\"it costs 1, the balance is 0\"}",
+    ] {
+        let (url, asked) = scripted(vec![Some("201 Made"), Some(refusal)]);
+        let output = send(folder.path(), &url);
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        let report = report(&output);
+        assert_eq!(
+            (&report["done"], &report["failed"], &report["rows"]),
+            (&json!(1), &json!(1), &json!(2)),
+            "{report}"
+        );
+        let stopped = report["stopped"].as_str().unwrap();
+        assert!(stopped.contains("run the same command again"), "{stopped}");
+        assert_eq!(asked.try_iter().count(), 2);
+    }
+    // A row that may not be sent for another reason stops no other.
+    let (url, asked) = scripted(vec![Some("403 No\r\n\r\n{\"code\":\"forbidden\"}")]);
+    assert_eq!(report(&send(folder.path(), &url))["failed"], 40);
+    assert_eq!(asked.try_iter().count(), 40);
+}

@@ -208,6 +208,8 @@ impl Import {
                 report.stopped = Some(format!(
                     "{MAX_UNANSWERED} rows in succession found no server; run the same command again to go on"
                 ));
+            }
+            if report.stopped.is_some() {
                 break;
             }
         }
@@ -264,6 +266,12 @@ fn count(report: &mut Report, row: Ended) -> Result<()> {
         Outcome::Done(note) => report.done(row.number, row.line, note),
         Outcome::Failed(Failed::Refused(faults)) => report.failed(row.number, row.line, faults),
         Outcome::Failed(Failed::NoAnswer(said)) => {
+            report.failed(row.number, row.line, Fault::whole(said));
+        }
+        Outcome::Failed(Failed::UsedUp(said)) => {
+            report.stopped = Some(format!(
+                "{said}; when there is more of it, run the same command again to go on"
+            ));
             report.failed(row.number, row.line, Fault::whole(said));
         }
         Outcome::Failed(Failed::NotSignedIn(said)) => {

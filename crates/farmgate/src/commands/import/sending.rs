@@ -9,7 +9,7 @@ use std::{
 };
 
 use app::import::{Fault, Item};
-use domain::{canonical, identifier::Identifier};
+use domain::{canonical, identifier::Identifier, problem::ErrorCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -28,6 +28,8 @@ pub enum Failed {
     Refused(Vec<Fault>),
     /// The server was away or broken each time.
     NoAnswer(String),
+    /// The workspace's credits or what its tier allows are used up, so no other row would fare better for now.
+    UsedUp(String),
     /// The server does not know the caller, so no other row would fare better.
     NotSignedIn(String),
 }
@@ -43,6 +45,7 @@ impl Failed {
     fn of(answer: &Answer, place: impl Fn(&str) -> String) -> Self {
         match answer.status {
             401 => Self::NotSignedIn(answer.said()),
+            402 | 403 if used_up(answer) => Self::UsedUp(answer.said()),
             500.. => Self::NoAnswer(answer.said()),
             _ => {
                 let named: Vec<_> = answer
@@ -178,6 +181,12 @@ impl Sending {
         }
         Ok(true)
     }
+}
+
+/// Whether the server refuses because nothing is left of what the caller may use.
+fn used_up(answer: &Answer) -> bool {
+    let codes = [ErrorCode::LimitExceeded, ErrorCode::InsufficientCredits];
+    codes.iter().any(|code| answer.body["code"] == code.as_str())
 }
 
 /// The body of the request that makes an item.
