@@ -675,3 +675,26 @@ fn a_used_up_quota_ends_the_run_and_says_so() {
     assert_eq!(report(&send(folder.path(), &url))["failed"], 40);
     assert_eq!(asked.try_iter().count(), 40);
 }
+
+#[tokio::test]
+async fn a_name_on_the_command_line_wins_over_a_token_of_the_environment() {
+    let server = Server::start(Engine::Sqlite);
+    server.person("ana").await;
+    write(server.folder(), "t.csv", "local_id,data.a\none,1\n");
+    let run = |token: &str, more: &[&str]| {
+        let arguments = [&["import", "t.csv", "--url", &server.url], more].concat();
+        let mut command = command(server.folder(), &arguments);
+        command.env("FARMGATE_TOKEN", token);
+        command.env("FARMGATE_PASSWORD", "correct horse battery");
+        command.output().unwrap()
+    };
+    for token in ["", "wrong"] {
+        let output = run(token, &["--username", "ana"]);
+        assert_eq!(output.status.code(), Some(0), "{token}: {}", said(&output));
+        let output = run(token, &[]);
+        assert_eq!(output.status.code(), Some(3), "{token}: {}", said(&output));
+    }
+    let both = run("", &["--username", "ana", "--token", "x"]);
+    assert_eq!(both.status.code(), Some(3));
+    assert!(said(&both).contains("cannot be used with"), "{}", said(&both));
+}

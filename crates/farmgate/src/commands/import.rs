@@ -32,6 +32,7 @@ use self::{
     state::{Journal, Notes},
 };
 use super::Exit;
+use crate::args::Environment;
 
 /// Rows read ahead of those that are sent.
 const READ_AHEAD: usize = 64;
@@ -52,8 +53,9 @@ pub struct Import {
     /// Address of the platform
     #[arg(long, default_value = "http://127.0.0.1:8080")]
     url: Url,
-    /// Token or API key
-    #[arg(long, env = "FARMGATE_TOKEN", hide_env_values = true)]
+    /// Token or API key; without it and --username that of FARMGATE_TOKEN
+    // Read by hand: an argument that the environment may give conflicts with --username when nobody typed it.
+    #[arg(long)]
     token: Option<String>,
     /// Sign in with this name
     #[arg(long, requires = "password", conflicts_with = "token")]
@@ -105,7 +107,7 @@ struct Way<'a> {
 
 impl Import {
     /// Imports every row that has not been imported; a row that fails stops no other.
-    pub async fn run(self, out: &mut impl Write) -> Result<Exit> {
+    pub async fn run(self, environment: &Environment, out: &mut impl Write) -> Result<Exit> {
         let format = self.format()?;
         if format == Format::Epcis && self.circuit.is_none() && !self.dry_run {
             bail!("an EPCIS document needs --circuit: its events are about items that have a global id");
@@ -114,7 +116,7 @@ impl Import {
             .await
             .with_context(|| format!("cannot read {}", self.file.display()))?
             .len();
-        let mut client = Client::new(self.url.clone(), self.token.clone())?;
+        let mut client = Client::new(self.url.clone(), self.token(environment))?;
         let (mut done_before, mut journal) = (HashSet::new(), None);
         if !self.dry_run {
             if let (Some(username), Some(password)) = (&self.username, &self.password) {
@@ -149,6 +151,16 @@ impl Import {
             (None, "json" | "jsonld") => Format::Epcis,
             _ => bail!("cannot tell the form of {}: add --format", self.file.display()),
         })
+    }
+
+    fn token(&self, environment: &Environment) -> Option<String> {
+        let of_environment = || {
+            let token = environment.get("FARMGATE_TOKEN");
+            token
+                .filter(|token| !token.is_empty() && self.username.is_none())
+                .cloned()
+        };
+        self.token.clone().or_else(of_environment)
     }
 
     async fn open_state(&self, owner: &str) -> Result<Notes> {
