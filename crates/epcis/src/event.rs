@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::{Epc, Problem, identity, vocabulary};
 
 /// The time zone offset's shape, for messages.
-const OFFSET: &str = "expected an offset such as `+02:00`";
+const OFFSET: &str = "expected an offset of at most 14 hours, such as `+02:00`";
 
 /// A sound event.
 #[derive(Clone, Debug, PartialEq)]
@@ -118,16 +118,20 @@ pub(crate) fn check_time(
 
 fn check_offset(members: &Map<String, Value>, at: &str, problems: &mut Vec<Problem>) {
     let pointer = format!("{at}/eventTimeZoneOffset");
-    match members
-        .get("eventTimeZoneOffset")
-        .and_then(Value::as_str)
-        .map(str::as_bytes)
-    {
+    match members.get("eventTimeZoneOffset").and_then(Value::as_str) {
         None => problems.push(Problem::new(pointer, format!("is missing: {OFFSET}"))),
-        Some([b'+' | b'-', h1, h2, b':', m1, m2])
-            if [h1, h2, m1, m2].iter().all(|digit| digit.is_ascii_digit()) => {}
+        Some(given) if is_offset(given) => {}
         Some(_) => problems.push(Problem::new(pointer, format!("is malformed: {OFFSET}"))),
     }
+}
+
+/// Whether it is an offset as the standard's JSON schema has it: two digits each, up to 14:00.
+fn is_offset(text: &str) -> bool {
+    let [b'+' | b'-', size @ ..] = text.as_bytes() else {
+        return false;
+    };
+    let shape = matches!(size, [b'0'..=b'9', b'0'..=b'9', b':', b'0'..=b'5', b'0'..=b'9']);
+    shape && size <= b"14:00".as_slice()
 }
 
 fn check_action(

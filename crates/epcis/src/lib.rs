@@ -8,6 +8,7 @@ mod document;
 mod epc;
 mod event;
 mod identity;
+mod json;
 mod vocabulary;
 
 pub use document::{Document, read, read_value};
@@ -16,7 +17,7 @@ pub use event::Event;
 
 /// What breaks a rule, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{pointer}: {message}")]
+#[error("{pointer}{}{message}", if .pointer.is_empty() { "" } else { ": " })]
 pub struct Problem {
     /// JSON pointer (RFC 6901) into the document; empty for the document itself.
     pub pointer: String,

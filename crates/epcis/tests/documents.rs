@@ -49,6 +49,18 @@ fn every_broken_rule_is_named_with_its_place() {
         (with("eventTime", json!("22-07-2026")), "/eventTime"),
         (without("eventTimeZoneOffset"), "/eventTimeZoneOffset"),
         (with("eventTimeZoneOffset", json!("1h")), "/eventTimeZoneOffset"),
+        (
+            with("eventTimeZoneOffset", json!("+14:01")),
+            "/eventTimeZoneOffset",
+        ),
+        (
+            with("eventTimeZoneOffset", json!("+25:00")),
+            "/eventTimeZoneOffset",
+        ),
+        (
+            with("eventTimeZoneOffset", json!("-03:60")),
+            "/eventTimeZoneOffset",
+        ),
         (without("action"), "/action"),
         (with("action", json!("CREATE")), "/action"),
         (with("type", json!("ObjectEventInvalid")), "/type"),
@@ -156,4 +168,39 @@ fn epcs_give_their_gs1_keys() {
         assert_eq!((epc.kind, epc.value.as_str()), (kind, value), "{uri}");
     }
     assert_eq!(Epc::parse("no uri"), None);
+}
+
+#[test]
+fn the_widest_offsets_are_sound() {
+    for offset in ["+14:00", "-14:00", "+13:59", "+00:00", "-00:30"] {
+        one(&with("eventTimeZoneOffset", json!(offset))).unwrap();
+    }
+}
+
+#[test]
+fn a_member_that_stands_twice_is_refused_with_its_place() {
+    let twice = event()
+        .to_string()
+        .replacen('{', "{\"type\": \"ObjectEvent\",", 1);
+    let within = event()
+        .to_string()
+        .replacen("\"readPoint\":{", "\"readPoint\":{\"id\":\"urn:a:b\",", 1);
+    for (text, name) in [(twice, "type"), (within, "id")] {
+        let problems = read(text.as_bytes()).unwrap_err();
+        let message = problems[0].to_string();
+        assert!(
+            message.starts_with(&format!(
+                "the member `{name}` stands twice in one object at line 1 column "
+            )),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_whole_is_said_without_a_place() {
+    let said = |text: &str| read(text.as_bytes()).unwrap_err()[0].to_string();
+    assert!(said("{").starts_with("is not JSON: "), "{}", said("{"));
+    assert!(said("7").starts_with("must be a document"), "{}", said("7"));
+    assert!(said("{}").starts_with("/type: is missing"), "{}", said("{}"));
 }
