@@ -18,6 +18,7 @@ pub mod ids;
 pub mod item;
 pub mod leaf;
 pub mod namespace;
+pub mod nul;
 pub mod operation;
 pub mod page;
 pub mod problem;

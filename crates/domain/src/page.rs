@@ -70,7 +70,8 @@ impl Cursor {
         let (head, rest) = bytes.split_at_checked(3)?;
         let length = usize::from(u16::from_be_bytes([head[1], head[2]]));
         let (key, id) = rest.split_at_checked(length)?;
-        if head[0] != CURSOR_VERSION || id.is_empty() {
+        // No sort key or id holds U+0000, and PostgreSQL takes none as an argument.
+        if head[0] != CURSOR_VERSION || id.is_empty() || rest.contains(&0) {
             return None;
         }
         Some(Self {

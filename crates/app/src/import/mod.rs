@@ -9,7 +9,7 @@ mod table;
 
 use std::io::{self, BufRead};
 
-use domain::{canonical, identifier::NewIdentifier, problem::FieldError};
+use domain::{canonical, identifier::NewIdentifier, nul, problem::FieldError};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -226,6 +226,9 @@ fn json_lines(input: impl BufRead, emit: Emit<'_>) -> Result<(), ReadError> {
 fn json_item(bytes: &[u8]) -> Result<Item, Vec<Fault>> {
     std::str::from_utf8(bytes)
         .map_err(|error| Fault::whole(format!("is not UTF-8 from byte {} on", error.valid_up_to())))?;
+    if let Some(error) = nul::in_json("", bytes) {
+        return Err(vec![Fault::new(error.field, error.message)]);
+    }
     // A list of values in the members' order would do for the library, and is nobody's item.
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         return Err(Fault::whole("must be a JSON object"));

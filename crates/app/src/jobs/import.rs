@@ -40,7 +40,7 @@ impl ImportTask {
     /// Checks what can be told before the job runs.
     ///
     /// # Errors
-    /// Invalid if there is no content, too much of it, or such as no database keeps.
+    /// Invalid if there is no content or too much of it.
     pub fn check(&self) -> Result<()> {
         let wrong = |code, message: String| Err(FieldError::new("content", code, message).into());
         if self.content.trim().is_empty() {
@@ -51,9 +51,6 @@ impl ImportTask {
                 "too_long",
                 format!("must be at most {MAX_CONTENT} bytes: split it"),
             );
-        }
-        if self.content.contains('\0') {
-            return wrong("malformed", "must not hold the character U+0000".to_owned());
         }
         Ok(())
     }

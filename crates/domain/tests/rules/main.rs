@@ -13,6 +13,7 @@ mod identity;
 mod ids_and_time;
 mod item;
 mod ledger;
+mod nul;
 mod operation;
 mod page;
 mod problem;

@@ -44,8 +44,19 @@ fn a_cursor_and_an_offset_exclude_each_other() {
 
 #[test]
 fn a_malformed_cursor_is_a_field_error() {
-    // Not base64, too short, another version, a length beyond the end, no id.
-    for text in ["", "!", "AQ", "AgABYWI", "AQAJYWI", "AQACYWI", &"A".repeat(2000)] {
+    let nul = [Cursor::new("a\0", "b").encode(), Cursor::new("a", "\0").encode()];
+    // Not base64, too short, another version, a length beyond the end, no id, U+0000 in key or id.
+    for text in [
+        "",
+        "!",
+        "AQ",
+        "AgABYWI",
+        "AQAJYWI",
+        "AQACYWI",
+        &"A".repeat(2000),
+        &nul[0],
+        &nul[1],
+    ] {
         let error = Cursor::decode("cursor", text).unwrap_err();
         assert_eq!(
             (error.field.as_str(), error.code),

@@ -4,7 +4,7 @@ use axum::{
     extract::{FromRequest, Request},
     response::{IntoResponse, Response},
 };
-use domain::problem::ErrorCode;
+use domain::{nul, problem::ErrorCode};
 use http::{HeaderMap, HeaderValue, header};
 use http_body_util::BodyExt;
 use serde::{Serialize, de::DeserializeOwned};
@@ -85,6 +85,9 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 /// Reads JSON; only a body that does not fit is read a second time to learn the path of the field.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    if let Some(error) = nul::in_json("body", bytes) {
+        return Err(error.into());
+    }
     let error = match serde_json::from_slice(bytes) {
         Ok(value) => return Ok(value),
         Err(error) => error,

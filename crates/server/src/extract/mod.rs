@@ -10,6 +10,7 @@ mod serde_errors;
 use std::{ops::Deref, sync::Arc};
 
 use axum::extract::FromRequestParts;
+use domain::nul;
 use http::request::Parts;
 
 pub(crate) use self::path::PathParams;
@@ -41,4 +42,13 @@ impl<S: Sync> FromRequestParts<S> for Auth {
         let ctx = Ctx::from_request_parts(parts, state).await?;
         ctx.caller().cloned().map(Self)
     }
+}
+
+/// Refuses a parameter of the path or the query that holds U+0000. A header cannot hold it: HTTP allows no control
+/// character there.
+fn refuse_nul(name: &str, value: &str) -> Result<(), ApiError> {
+    if value.contains('\0') {
+        return Err(ApiError::malformed(vec![nul::error(name)]));
+    }
+    Ok(())
 }

@@ -6,6 +6,7 @@ use axum::extract::FromRequestParts;
 use domain::problem::FieldError;
 use http::request::Parts;
 
+use super::refuse_nul;
 use crate::error::ApiError;
 
 /// The raw values of the matched path, put into the request by the edge.
@@ -56,6 +57,7 @@ fn read<T: FromStr<Err: Display>>(parts: &Parts, index: usize) -> Result<T, ApiE
         |message: String| ApiError::malformed(vec![FieldError::new(*name, "malformed_id", message)]);
     let decoded = percent_encoding::percent_decode_str(raw).decode_utf8();
     let decoded = decoded.map_err(|_| malformed("is not valid UTF-8".to_owned()))?;
+    refuse_nul(name, &decoded)?;
     decoded
         .parse()
         .map_err(|error: T::Err| malformed(error.to_string()))

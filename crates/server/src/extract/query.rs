@@ -4,7 +4,7 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use super::serde_errors::field_error;
+use super::{refuse_nul, serde_errors::field_error};
 use crate::error::ApiError;
 
 /// The query string; types should carry `#[serde(deny_unknown_fields)]`.
@@ -22,6 +22,10 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
 /// Reads a query string; an error names the parameter.
 pub(super) fn read<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
     let pairs = form_urlencoded::parse(query.as_bytes());
+    for (name, value) in pairs {
+        refuse_nul("query", &name)?;
+        refuse_nul(&name, &value)?;
+    }
     serde_path_to_error::deserialize(serde_urlencoded::Deserializer::new(pairs)).map_err(|error| {
         let path = error.path().to_string();
         let mut field = field_error(&path, &error.into_inner().to_string());

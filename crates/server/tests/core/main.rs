@@ -17,6 +17,7 @@ mod kept_back;
 mod lane;
 mod limits;
 mod lists;
+mod nul;
 mod operations;
 mod push;
 mod reach;
@@ -85,6 +86,10 @@ both! {
         each_recorded_event_is_paid_once,
         events_paid_together_never_overdraw,
         an_export_is_paid_and_comes_back_if_nothing_comes_of_it,
+    },
+    nul::{
+        every_route_refuses_u0000_wherever_it_reads_text,
+        an_escaped_backslash_before_u0000_is_text,
     },
     lists::{
         lists_of_items_count_and_skip,

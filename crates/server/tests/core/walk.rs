@@ -34,7 +34,7 @@ struct Walker {
 }
 
 /// The head of the answer, and the body if it is a problem: a stream of events has no end to wait for.
-async fn head(
+pub async fn head(
     service: &Service,
     credential: Option<&str>,
     method: &str,
@@ -66,7 +66,7 @@ async fn head(
     (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
 }
 
-fn filled(pattern: &str, value_of: impl Fn(&str) -> String) -> String {
+pub fn filled(pattern: &str, value_of: impl Fn(&str) -> String) -> String {
     let mut path = String::new();
     for segment in pattern.split('/').skip(1) {
         path.push('/');
@@ -83,7 +83,7 @@ fn absent_dfid(number: u8) -> String {
     Dfid::new(Timestamp::from_secs(1_800_000_000), [number; 10]).to_string()
 }
 
-fn absent(name: &str) -> String {
+pub fn absent(name: &str) -> String {
     match name {
         "dfid" => absent_dfid(7),
         "role" | "local_id" => "absent".to_owned(),

@@ -134,6 +134,16 @@ pub async fn an_import_job_makes_items_of_rows_and_names_the_broken_ones(engine:
         mixed["result"]["errors"][0]["field"], "local_id",
         "another item has the name: {mixed}"
     );
+    // The request holds the escape itself: only who reads the row makes a character of it, which no database keeps.
+    let nul = "{\"enriched_data\": {\"a\": \"\\u0000\"}}\n{\"a\\u0000\": 1}\n\
+        {\"identifiers\": [{\"key\": \"a\", \"value\": \"b\", \"registry\": \"\\u0000\"}]}\n";
+    let (_, refused) = import("jsonl", nul).await;
+    let fields = [0, 1, 2].map(|row| refused["result"]["errors"][row]["field"].clone());
+    assert_eq!(
+        fields,
+        ["enriched_data.a", "", "identifiers[0].registry"].map(|field| json!(field)),
+        "{refused}"
+    );
     let all = get(&service, &ana, "/api/items/local?with_total=true").await.body;
     assert_eq!(all["total"], 3, "{all}");
     assert_eq!(get(&service, &ana, &format!("{path}/output")).await.status, 409);
