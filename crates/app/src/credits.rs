@@ -5,7 +5,7 @@ use domain::{
     credits::{CostedOperation, Movement, MovementKind},
     ids::{MovementId, OperationId, WorkspaceId},
     page::{Cursor, Page, PageRequest},
-    problem::ErrorCode,
+    problem::{ErrorCode, Extension},
 };
 use store::{
     Step, credits,
@@ -210,6 +210,6 @@ pub fn lacked_cover(error: &DbError) -> bool {
 fn insufficient(cost: u64, balance: i64) -> AppError {
     let message = format!("the operation costs {cost} credits and the balance is {balance}");
     AppError::new(ErrorCode::InsufficientCredits, message)
-        .with("cost", cost)
-        .with("balance", balance)
+        .with(Extension::Cost, cost)
+        .with(Extension::Balance, balance)
 }

@@ -1,8 +1,10 @@
 //! What a use case answers when it can't do what was asked: a stable code, a sentence for people, and the cause.
 
+use std::collections::BTreeMap;
+
 use db::DbError;
-use domain::problem::{ErrorCode, FieldError};
-use serde_json::{Map, Value};
+use domain::problem::{ErrorCode, Extension, FieldError};
+use serde_json::Value;
 
 /// The result of a use case.
 pub type Result<T> = std::result::Result<T, AppError>;
@@ -18,7 +20,7 @@ pub struct AppError {
     /// The fields that were wrong.
     pub fields: Vec<FieldError>,
     /// Further members of the problem document.
-    pub details: Box<Map<String, Value>>,
+    pub details: Box<BTreeMap<Extension, Value>>,
     /// The chain below, for the log.
     #[source]
     pub source: Option<DbError>,
@@ -68,8 +70,8 @@ impl AppError {
 
     /// Adds a member to the problem document.
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.details.insert(name.to_owned(), value.into());
+    pub fn with(mut self, name: Extension, value: impl Into<Value>) -> Self {
+        self.details.insert(name, value.into());
         self
     }
 }

@@ -6,7 +6,7 @@
 use db::DbError;
 use domain::{
     ids::{Timestamp, WorkspaceId},
-    problem::ErrorCode,
+    problem::{ErrorCode, Extension},
     tier::{Limit, LimitCheck, Tier},
 };
 use store::{Step, usage};
@@ -127,9 +127,9 @@ fn exceeded(check: LimitCheck) -> AppError {
         check.limit, check.used
     );
     AppError::new(ErrorCode::LimitExceeded, message)
-        .with("limit", check.limit.as_str())
-        .with("used", check.used)
-        .with("allowed", allowed)
+        .with(Extension::Limit, check.limit.as_str())
+        .with(Extension::Used, check.used)
+        .with(Extension::Allowed, allowed)
 }
 
 #[cfg(test)]

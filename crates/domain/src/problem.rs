@@ -4,6 +4,43 @@
 
 use serde::Serialize;
 
+use crate::words::words;
+
+words! {
+    /// A member that a problem may carry besides those every problem has. The set is closed, so that none takes the name
+    /// of a member that RFC 9457, or every problem here, gives a meaning of its own.
+    Extension, "member of a problem" {
+        /// How much the limit allows.
+        Allowed = "allowed",
+        /// The credits there are.
+        Balance = "balance",
+        /// Where reading stopped, in the line.
+        Column = "column",
+        /// The credits it takes.
+        Cost = "cost",
+        /// The items that the identifiers belong to.
+        Dfids = "dfids",
+        /// Which entry of a list was refused, counted from 0.
+        Index = "index",
+        /// Which item of a batch was refused, counted from 0.
+        Item = "item",
+        /// The name of the limit that is reached.
+        Limit = "limit",
+        /// The most bytes a body may have.
+        LimitBytes = "limit_bytes",
+        /// Where reading stopped.
+        Line = "line",
+        /// What was opened for people to resolve.
+        PendingItemId = "pending_item_id",
+        /// What became of a push.
+        PushStatus = "push_status",
+        /// When to come back; becomes the header `Retry-After`.
+        RetryAfterSeconds = "retry_after_seconds",
+        /// How much of the limit is used.
+        Used = "used",
+    }
+}
+
 /// One field that broke a rule; part of a `validation_failed` answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FieldError {

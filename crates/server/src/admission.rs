@@ -3,7 +3,11 @@
 use std::{net::IpAddr, sync::atomic::Ordering};
 
 use axum::extract::Request;
-use domain::{ids::Timestamp, problem::ErrorCode, tier::Limit};
+use domain::{
+    ids::Timestamp,
+    problem::{ErrorCode, Extension},
+    tier::Limit,
+};
 use http::{HeaderMap, Method, header};
 
 use crate::{
@@ -193,9 +197,9 @@ fn refused(key: RateKey, decision: &Decision, quota: Quota) -> ApiError {
             let (limit, allowed) = (Limit::ApiCallsPerHour.as_str(), quota.requests);
             let message = format!("the tier allows {allowed} of `{limit}` and {allowed} are used");
             ApiError::new(ErrorCode::LimitExceeded, message)
-                .member("limit", limit)
-                .member("used", allowed)
-                .member("allowed", allowed)
+                .member(Extension::Limit, limit)
+                .member(Extension::Used, allowed)
+                .member(Extension::Allowed, allowed)
         }
         _ => ApiError::new(ErrorCode::RateLimited, "a rate limit is used up"),
     };

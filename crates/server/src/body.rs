@@ -9,7 +9,7 @@ use std::{
 
 use axum::body::Body;
 use bytes::Bytes;
-use domain::problem::ErrorCode;
+use domain::problem::{ErrorCode, Extension};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
@@ -60,7 +60,7 @@ pub(crate) fn too_large(limit: usize) -> ApiError {
         ErrorCode::PayloadTooLarge,
         format!("the body exceeds {limit} bytes"),
     )
-    .member("limit_bytes", limit)
+    .member(Extension::LimitBytes, limit)
 }
 
 /// A body that fails once it is too large or has not ended in time.

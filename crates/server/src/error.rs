@@ -3,13 +3,13 @@
 //! The codes, their statuses and titles are the domain's. The edge adds request id and trace id, and logs the chain
 //! once. A source never shows in the answer.
 
-use std::{borrow::Cow, error::Error, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, error::Error, sync::Arc, time::Duration};
 
 use axum::response::{IntoResponse, Response};
-use domain::problem::{ErrorCode, FieldError};
+use domain::problem::{ErrorCode, Extension, FieldError};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// Any error a handler or the edge answers with.
 #[derive(Clone)]
@@ -22,7 +22,7 @@ struct Parts {
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
     retry_after: Option<Duration>,
-    members: Map<String, Value>,
+    members: BTreeMap<Extension, Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
@@ -37,7 +37,7 @@ impl ApiError {
             detail: detail.into(),
             errors: Vec::new(),
             retry_after: None,
-            members: Map::new(),
+            members: BTreeMap::new(),
             headers: Vec::new(),
             source: None,
         }))
@@ -119,10 +119,10 @@ impl ApiError {
 
     /// Adds a member to the problem, such as the name of a limit and how much of it is used.
     #[must_use]
-    pub fn member(self, name: &str, value: impl Serialize) -> Self {
+    pub fn member(self, name: Extension, value: impl Serialize) -> Self {
         let value = serde_json::to_value(value).unwrap_or(Value::Null);
         self.change(|parts| {
-            parts.members.insert(name.to_owned(), value);
+            parts.members.insert(name, value);
         })
     }
 
@@ -221,7 +221,7 @@ struct Problem<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
     #[serde(flatten)]
-    members: &'a Map<String, Value>,
+    members: &'a BTreeMap<Extension, Value>,
 }
 
 impl std::fmt::Display for ApiError {

@@ -9,7 +9,7 @@ use app::{
     idempotency::{Begin, IdempotencyKey},
     identity::{AuthenticationError, Place, Presented as Shown},
 };
-use domain::ids::Timestamp;
+use domain::{ids::Timestamp, problem::Extension};
 use futures_util::future::BoxFuture;
 
 use crate::{
@@ -168,9 +168,6 @@ impl DenialSink for PlatformDenials {
     }
 }
 
-/// Name of the detail that becomes `Retry-After`.
-const RETRY_AFTER: &str = "retry_after_seconds";
-
 impl From<AppError> for ApiError {
     fn from(error: AppError) -> Self {
         let AppError {
@@ -186,11 +183,11 @@ impl From<AppError> for ApiError {
             Self::fields(code, message, fields)
         };
         for (name, value) in *details {
-            match value.as_u64() {
-                Some(seconds) if name == RETRY_AFTER => {
-                    answer = answer.retry_after(Duration::from_secs(seconds))
+            answer = match (name, value.as_u64()) {
+                (Extension::RetryAfterSeconds, Some(seconds)) => {
+                    answer.retry_after(Duration::from_secs(seconds))
                 }
-                _ => answer = answer.member(&name, value),
+                _ => answer.member(name, value),
             }
         }
         match source {

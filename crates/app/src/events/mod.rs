@@ -16,7 +16,7 @@ use domain::{
     event::{MAX_BULK, Visibility},
     ids::{CircuitId, EventId, Timestamp, WorkspaceId},
     leaf::LeafKind,
-    problem::FieldError,
+    problem::{Extension, FieldError},
 };
 pub use local::Moved;
 pub use read::EventQuery;
@@ -194,7 +194,7 @@ impl App {
             match self.check_event(ctx, event, &format!("events[{index}].")).await {
                 Ok(event) => checked.push(event),
                 Err(error) if !error.fields.is_empty() => errors.extend(error.fields),
-                Err(error) => return Err(error.with("index", index)),
+                Err(error) => return Err(error.with(Extension::Index, index)),
             }
         }
         if errors.is_empty() {

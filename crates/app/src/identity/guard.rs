@@ -5,7 +5,10 @@
 use std::time::Duration;
 
 use db::Scope;
-use domain::{ids::Timestamp, problem::ErrorCode};
+use domain::{
+    ids::Timestamp,
+    problem::{ErrorCode, Extension},
+};
 use store::sign_in_failures as failures;
 
 use super::{Identity, secrets};
@@ -87,5 +90,5 @@ fn too_many(until: Timestamp, now: Timestamp) -> AppError {
         ErrorCode::RateLimited,
         "too many failed sign-ins; wait, or reset the password",
     )
-    .with("retry_after_seconds", until.since(now).as_secs().max(1))
+    .with(Extension::RetryAfterSeconds, until.since(now).as_secs().max(1))
 }

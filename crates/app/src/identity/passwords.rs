@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use crossbeam_channel::{Receiver, Sender, TrySendError};
-use domain::problem::ErrorCode;
+use domain::problem::{ErrorCode, Extension};
 use tokio::sync::oneshot;
 
 use super::{config::PasswordConfig, secrets::Secret};
@@ -118,7 +118,7 @@ impl PasswordPool {
         self.jobs.try_send(job).map_err(|error| match error {
             TrySendError::Full(_) => {
                 AppError::new(ErrorCode::Unavailable, "too many sign-ins are waiting; try again")
-                    .with("retry_after_seconds", RETRY_AFTER_SECONDS)
+                    .with(Extension::RetryAfterSeconds, RETRY_AFTER_SECONDS)
             }
             TrySendError::Disconnected(_) => {
                 AppError::new(ErrorCode::Internal, "the password threads have ended")

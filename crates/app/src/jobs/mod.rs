@@ -8,7 +8,7 @@ use domain::{
     identity::ApiScope,
     ids::{JobId, OutboxId},
     page::{Cursor, Page, PageRequest},
-    problem::{ErrorCode, FieldError},
+    problem::{ErrorCode, Extension, FieldError},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -107,9 +107,9 @@ impl App {
                 "too many of your jobs have not ended; wait or cancel some",
             );
             return Err(error
-                .with("limit", "open_jobs")
-                .with("used", open)
-                .with("allowed", MAX_OPEN));
+                .with(Extension::Limit, "open_jobs")
+                .with(Extension::Used, open)
+                .with(Extension::Allowed, MAX_OPEN));
         }
         let (id, now) = (JobId::generate(self.ids()), self.now());
         let progress = bind::json(&json!({}));

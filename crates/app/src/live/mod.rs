@@ -22,7 +22,7 @@ use db::{Db, Scope};
 use domain::{
     identity::UserStatus,
     ids::{ApiKeyId, Clock, SessionId, UserId, WorkspaceId},
-    problem::ErrorCode,
+    problem::{ErrorCode, Extension},
 };
 pub use store::live::Holder;
 use store::{
@@ -207,7 +207,9 @@ impl Hub {
                 ErrorCode::LimitExceeded,
                 "too many live connections are open; close one first",
             );
-            Err(error.with("limit", "live_connections").with("allowed", allowed))
+            Err(error
+                .with(Extension::Limit, "live_connections")
+                .with(Extension::Allowed, allowed))
         };
         // The entry is held for these few lines, so that two that come together are counted one after the other.
         let mut of_user = self.users.entry(user).or_insert(0);

@@ -1,6 +1,10 @@
 //! Pushing many local items: each for itself, or all in one transaction.
 
-use domain::{circuit::MAX_BATCH, ids::CircuitId, problem::FieldError};
+use domain::{
+    circuit::MAX_BATCH,
+    ids::CircuitId,
+    problem::{Extension, FieldError},
+};
 
 use super::{PushLocal, Pushed};
 use crate::{App, AppError, Ctx, Result, local_items::check_content};
@@ -40,7 +44,7 @@ impl App {
             let (circuit, member) = self.circuit_in(&tx, ctx, id).await?;
             let mut done = Vec::with_capacity(pushes.len());
             for (index, push) in pushes.iter().enumerate() {
-                let at = |error: AppError| error.with("item", index);
+                let at = |error: AppError| error.with(Extension::Item, index);
                 let asked = check_content(&push.identifiers, push.enriched_data.clone()).map_err(at)?;
                 let outcome = self
                     .push_local_in(&tx, ctx, &circuit, &member, push, &asked)

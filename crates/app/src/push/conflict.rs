@@ -7,7 +7,7 @@ use domain::{
     dfid::Dfid,
     ids::{CircuitId, PendingItemId, UserId, WorkspaceId},
     item::{ItemContent, PendingReason, PendingState},
-    problem::{ErrorCode, FieldError},
+    problem::{ErrorCode, Extension, FieldError},
     push::PushStatus,
 };
 use serde_json::json;
@@ -116,10 +116,10 @@ impl Outcome {
             Self::Conflict { pending, dfids } => {
                 let message =
                     "the identifiers belong to different items; resolve the pending item that was opened";
-                Err(conflict(message, &dfids).with("pending_item_id", pending.to_string()))
+                Err(conflict(message, &dfids).with(Extension::PendingItemId, pending.to_string()))
             }
             Self::Nameless { pending, broken } => {
-                Err(AppError::invalid(broken).with("pending_item_id", pending.to_string()))
+                Err(AppError::invalid(broken).with(Extension::PendingItemId, pending.to_string()))
             }
         }
     }
@@ -141,6 +141,6 @@ impl Outcome {
 fn conflict(message: &str, dfids: &BTreeSet<Dfid>) -> AppError {
     let dfids: Vec<_> = dfids.iter().map(ToString::to_string).collect();
     AppError::new(ErrorCode::ConflictDetected, message)
-        .with("status", PushStatus::ConflictDetected.as_str())
-        .with("dfids", dfids)
+        .with(Extension::PushStatus, PushStatus::ConflictDetected.as_str())
+        .with(Extension::Dfids, dfids)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::problem::{ErrorCode, FieldError};
+use domain::problem::{ErrorCode, Extension, FieldError};
 
 #[test]
 fn codes_are_distinct_words_with_an_error_status_a_title_and_a_meaning() {
@@ -56,4 +56,19 @@ fn a_field_error_has_three_members() {
         serde_json::json!({ "field": "limit", "code": "out_of_range", "message": "must be 1 to 1000" })
     );
     assert_eq!(serde_json::to_value(ErrorCode::NotFound).unwrap(), "not_found");
+}
+
+/// A second member of the same name hides the first from most parsers.
+#[test]
+fn no_further_member_of_a_problem_takes_the_name_of_one_that_all_have() {
+    let of_rfc_9457 = ["type", "title", "status", "detail", "instance"];
+    let of_every_problem_here = ["code", "request_id", "trace_id", "errors"];
+    for member in Extension::ALL {
+        let name = member.as_str();
+        assert!(
+            !of_rfc_9457.contains(&name) && !of_every_problem_here.contains(&name),
+            "{name}"
+        );
+        assert_eq!(serde_json::to_value(member).unwrap(), name);
+    }
 }

@@ -4,7 +4,10 @@ use axum::{
     extract::{FromRequest, Request},
     response::{IntoResponse, Response},
 };
-use domain::{nul, problem::ErrorCode};
+use domain::{
+    nul,
+    problem::{ErrorCode, Extension},
+};
 use http::{HeaderMap, HeaderValue, header};
 use http_body_util::BodyExt;
 use serde::{Serialize, de::DeserializeOwned};
@@ -118,6 +121,6 @@ fn not_json(bytes: &[u8], error: &serde_json::Error) -> ApiError {
         return ApiError::new(ErrorCode::MalformedJson, text);
     }
     ApiError::new(ErrorCode::MalformedJson, error.to_string())
-        .member("line", error.line())
-        .member("column", error.column())
+        .member(Extension::Line, error.line())
+        .member(Extension::Column, error.column())
 }

@@ -211,6 +211,12 @@ pub async fn identifiers_of_two_items_are_a_conflict_for_people(engine: Engine) 
         .await;
     let refused = service.push(&ana, &circuit, &both).await;
     assert_eq!(
+        (&refused.body["status"], &refused.body["push_status"]),
+        (&json!(409), &json!("conflict_detected")),
+        "{}",
+        refused.body
+    );
+    assert_eq!(
         (refused.status, &refused.body["code"], &refused.body["dfids"]),
         (409, &json!("conflict_detected"), &json!(dfids)),
         "{}",

@@ -4,6 +4,7 @@ use db::Engine;
 use domain::{
     credits::CostedOperation,
     ids::WorkspaceId,
+    problem::Extension,
     tier::{Limit, Tier},
 };
 use serde_json::json;
@@ -98,8 +99,8 @@ pub async fn eight_callers_at_once_stay_within_a_limit(engine: Engine) {
     assert_eq!(
         (
             refused.code.as_str(),
-            &refused.details["used"],
-            &refused.details["allowed"]
+            &refused.details[&Extension::Used],
+            &refused.details[&Extension::Allowed]
         ),
         ("limit_exceeded", &json!(5), &json!(5))
     );
@@ -221,8 +222,8 @@ pub async fn eight_debits_at_once_never_overdraw_and_the_ledger_sums_to_zero(eng
     assert_eq!(
         (
             refused.code.status(),
-            &refused.details["cost"],
-            &refused.details["balance"]
+            &refused.details[&Extension::Cost],
+            &refused.details[&Extension::Balance]
         ),
         (402, &json!(10), &json!(5))
     );

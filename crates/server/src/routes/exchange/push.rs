@@ -10,7 +10,7 @@ use domain::{
     identifier::NewIdentifier,
     ids::{CircuitId, OperationId},
     operation::OperationState,
-    problem::ErrorCode,
+    problem::{ErrorCode, Extension},
     push::PushStatus,
 };
 use http::StatusCode;
@@ -223,7 +223,8 @@ fn batch_entry(result: Result<Pushed, app::AppError>) -> BatchEntry {
             error: None,
         },
         Err(error) => {
-            let mut more = *error.details;
+            let named = |(name, value): (Extension, Value)| (name.as_str().to_owned(), value);
+            let mut more: Map<_, _> = error.details.into_iter().map(named).collect();
             if !error.fields.is_empty() {
                 let fields = serde_json::to_value(&error.fields).unwrap_or_default();
                 more.insert("errors".to_owned(), fields);
