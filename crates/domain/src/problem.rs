@@ -30,6 +30,8 @@ words! {
         LimitBytes = "limit_bytes",
         /// Where reading stopped.
         Line = "line",
+        /// The path of what an earlier call made.
+        Location = "location",
         /// What was opened for people to resolve.
         PendingItemId = "pending_item_id",
         /// What became of a push.
@@ -134,6 +136,7 @@ error_codes! {
     ConflictDetected = "conflict_detected", 409, "Identifiers point to different items", "The identifiers are known under more than one DFID. A pending item was opened for people to resolve it.";
     InvalidTransition = "invalid_transition", 409, "Not possible in this state", "The operation's state does not allow this action, or somebody else acted first.";
     IdempotencyInProgress = "idempotency_in_progress", 409, "Same request still running", "A request with the same idempotency key has not finished. Retry after it has.";
+    SecretShown = "secret_shown", 409, "Done before, and its secret was shown then", "The earlier call with this idempotency key did it. Its answer showed a secret and was kept nowhere. `location` names what was made: if the secret was lost, rotate that key.";
     Gone = "gone", 410, "Gone", "The resource existed and has been erased, or a one-time link was used or has expired.";
     PreconditionFailed = "precondition_failed", 412, "Changed meanwhile", "`If-Match` names a version that is no longer the current one. Read again, then retry.";
     PayloadTooLarge = "payload_too_large", 413, "Body too large", "The body exceeds the limit that the message names.";

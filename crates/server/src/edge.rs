@@ -237,7 +237,8 @@ impl Edge {
         let ctx = Arc::new(self.context(finish, endpoint, found, (address, https), now));
         finish.guest.settle_in(&ctx, slot);
         let request = prepare(request, &ctx, params, policy.body_limit, self.config.body_time)?;
-        let answer = match idempotency::key(request.method(), request.headers(), ctx.caller.as_deref())? {
+        let key = idempotency::key(policy, request.method(), request.headers(), ctx.caller.as_deref())?;
+        let answer = match key {
             None => self.runner.run(endpoint, request, &ctx).await,
             Some(key) => self.run_once(endpoint, request, &ctx, key).await,
         };
@@ -293,7 +294,8 @@ impl Edge {
             .map_err(BodyError::explain)?
             .to_bytes();
         let fingerprint = idempotency::fingerprint(&parts.method, &parts.uri, &body);
-        if let Some(known) = idempotency::claim(&*store, &key, fingerprint, ctx.received_at).await? {
+        let (repeat, now) = (endpoint.policy.repeat(), ctx.received_at);
+        if let Some(known) = idempotency::claim(&*store, &key, fingerprint, repeat, now).await? {
             return Ok(known);
         }
         let request = Request::from_parts(parts, Body::from(body));
@@ -301,7 +303,7 @@ impl Edge {
         let work = tokio::spawn(async move {
             let answer = runner.run(&endpoint, request, &ctx).await;
             let answer = answer.unwrap_or_else(axum::response::IntoResponse::into_response);
-            idempotency::settle(store, key, answer, ctx.received_at).await
+            idempotency::settle(store, key, answer, repeat, now).await
         });
         work.await.map_err(ApiError::internal)
     }

@@ -1,7 +1,8 @@
 //! `Idempotency-Key`: a write that is sent twice happens once, and its answer is given twice.
 //!
 //! The keys and answers are kept by a [`Store`], which lives elsewhere. Only successes are kept: a request that was
-//! refused changed nothing and may be sent again with the same key.
+//! refused changed nothing and may be sent again with the same key. An answer with a secret in it is never kept: the
+//! route's [`Repeat`] says what the second sending gets instead.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use domain::{
     ids::{Timestamp, UserId, WorkspaceId},
-    problem::{ErrorCode, FieldError},
+    problem::{ErrorCode, Extension, FieldError},
 };
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
@@ -17,7 +18,11 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use sha2::{Digest, Sha256};
 
-use crate::{caller::Caller, error::ApiError};
+use crate::{
+    caller::Caller,
+    error::ApiError,
+    policy::{Policy, Repeat},
+};
 
 /// Whose key it is: keys of different people never meet.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,7 +42,7 @@ pub struct Answer {
     pub status: u16,
     /// The headers that belong to the answer: `content-type`, `location`, `etag`.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// The body; empty if it held a secret.
     pub body: Bytes,
 }
 
@@ -82,8 +87,9 @@ const LARGEST: u64 = 1024 * 1024;
 const HEADER: &str = "idempotency-key";
 const KEPT_HEADERS: [HeaderName; 3] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG];
 
-/// The key of a request, if it is a caller's write that names one.
+/// The key of a request, if it is a caller's write that names one, on a route that heeds it.
 pub(crate) fn key(
+    policy: &Policy,
     method: &Method,
     headers: &http::HeaderMap,
     caller: Option<&Caller>,
@@ -91,7 +97,8 @@ pub(crate) fn key(
     let (Some(value), Some(caller)) = (headers.get(HEADER), caller) else {
         return Ok(None);
     };
-    if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+    let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+    if reads || policy.repeat() == Repeat::IssuedAnew {
         return Ok(None);
     }
     let text = value.to_str().unwrap_or_default();
@@ -126,10 +133,12 @@ pub(crate) async fn claim(
     store: &dyn Store,
     key: &Key,
     request: [u8; 32],
+    repeat: Repeat,
     now: Timestamp,
 ) -> Result<Option<Response>, ApiError> {
     match store.claim(key, request, now).await.map_err(away)? {
         Claim::Fresh => Ok(None),
+        Claim::Done(answer) if repeat == Repeat::Refused => Err(shown(answer)),
         Claim::Done(answer) => Ok(Some(replay(answer))),
         Claim::Running => {
             let error = ApiError::new(
@@ -153,6 +162,20 @@ fn away(source: StoreError) -> ApiError {
     .source(source)
 }
 
+/// The refusal of a repeat whose answer held a secret. It leads to what the first call made.
+fn shown(answer: Answer) -> ApiError {
+    let error = ApiError::new(
+        ErrorCode::SecretShown,
+        "the earlier call with this idempotency key made it and showed its secret, which is kept nowhere: if it was \
+         lost, rotate the key that was made",
+    );
+    let made = answer.headers.into_iter().find(|(name, _)| name == "location");
+    match made {
+        Some((_, path)) => error.member(Extension::Location, path),
+        None => error,
+    }
+}
+
 fn replay(answer: Answer) -> Response {
     let mut response = Response::new(Body::from(answer.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
@@ -168,8 +191,15 @@ fn replay(answer: Answer) -> Response {
     response
 }
 
-/// Keeps a success, gives the key back for anything else. A failure to do so is logged: the answer stands.
-pub(crate) async fn settle(store: Arc<dyn Store>, key: Key, response: Response, now: Timestamp) -> Response {
+/// Keeps a success, without its body if that holds a secret; gives the key back for anything else. A failure to do so is
+/// logged: the answer stands.
+pub(crate) async fn settle(
+    store: Arc<dyn Store>,
+    key: Key,
+    response: Response,
+    repeat: Repeat,
+    now: Timestamp,
+) -> Response {
     let short = response
         .body()
         .size_hint()
@@ -191,7 +221,10 @@ pub(crate) async fn settle(store: Arc<dyn Store>, key: Key, response: Response, 
     let answer = Answer {
         status: parts.status.as_u16(),
         headers: headers.collect(),
-        body: body.clone(),
+        body: match repeat {
+            Repeat::Answered => body.clone(),
+            Repeat::Refused | Repeat::IssuedAnew => Bytes::new(),
+        },
     };
     note(store.finish(&key, answer, now).await);
     Response::from_parts(parts, Body::from(body))

@@ -9,7 +9,7 @@ use utoipa::PartialSchema;
 use crate::{
     answer::Pagination,
     operation::Content,
-    policy::{Access, RateClass},
+    policy::{Access, RateClass, Repeat},
     routes::{Endpoint, param_names},
 };
 
@@ -207,9 +207,11 @@ fn parameters(endpoint: &Endpoint) -> Vec<Value> {
     list
 }
 
-/// Whether the route heeds `Idempotency-Key`: a caller's writes do.
+/// Whether the route heeds `Idempotency-Key`: a caller's writes do, unless all they do is to issue a secret.
 fn keeps_key(endpoint: &Endpoint) -> bool {
-    endpoint.method != http::Method::GET && endpoint.policy.access() != Access::Public
+    endpoint.method != http::Method::GET
+        && endpoint.policy.access() != Access::Public
+        && endpoint.policy.repeat() != Repeat::IssuedAnew
 }
 
 /// The errors that the edge can answer with on this route, and the route's own.
@@ -240,6 +242,9 @@ fn problems(endpoint: &Endpoint) -> Vec<ErrorCode> {
             E::PayloadTooLarge,
             E::RequestTimeout,
         ]);
+    }
+    if endpoint.policy.repeat() == Repeat::Refused {
+        codes.push(E::SecretShown);
     }
     if endpoint.operation.if_match {
         codes.push(E::PreconditionFailed);

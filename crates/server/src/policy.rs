@@ -38,6 +38,18 @@ pub enum RateClass {
     Exempt,
 }
 
+/// What becomes of a write that comes twice with one `Idempotency-Key`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// The answer is kept, and the repeat gets it.
+    Answered,
+    /// The answer shows the secret of the thing it made, and is kept nowhere: the repeat makes no second one, and gets
+    /// 409.
+    Refused,
+    /// The answer is a secret and nothing else is made. The key has no effect: each call issues another.
+    IssuedAnew,
+}
+
 /// Everything the edge checks and limits for one route.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -45,6 +57,7 @@ pub struct Policy {
     pub(crate) scope: Option<Scope>,
     pub(crate) body_limit: usize,
     pub(crate) rate: RateClass,
+    pub(crate) repeat: Repeat,
 }
 
 impl Policy {
@@ -54,6 +67,7 @@ impl Policy {
             scope,
             body_limit: DEFAULT_BODY_LIMIT,
             rate: RateClass::Caller,
+            repeat: Repeat::Answered,
         }
     }
 
@@ -117,6 +131,26 @@ impl Policy {
     pub const fn rate(mut self, rate: RateClass) -> Self {
         self.rate = rate;
         self
+    }
+
+    /// The answer shows the secret of what the route makes, this once.
+    #[must_use]
+    pub const fn reveals_secret(mut self) -> Self {
+        self.repeat = Repeat::Refused;
+        self
+    }
+
+    /// The answer is a secret, such as a token, and nothing else is made.
+    #[must_use]
+    pub const fn issues_secret(mut self) -> Self {
+        self.repeat = Repeat::IssuedAnew;
+        self
+    }
+
+    /// What becomes of a write that comes twice with one `Idempotency-Key`.
+    #[must_use]
+    pub const fn repeat(&self) -> Repeat {
+        self.repeat
     }
 
     /// Who may call.

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use server::policy::{Access, Repeat};
 
 #[path = "support/mod.rs"]
 mod fixture;
@@ -99,6 +100,49 @@ async fn the_outgoing_guard_finds_the_entities_it_looks_at() {
     unguarded.sort_unstable();
     let known: Vec<_> = NOT_GUARDED.iter().map(|(route, _)| *route).collect();
     assert_eq!(unguarded, known);
+}
+
+/// What a secret is called in an answer.
+const SECRETS: [&str; 6] = [
+    "secret",
+    "token",
+    "refresh_token",
+    "csrf_token",
+    "ticket",
+    "password",
+];
+
+/// An answer that is kept for `Idempotency-Key` lies readable in the database for a day.
+#[tokio::test]
+async fn no_answer_with_a_secret_is_kept_for_a_repeated_write() {
+    let service = fixture::Service::start(db::Engine::Sqlite).await;
+    let document = server::openapi::document("1", service.edge.endpoints().iter().map(|one| &**one));
+    let mut secret = Vec::new();
+    for endpoint in service.edge.endpoints() {
+        let method = endpoint.method.as_str();
+        let operation = &document["paths"][endpoint.path][method.to_lowercase()];
+        let mut found = BTreeSet::new();
+        for (status, answer) in operation["responses"].as_object().unwrap() {
+            if status.starts_with('2') {
+                let schema = &answer["content"]["application/json"]["schema"];
+                members(&document, schema, "", &mut found);
+            }
+        }
+        let last = |path: &String| path.rsplit('.').next().unwrap_or_default().to_owned();
+        // Without a caller there is nobody whose key it could be.
+        let known = endpoint.policy.access() != Access::Public && endpoint.method != http::Method::GET;
+        if known && found.iter().any(|path| SECRETS.contains(&&*last(path))) {
+            secret.push((format!("{method} {}", endpoint.path), endpoint.policy.repeat()));
+        }
+    }
+    secret.sort_by(|one, other| one.0.cmp(&other.0));
+    let expected = [
+        ("POST /api/api-keys", Repeat::Refused),
+        ("POST /api/api-keys/{id}/rotate", Repeat::Refused),
+        ("POST /api/auth/switch-workspace", Repeat::IssuedAnew),
+        ("POST /api/live/ticket", Repeat::IssuedAnew),
+    ];
+    assert_eq!(secret, expected.map(|(route, repeat)| (route.to_owned(), repeat)));
 }
 
 /// Routes that change nothing although their method is not `GET`.

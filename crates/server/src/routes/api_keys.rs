@@ -43,7 +43,7 @@ pub fn routes() -> Routes<Platform> {
         )
         .post(
             "/api/api-keys",
-            member(),
+            member().reveals_secret(),
             Operation::new(
                 TAG,
                 "Makes a key that acts as the caller; its text is shown this once",
@@ -76,7 +76,7 @@ fn of_one_key() -> Routes<Platform> {
         )
         .post(
             "/api/api-keys/{id}/rotate",
-            member(),
+            member().reveals_secret(),
             Operation::new(
                 TAG,
                 "Makes a key that takes the place of another; both work during the overlap",

@@ -54,7 +54,7 @@ pub fn routes() -> Routes<Platform> {
         )
         .post(
             "/api/auth/switch-workspace",
-            Policy::authenticated(),
+            Policy::authenticated().issues_secret(),
             Operation::new(TAG, "Lets the session act in another of the caller's workspaces")
                 .description("Tokens made before end; the cookie and the refresh token stay good.")
                 .body::<SwitchBody>()

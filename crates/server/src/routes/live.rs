@@ -37,7 +37,7 @@ pub fn routes() -> Routes<Platform> {
     Routes::new()
         .post(
             "/api/live/ticket",
-            Policy::viewer(ApiScope::NotificationsRead),
+            Policy::viewer(ApiScope::NotificationsRead).issues_secret(),
             Operation::new(TAG, "Gives a ticket that opens one live connection within thirty seconds")
                 .returns::<TicketView>(200),
             ticket,

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use db::Engine;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
-    fixture::{PASSWORD, Service},
+    fixture::{PASSWORD, Person, Service},
     steps::{make_key, me, without_ids},
 };
 
@@ -229,4 +229,65 @@ pub async fn api_keys_do_what_they_may_and_die_at_once(engine: Engine) {
     service
         .expect_as(403, &ana.token, "POST", "/api/api-keys", Some(body))
         .await;
+}
+
+db::statements! {
+    /// What is kept of the answers to a person's repeated writes.
+    KEPT = "test.kept_answers", "select key, body from idempotency_keys where workspace_id = $1 order by key";
+}
+
+/// Keys and bodies that are kept, as text.
+async fn kept(service: &Service, person: &Person) -> Vec<(String, String)> {
+    let workspace: uuid::Uuid = person.workspace_id.parse().unwrap();
+    let scope = db::Scope::workspace(workspace);
+    let rows = service.db.all(&scope, KEPT, db::args![workspace]).await.unwrap();
+    rows.iter()
+        .map(|row| {
+            let body = row.get::<Option<Vec<u8>>>("body").unwrap().unwrap_or_default();
+            (row.get("key").unwrap(), String::from_utf8(body).unwrap())
+        })
+        .collect()
+}
+
+pub async fn a_secret_is_shown_once_whatever_the_idempotency_key(engine: Engine) {
+    let service = Service::start(engine).await;
+    let ana = service.person("ana").await;
+    let send = async |key: &str, path: &str, body: Value| {
+        let bearer = format!("Bearer {}", ana.token);
+        let headers = [("authorization", &*bearer), ("idempotency-key", key)];
+        service.send("POST", path, &headers, Some(body)).await
+    };
+    let body = json!({"name": "k", "scopes": ["items:read"]});
+    let made = send("one", "/api/api-keys", body.clone()).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    let key = format!("/api/api-keys/{}", made.body["id"].as_str().unwrap());
+    let again = send("one", "/api/api-keys", body).await;
+    assert_eq!(
+        (again.status, &again.body["code"], &again.body["location"]),
+        (409, &json!("secret_shown"), &json!(key)),
+        "{}",
+        again.body
+    );
+    let rotate = format!("{key}/rotate");
+    let rotated = send("two", &rotate, json!({})).await;
+    assert_eq!(rotated.status, 201, "{}", rotated.body);
+    assert_eq!(
+        send("two", &rotate, json!({})).await.body["code"],
+        "secret_shown",
+        "not the refusal of a key that was rotated before"
+    );
+    let list = service.as_bearer(&ana.token, "GET", "/api/api-keys", None).await;
+    assert_eq!(list.body["data"].as_array().unwrap().len(), 2, "{}", list.body);
+    let tickets = [
+        send("three", "/api/live/ticket", json!({})).await,
+        send("three", "/api/live/ticket", json!({})).await,
+    ];
+    assert_eq!((tickets[0].status, tickets[1].status), (200, 200));
+    assert_ne!(tickets[0].body["ticket"], tickets[1].body["ticket"]);
+    let empty = |key: &str| (key.to_owned(), String::new());
+    assert_eq!(kept(&service, &ana).await, [empty("one"), empty("two")]);
+    let workspace = json!({"workspace_id": ana.workspace_id});
+    let switched = send("four", "/api/auth/switch-workspace", workspace).await;
+    assert_eq!(switched.status, 200, "{}", switched.body);
+    assert_eq!(kept(&service, &ana).await.len(), 2);
 }

@@ -55,6 +55,7 @@ both! {
         a_token_ends_and_a_reused_refresh_token_ends_the_family,
         a_frozen_account_is_refused_at_once_with_every_credential,
         api_keys_do_what_they_may_and_die_at_once,
+        a_secret_is_shown_once_whatever_the_idempotency_key,
     },
     workspace::{
         nobody_gives_or_takes_a_role_above_the_own_and_an_owner_stays,
