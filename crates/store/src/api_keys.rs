@@ -40,6 +40,9 @@ db::statements! {
         "select count(*) as n from api_keys where workspace_id = $1 and (cast($2 as {uuid}) is null or created_by = $2)";
     /// Revokes a key.
     REVOKE = "api_keys.revoke", "update api_keys set revoked_at = $3 where workspace_id = $1 and id = $2 and revoked_at is null";
+    /// Revokes the keys of a member who leaves.
+    REVOKE_OF_MEMBER = "api_keys.revoke_of_member",
+        "update api_keys set revoked_at = $3 where workspace_id = $1 and created_by = $2 and revoked_at is null returning id";
     /// Lets a key run out, because another takes its place.
     REPLACE = "api_keys.replace",
         "update api_keys set replaced_by = $3, expires_at = $4
@@ -195,6 +198,17 @@ pub async fn count(read: &impl Read, workspace: WorkspaceId, user: Option<UserId
 #[must_use]
 pub fn revoke(workspace: WorkspaceId, id: ApiKeyId, now: Timestamp) -> Step {
     (REVOKE, bind![workspace, id, now])
+}
+
+/// Revokes what a member who leaves the workspace has made there, and tells which keys those were.
+pub async fn revoke_of_member(
+    tx: &db::Tx,
+    workspace: WorkspaceId,
+    user: UserId,
+    now: Timestamp,
+) -> Result<Vec<ApiKeyId>, DbError> {
+    let rows = tx.all(REVOKE_OF_MEMBER, bind![workspace, user, now]).await?;
+    rows.iter().map(|row| row.id("id")).collect()
 }
 
 /// Lets a key run out at `expires_at` in favour of another; affects no row if it is revoked or replaced already.

@@ -8,10 +8,10 @@ use domain::{
     tier::Limit,
 };
 use serde_json::json;
-use store::{members, members::Member, sessions, users};
+use store::{api_keys, members, members::Member, sessions, users};
 
 use super::{Identity, workspaces::changed};
-use crate::{AppError, Ctx, Result};
+use crate::{AppError, Ctx, Record, Result};
 
 // Users belong to no tenant, so members are joined in the system's scope; every statement names the workspace.
 
@@ -118,7 +118,8 @@ impl Identity<'_> {
         })
     }
 
-    /// Takes a member out, or lets the caller leave; the member's sessions there end, and so do the API keys.
+    /// Takes a member out, or lets the caller leave. What the membership gave ends with it and does not come back with
+    /// a new one: sessions and API keys in the workspace.
     ///
     /// # Errors
     /// Not found; forbidden for one with a role above the caller's; conflict for the last owner.
@@ -134,14 +135,20 @@ impl Identity<'_> {
             may_assign(ctx, member.role)?;
         }
         keeps_an_owner(&owners, user)?;
-        let mut steps = vec![
+        let mut record = Record::new(self.app, ctx);
+        for key in api_keys::revoke_of_member(tx, ctx.workspace(), user, record.now).await? {
+            record.audit("api_key.revoked", &key.to_string(), &json!({ "member": user }))?;
+        }
+        record.steps.extend([
             members::delete(ctx.workspace(), user),
-            sessions::end_in_workspace(user, ctx.workspace(), self.app.now()),
-        ];
-        steps.extend(self.app.limits().release(ctx, Limit::Members, 1));
+            sessions::end_in_workspace(user, ctx.workspace(), record.now),
+        ]);
+        record
+            .steps
+            .extend(self.app.limits().release(ctx, Limit::Members, 1));
         let details = json!({ "role": member.role });
-        steps.extend(self.trail(ctx, "member.removed", &user.to_string(), &details)?);
-        tx.pipeline(steps).await?;
+        record.audit("member.removed", &user.to_string(), &details)?;
+        tx.pipeline(record.steps).await?;
         Ok(())
     }
 }

@@ -61,6 +61,7 @@ both! {
         nobody_gives_or_takes_a_role_above_the_own_and_an_owner_stays,
         another_workspace_is_absent,
         a_workspace_is_changed_by_its_version,
+        keys_and_rights_of_a_removed_member_stay_gone,
         a_changed_default_is_noticed_when_what_is_cached_has_ended,
     },
     tiers::{

@@ -4,7 +4,7 @@ use db::Engine;
 use serde_json::json;
 
 use crate::{
-    fixture::{Person, Service},
+    fixture::{PASSWORD, Person, Service},
     steps::{me, without_ids},
 };
 
@@ -130,6 +130,59 @@ pub async fn nobody_gives_or_takes_a_role_above_the_own_and_an_owner_stays(engin
     replica
         .expect_as(401, bia_token, "GET", "/api/workspace", None)
         .await;
+}
+
+pub async fn keys_and_rights_of_a_removed_member_stay_gone(engine: Engine) {
+    let service = Service::start(engine).await;
+    let replica = service.replica().await;
+    let (ana, bia) = (service.person("ana").await, service.person("bia").await);
+    let add = || Some(json!({"user": "bia", "role": "member"}));
+    let key = async |token: &str| {
+        let body = Some(json!({"name": "k", "scopes": ["workspace:read"]}));
+        let made = service.as_bearer(token, "POST", "/api/api-keys", body).await;
+        assert_eq!(made.status, 201, "{}", made.body);
+        let text = |name: &str| made.body[name].as_str().unwrap().to_owned();
+        (text("id"), text("secret"))
+    };
+    let (_, anas) = key(&ana.token).await;
+    let (_, at_home) = key(&bia.token).await;
+    let member = format!("/api/members/{}", bia.user_id);
+    // Taken out by somebody else, then left by oneself.
+    for by_herself in [false, true] {
+        service
+            .expect_as(201, &ana.token, "POST", "/api/members", add())
+            .await;
+        let there = Some(json!({"workspace_id": ana.workspace_id}));
+        let bia = service.sign_in("bia", PASSWORD).await;
+        let switched = service
+            .as_bearer(&bia.token, "POST", "/api/auth/switch-workspace", there)
+            .await;
+        let token = switched.body["token"].as_str().unwrap();
+        let (id, old) = key(token).await;
+        replica.expect_as(200, &old, "GET", "/api/workspace", None).await;
+        let who = if by_herself { token } else { &ana.token };
+        service.expect_as(204, who, "DELETE", &member, None).await;
+        replica.expect_as(401, &old, "GET", "/api/workspace", None).await;
+        service
+            .expect_as(201, &ana.token, "POST", "/api/members", add())
+            .await;
+        replica.expect_as(401, &old, "GET", "/api/workspace", None).await;
+        replica.expect_as(401, token, "GET", "/api/workspace", None).await;
+        let shown = service
+            .as_bearer(&ana.token, "GET", &format!("/api/api-keys/{id}"), None)
+            .await;
+        assert!(shown.body["revoked_at"].is_string(), "{}", shown.body);
+        let trail = service
+            .as_bearer(&ana.token, "GET", "/api/audit?action=api_key.revoked", None)
+            .await;
+        assert!(trail.body.to_string().contains(&id), "{}", trail.body);
+        service.expect_as(204, &ana.token, "DELETE", &member, None).await;
+    }
+    for untouched in [&anas, &at_home] {
+        replica
+            .expect_as(200, untouched, "GET", "/api/workspace", None)
+            .await;
+    }
 }
 
 pub async fn another_workspace_is_absent(engine: Engine) {
