@@ -6,7 +6,7 @@ use domain::{
     circuit::{InvitationState, JoinRequestState, Permission},
     ids::{CircuitId, InvitationId, JoinRequestId, Timestamp, UserId, WorkspaceId},
     page::{Cursor, Page, PageRequest},
-    problem::FieldError,
+    problem::{ErrorCode, FieldError},
 };
 use serde_json::json;
 use store::{
@@ -152,15 +152,14 @@ impl App {
                 AppError::conflict("the role offered no longer exists: ask for a new invitation")
             })?;
             let member = self.new_member(ctx.user(), invitation.invited_workspace_id, &role, record.now);
-            record
-                .steps
-                .extend(circuit_members::insert(invitation.circuit_id, &member));
+            record.steps.extend(entering(invitation.circuit_id, &member));
         }
         let (action, circuit) = (format!("invitation.{state}"), invitation.circuit_id);
         let details = json!({"role": invitation.role});
         record.activity(Some(circuit), &action, &id.to_string(), &details);
         record.audit(&action, &circuit.to_string(), &details)?;
-        self.decide(&scope, record, "the invitation was decided already")
+        let member = "you are a member of this circuit already: decline the invitation";
+        self.admit(&scope, record, ("the invitation was decided already", member))
             .await?;
         Ok(Invitation { state, ..invitation })
     }
@@ -291,7 +290,7 @@ impl App {
         if let Some(role) = role {
             let role = self.role_to_grant(ctx, circuit, &caller, role).await?;
             let member = self.new_member(request.user_id, request.workspace_id, &role, record.now);
-            record.steps.extend(circuit_members::insert(circuit, &member));
+            record.steps.extend(entering(circuit, &member));
         }
         let action = format!("join_request.{state}");
         record.activity(
@@ -301,9 +300,32 @@ impl App {
             &json!({"user": request.user_id}),
         );
         record.audit(&action, &circuit.to_string(), &json!({"user": request.user_id}))?;
-        self.decide(&scope, record, "the request was decided already")
+        let member = "this user is a member already: reject the request";
+        self.admit(&scope, record, ("the request was decided already", member))
             .await?;
         Ok(JoinRequest { state, ..request })
+    }
+
+    /// Runs steps whose first one decides an invitation or a request, and others may make a member. Nothing happens if
+    /// it was decided before (`too_late`), or if the user is a member by now (`member`).
+    async fn admit(
+        &self,
+        scope: &db::Scope,
+        mut record: Record<'_>,
+        (too_late, member): (&str, &str),
+    ) -> Result<()> {
+        let rest = record.steps.split_off(1);
+        let tx = self.db().begin(scope).await?;
+        let first = tx.pipeline(record.steps).await?;
+        let outcome = if first != [1] {
+            Err(AppError::new(ErrorCode::InvalidTransition, too_late))
+        } else {
+            match tx.pipeline(rest).await {
+                Err(error) if circuit_members::is_member_already(&error) => Err(AppError::conflict(member)),
+                other => other.map(drop).map_err(AppError::from),
+            }
+        };
+        self.finish(outcome, tx).await
     }
 
     /// The user with this name, compared as names are: without regard to case.
@@ -329,6 +351,13 @@ impl App {
             joined_at,
         }
     }
+}
+
+/// The steps that let somebody in, and end the other ways in that were open.
+fn entering(circuit: CircuitId, member: &Member) -> Vec<db::Step> {
+    let mut steps = circuit_members::insert(circuit, member);
+    steps.extend(circuit_entry::end_open(circuit, member.user_id, member.joined_at));
+    steps
 }
 
 fn check_message(message: &str) -> Result<()> {

@@ -6,7 +6,10 @@ use domain::{
     page::{Cursor, Page, PageRequest},
 };
 use serde_json::json;
-use store::circuit_members::{self, Member};
+use store::{
+    circuit_entry,
+    circuit_members::{self, Member},
+};
 
 use crate::{
     App, AppError, Ctx, Record, Result,
@@ -76,6 +79,7 @@ impl App {
             "circuit.member_removed",
             &json!({"circuit_id": id, "user_id": user}),
         );
+        record.steps.extend(circuit_entry::end_open(id, user, record.now));
         record
             .steps
             .extend(circuit_members::delete(id, user, leaving.workspace_id));

@@ -80,6 +80,12 @@ statements! {
     DECIDE_INVITATION = "circuit_invitations.decide", "
         update circuit_invitations set state = $3, decided_at = $4
          where circuit_id = $1 and id = $2 and state = 'pending'";
+    END_INVITATIONS = "circuit_invitations.end", "
+        update circuit_invitations set state = 'revoked', decided_at = $3
+         where circuit_id = $1 and invited_user_id = $2 and state = 'pending'";
+    END_INVITATIONS_FOR = "circuit_invitations.end_for_workspace", "
+        update circuit_invitations set state = 'revoked', decided_at = $3
+         where invited_workspace_id = $1 and invited_user_id = $2 and state = 'pending'";
     INSERT_REQUEST = "circuit_join_requests.insert", "
         insert into circuit_join_requests (circuit_id, id, workspace_id, user_id, message, state, created_at)
         values ($1, $2, $3, $4, $5, 'pending', $6)";
@@ -106,6 +112,12 @@ statements! {
     DECIDE_REQUEST = "circuit_join_requests.decide", "
         update circuit_join_requests set state = $3, decided_by = $4, decided_at = $5
          where circuit_id = $1 and id = $2 and state = 'pending'";
+    END_REQUESTS = "circuit_join_requests.end", "
+        update circuit_join_requests set state = 'withdrawn', decided_at = $3
+         where circuit_id = $1 and user_id = $2 and state = 'pending'";
+    END_REQUESTS_FOR = "circuit_join_requests.end_for_workspace", "
+        update circuit_join_requests set state = 'withdrawn', decided_at = $3
+         where workspace_id = $1 and user_id = $2 and state = 'pending'";
 }
 
 fn read_invitation(row: &db::Row) -> Result<Invitation, StoreError> {
@@ -289,4 +301,23 @@ pub fn decide_request(request: &JoinRequest, state: JoinRequestState, by: UserId
         DECIDE_REQUEST,
         bind![request.circuit_id, request.id, state.as_str(), by, now],
     )
+}
+
+/// The steps that end what is open between a circuit and a user: who has come in or was taken out does not come in once
+/// more by an earlier word.
+#[must_use]
+pub fn end_open(circuit: CircuitId, user: UserId, now: Timestamp) -> [Step; 2] {
+    [
+        (END_INVITATIONS, bind![circuit, user, now]),
+        (END_REQUESTS, bind![circuit, user, now]),
+    ]
+}
+
+/// The steps that end what is open between any circuit and a user who acts for a workspace no more.
+#[must_use]
+pub fn end_open_for(workspace: WorkspaceId, user: UserId, now: Timestamp) -> [Step; 2] {
+    [
+        (END_INVITATIONS_FOR, bind![workspace, user, now]),
+        (END_REQUESTS_FOR, bind![workspace, user, now]),
+    ]
 }

@@ -31,8 +31,7 @@ pub struct Member {
 statements! {
     INSERT = "circuit_members.insert", "
         insert into circuit_members (circuit_id, user_id, workspace_id, role, permissions, joined_at)
-        values ($1, $2, $3, $4, $5, $6)
-        on conflict (circuit_id, user_id) do nothing";
+        values ($1, $2, $3, $4, $5, $6)";
     INSERT_WORKSPACE = "circuit_workspaces.insert", "
         insert into circuit_workspaces (circuit_id, workspace_id) values ($1, $2)
         on conflict (circuit_id, workspace_id) do nothing";
@@ -68,7 +67,7 @@ pub(crate) fn read(row: &db::Row) -> Result<Member, StoreError> {
     })
 }
 
-/// The steps that make a user a member; the second says, by its affected count, whether the user was none before.
+/// The steps that make a user a member. For one who is a member already they fail; [`is_member_already`] knows the error.
 ///
 /// The workspace comes first: the row guards of the other circuit tables ask whether it takes part.
 #[must_use]
@@ -82,6 +81,12 @@ pub fn insert(circuit: CircuitId, member: &Member) -> Vec<Step> {
             bind![circuit, m.user_id, m.workspace_id, &m.role, bits, m.joined_at],
         ),
     ]
+}
+
+/// Whether the error of a unit of work says that the user was a member before.
+#[must_use]
+pub fn is_member_already(error: &StoreError) -> bool {
+    error.is_unique("circuit_members_pkey") || error.is_unique("circuit_members_circuit_id_user_id_key")
 }
 
 /// The steps that end a membership (never the owner's).

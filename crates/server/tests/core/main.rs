@@ -101,6 +101,8 @@ both! {
     },
     entry::{
         an_invitation_to_a_role_that_is_gone_can_be_declined,
+        an_invitation_ends_when_the_invited_comes_in_or_is_taken_out,
+        who_is_a_member_does_not_become_one_again,
     },
     reach::{
         an_equal_push_finds_what_its_item_was_merged_into,
