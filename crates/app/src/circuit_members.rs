@@ -2,13 +2,13 @@
 
 use domain::{
     circuit::{BuiltInRole, Permission},
-    ids::{CircuitId, UserId},
+    ids::{CircuitId, UserId, WorkspaceId},
     page::{Cursor, Page, PageRequest},
 };
 use serde_json::json;
 use store::{
-    circuit_entry,
     circuit_members::{self, Member},
+    tenancy,
 };
 
 use crate::{
@@ -63,7 +63,8 @@ impl App {
         })
     }
 
-    /// Ends a membership: another's with the permission, one's own always. What was pulled stays pulled.
+    /// Ends a membership: another's with the permission, one's own always. What waits in the member's name is
+    /// cancelled. What was pulled stays pulled.
     pub async fn remove_circuit_member(&self, ctx: &Ctx, id: CircuitId, user: UserId) -> Result<()> {
         let (_, caller) = self.circuit(ctx, id).await?;
         let leaving = self.other_member(ctx, id, user).await?;
@@ -71,20 +72,23 @@ impl App {
             needs(&caller, Permission::ManageMembers)?;
             grants(&caller, leaving.permissions)?;
         }
+        let tx = self.db().begin(&ctx.scope()).await?;
+        let member = (user, leaving.workspace_id);
+        let removed = self.remove_in(&tx, ctx, id, member).await;
+        self.finish(removed, tx).await
+    }
+
+    async fn remove_in(
+        &self,
+        tx: &db::Tx,
+        ctx: &Ctx,
+        id: CircuitId,
+        member: (UserId, WorkspaceId),
+    ) -> Result<()> {
+        tenancy::widen(tx, &[ctx.workspace(), member.1]).await?;
         let mut record = Record::new(self, ctx);
-        let details = json!({"user": user});
-        record.activity(Some(id), "member.removed", &user.to_string(), &details);
-        record.audit("circuit.member_removed", &id.to_string(), &details)?;
-        record.outbox(
-            "circuit.member_removed",
-            &json!({"circuit_id": id, "user_id": user}),
-        );
-        record.steps.extend(circuit_entry::end_open(id, user, record.now));
-        record
-            .steps
-            .extend(circuit_members::delete(id, user, leaving.workspace_id));
-        self.db().run(&ctx.scope(), record.steps).await?;
-        self.wake_outbox();
+        self.end_seat(tx, ctx, &mut record, id, member).await?;
+        tx.pipeline(record.steps).await?;
         Ok(())
     }
 

@@ -23,6 +23,7 @@ pub mod identity;
 pub mod import;
 pub mod items;
 pub mod jobs;
+mod leaving;
 pub mod limits;
 pub mod live;
 pub mod local_items;

@@ -294,9 +294,8 @@ impl App {
         operation: &Operation,
     ) -> Result<Carried> {
         tenancy::widen(tx, &[ctx.workspace(), operation.workspace_id]).await?;
-        if !self.may_still(tx, operation, Permission::Pull).await? {
-            let reason = "who asked may no longer pull from this circuit";
-            return Ok(Carried::Failed(reason.to_owned()));
+        if let Some(reason) = self.barred(tx, operation, Permission::Pull).await? {
+            return Ok(Carried::Failed(reason));
         }
         let place = circuit_items::find(tx, operation.circuit_id, operation.dfid).await?;
         let Some(place) = place.filter(|place| place.state == "active") else {
@@ -310,7 +309,12 @@ impl App {
         Ok(Carried::Done(operation.dfid))
     }
 
-    fn trace_decision(&self, record: &mut Record<'_>, operation: &Operation, action: Action) -> Result<()> {
+    pub(crate) fn trace_decision(
+        &self,
+        record: &mut Record<'_>,
+        operation: &Operation,
+        action: Action,
+    ) -> Result<()> {
         self.trace(record, operation, &format!("operation.{}", operation.state))?;
         let details = json!({"operation": operation.id, "action": action, "dfid": operation.dfid});
         let target = operation.circuit_id.to_string();

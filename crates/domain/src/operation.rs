@@ -28,7 +28,7 @@ words! {
         Failed = "failed",
         /// Refused by an approver.
         Rejected = "rejected",
-        /// Withdrawn by its requester.
+        /// Withdrawn by its requester, or because the requester left.
         Cancelled = "cancelled",
     }
 }

@@ -3,6 +3,7 @@
 use db::{Read, statements};
 use domain::{
     circuit::Permissions,
+    identity::{Role as WorkspaceRole, UserStatus},
     ids::{CircuitId, Timestamp, UserId, WorkspaceId},
     page::PageRequest,
 };
@@ -47,6 +48,17 @@ statements! {
         select user_id, workspace_id as member_workspace_id, role, permissions, joined_at
           from circuit_members
          where circuit_id = $1 and user_id = $2";
+    SEAT = "circuit_members.seat", "
+        select m.permissions, w.role as workspace_role, u.status
+          from circuit_members m
+          join members w on w.workspace_id = m.workspace_id and w.user_id = m.user_id
+          join users u on u.id = m.user_id
+         where m.circuit_id = $1 and m.workspace_id = $2 and m.user_id = $3";
+    HELD_FOR = "circuit_members.held_for", "
+        select circuit_id
+          from circuit_members
+         where user_id = $2 and workspace_id = $1 and role <> 'owner'
+         order by circuit_id";
     LIST = "circuit_members.list", "
         select user_id, workspace_id as member_workspace_id, role, permissions, joined_at
           from circuit_members
@@ -114,6 +126,45 @@ pub async fn find(db: &impl Read, circuit: CircuitId, user: UserId) -> Result<Op
         .as_ref()
         .map(read)
         .transpose()
+}
+
+/// What lets a user act in a circuit at this moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Seat {
+    /// What the circuit permits.
+    pub permissions: Permissions,
+    /// The role in the workspace the seat is held for.
+    pub role: WorkspaceRole,
+    /// The state of the account.
+    pub account: UserStatus,
+}
+
+/// A user's seat for a workspace; none if the user has none, or is no member of that workspace.
+pub async fn seat(
+    db: &impl Read,
+    circuit: CircuitId,
+    workspace: WorkspaceId,
+    user: UserId,
+) -> Result<Option<Seat>, StoreError> {
+    let found = db.optional(SEAT, bind![circuit, workspace, user]).await?;
+    let read = |row: &db::Row| {
+        Ok(Seat {
+            permissions: read_permissions(row)?,
+            role: row.word("workspace_role")?,
+            account: row.word("status")?,
+        })
+    };
+    found.as_ref().map(read).transpose()
+}
+
+/// The circuits in which a user holds a seat for a workspace, without those that the user owns.
+pub async fn held_for(
+    db: &impl Read,
+    workspace: WorkspaceId,
+    user: UserId,
+) -> Result<Vec<CircuitId>, StoreError> {
+    let rows = db.all(HELD_FOR, bind![workspace, user]).await?;
+    rows.iter().map(|row| row.id("circuit_id")).collect()
 }
 
 /// Members by user id, after `after`.

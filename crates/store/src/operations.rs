@@ -80,6 +80,18 @@ statements! {
         select count(*) as n
           from operations
          where circuit_id = $1 and workspace_id = $2 and state = 'pending' and content is not null";
+    WAITING_OF_MEMBER = "operations.waiting_of_member", "
+        select circuit_id, id, workspace_id, kind, state, dfid, local_id, push_status, requested_by, decided_by, reason, created_at, updated_at
+          from operations
+         where circuit_id = $1 and workspace_id = $2 and requested_by = $3 and state = 'pending'
+         order by id
+         limit $4";
+    WAITING_FOR = "operations.waiting_for", "
+        select o.circuit_id, o.id, o.workspace_id, o.kind, o.state, o.dfid, o.local_id, o.push_status, o.requested_by, o.decided_by, o.reason, o.created_at, o.updated_at
+          from circuit_workspaces w join operations o on o.circuit_id = w.circuit_id
+         where w.workspace_id = $1 and o.workspace_id = $1 and o.requested_by = $2 and o.state = 'pending'
+         order by o.circuit_id, o.id
+         limit $3";
     LATEST = "operations.latest", "
         select circuit_id, id, workspace_id, kind, state, dfid, local_id, push_status, requested_by, decided_by, reason, created_at, updated_at
           from operations
@@ -176,6 +188,30 @@ pub async fn count_waiting(
     db.one(COUNT_WAITING, bind![circuit, workspace])
         .await?
         .version("n")
+}
+
+/// What a member asked for in a circuit and still waits, at most `limit`, without the content.
+pub async fn waiting_of_member(
+    db: &impl Read,
+    circuit: CircuitId,
+    (user, workspace): (UserId, WorkspaceId),
+    limit: u32,
+) -> Result<Vec<Operation>, StoreError> {
+    let rows = db
+        .all(WAITING_OF_MEMBER, bind![circuit, workspace, user, limit])
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+/// What a user asked for in the name of a workspace, in whatever circuit, and still waits, at most `limit`.
+pub async fn waiting_for(
+    db: &impl Read,
+    workspace: WorkspaceId,
+    user: UserId,
+    limit: u32,
+) -> Result<Vec<Operation>, StoreError> {
+    let rows = db.all(WAITING_FOR, bind![workspace, user, limit]).await?;
+    rows.iter().map(read).collect()
 }
 
 /// Which operations of a circuit a list shows.

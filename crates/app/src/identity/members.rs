@@ -8,7 +8,7 @@ use domain::{
     tier::Limit,
 };
 use serde_json::json;
-use store::{api_keys, circuit_entry, members, members::Member, sessions, users};
+use store::{api_keys, members, members::Member, sessions, users};
 
 use super::{Identity, workspaces::changed};
 use crate::{AppError, Ctx, Record, Result};
@@ -119,7 +119,8 @@ impl Identity<'_> {
     }
 
     /// Takes a member out, or lets the caller leave. What the membership gave ends with it and does not come back with
-    /// a new one: sessions and API keys in the workspace, and open invitations to circuits.
+    /// a new one: sessions and API keys in the workspace, seats in circuits held
+    /// for it, open invitations, and what waits for approval.
     ///
     /// # Errors
     /// Not found; forbidden for one with a role above the caller's; conflict for the last owner.
@@ -143,13 +144,12 @@ impl Identity<'_> {
             members::delete(ctx.workspace(), user),
             sessions::end_in_workspace(user, ctx.workspace(), record.now),
         ]);
-        let open = circuit_entry::end_open_for(ctx.workspace(), user, record.now);
-        record.steps.extend(open);
         record
             .steps
             .extend(self.app.limits().release(ctx, Limit::Members, 1));
         let details = json!({ "role": member.role });
         record.audit("member.removed", &user.to_string(), &details)?;
+        self.app.end_seats(tx, ctx, &mut record, user).await?;
         tx.pipeline(record.steps).await?;
         Ok(())
     }

@@ -8,14 +8,15 @@ use std::collections::BTreeSet;
 use domain::{
     circuit::Permission,
     dfid::Dfid,
+    identity::Role,
     ids::{PendingItemId, WorkspaceId},
     item::{ItemContent, ItemStatus, PendingReason},
     operation::OperationState,
 };
 use serde_json::json;
 use store::{
-    circuit_items,
-    circuits::{self, Circuit},
+    circuit_items, circuit_members,
+    circuits::Circuit,
     items::{self, Item, Known},
     local_items,
     operations::{self, Operation},
@@ -55,18 +56,16 @@ impl App {
         operation: &Operation,
     ) -> Result<Carried> {
         tenancy::widen(tx, &[ctx.workspace(), operation.workspace_id]).await?;
-        let carried = if self.may_still(tx, operation, Permission::Push).await? {
-            let approval = Approval {
-                ctx,
-                circuit,
-                operation,
-            };
-            match &operation.content {
-                Some(content) => self.add_waiting(tx, record, &approval, content).await?,
-                None => self.show_waiting(tx, record, &approval).await?,
-            }
-        } else {
-            Carried::Failed("who asked may no longer push into this circuit".to_owned())
+        let approval = Approval {
+            ctx,
+            circuit,
+            operation,
+        };
+        let barred = self.barred(tx, operation, Permission::Push).await?;
+        let carried = match (barred, &operation.content) {
+            (Some(reason), _) => Carried::Failed(reason),
+            (None, Some(content)) => self.add_waiting(tx, record, &approval, content).await?,
+            (None, None) => self.show_waiting(tx, record, &approval).await?,
         };
         match &carried {
             Carried::Done(dfid) => {
@@ -91,16 +90,27 @@ impl App {
         record.steps.push(step);
     }
 
-    /// Whether who asked for an operation is still a member that may do it.
-    pub(crate) async fn may_still(
+    /// Why who asked for an operation may not have it any more; nothing if they may. It takes what asking takes: an
+    /// account and a workspace that let them act, and a seat with the permission.
+    pub(crate) async fn barred(
         &self,
         tx: &db::Tx,
         operation: &Operation,
         permission: Permission,
-    ) -> Result<bool> {
+    ) -> Result<Option<String>> {
         let (workspace, user) = (operation.workspace_id, operation.requested_by);
-        let found = circuits::find(tx, workspace, user, operation.circuit_id).await?;
-        Ok(found.is_some_and(|(_, member)| member.permissions.contains(permission)))
+        let seat = circuit_members::seat(tx, operation.circuit_id, workspace, user).await?;
+        let Some(seat) = seat.filter(|seat| seat.account.may_act()) else {
+            let reason = "who asked no longer acts for the workspace that asked, or has left this circuit";
+            return Ok(Some(reason.to_owned()));
+        };
+        // As the routes have it: a viewer of the workspace pulls, and pushes nothing.
+        let least = match permission {
+            Permission::Push => Role::Member,
+            _ => Role::Viewer,
+        };
+        let may = seat.role >= least && seat.permissions.contains(permission);
+        Ok((!may).then(|| format!("who asked no longer has the right to {permission} in this circuit")))
     }
 
     /// The pusher's own item is shown to the circuit.

@@ -15,6 +15,7 @@ mod input;
 mod items;
 mod kept_back;
 mod lane;
+mod leaving;
 mod limits;
 mod lists;
 mod nul;
@@ -103,6 +104,12 @@ both! {
         an_invitation_to_a_role_that_is_gone_can_be_declined,
         an_invitation_ends_when_the_invited_comes_in_or_is_taken_out,
         who_is_a_member_does_not_become_one_again,
+    },
+    leaving::{
+        what_waits_ends_when_its_asker_leaves_the_circuit,
+        what_waits_ends_when_its_asker_leaves_the_workspace,
+        nothing_is_approved_for_who_may_not_ask_any_more,
+        who_lost_the_right_does_not_decide,
     },
     reach::{
         an_equal_push_finds_what_its_item_was_merged_into,
