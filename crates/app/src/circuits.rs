@@ -3,8 +3,8 @@
 
 use domain::{
     circuit::{
-        ApprovalSwitches, BuiltInRole, CircuitStatus, IdentifierRules, Permission, Permissions,
-        PublicSettings, can_grant, check_texts,
+        ApprovalChange, ApprovalSwitches, BuiltInRole, CircuitStatus, IdentifierRules, Permission,
+        Permissions, PublicChange, PublicSettings, RuleChange, can_grant, check_texts, merge_patch,
     },
     ids::CircuitId,
     page::{Cursor, Page, PageRequest},
@@ -21,7 +21,8 @@ use store::{
 
 use crate::{App, AppError, Ctx, Record, Result};
 
-/// The settings of a circuit that people choose. Absent ones keep their value, or get the default.
+/// The settings of a circuit that people choose. Absent ones, and what a named one leaves out, keep their value, or get
+/// the default.
 #[derive(Clone, Debug, Default)]
 pub struct CircuitSettings {
     /// Its name.
@@ -33,11 +34,11 @@ pub struct CircuitSettings {
     /// The namespace for identifiers that name none.
     pub default_namespace: Option<String>,
     /// What identifiers must fulfil.
-    pub rules: Option<IdentifierRules>,
+    pub rules: Option<RuleChange>,
     /// What needs approval.
-    pub approvals: Option<ApprovalSwitches>,
+    pub approvals: Option<ApprovalChange>,
     /// How it shows itself to the public.
-    pub public: Option<PublicSettings>,
+    pub public: Option<PublicChange>,
     /// Guards the public view; an empty text takes the guard away.
     pub public_password: Option<String>,
     /// Where evidence is kept.
@@ -149,6 +150,7 @@ impl App {
         }
         let archives = archives && circuit.status != CircuitStatus::Archived;
         let changed: Vec<_> = settings.named();
+        let settings = settings.merged_into(&circuit);
         self.apply(&mut circuit, settings).await?;
         let mut record = Record::new(self, ctx);
         record.steps.push(circuits::update(&circuit, record.now));
@@ -181,14 +183,17 @@ impl App {
             circuit.default_namespace = Some(namespace);
         }
         if let Some(rules) = settings.rules {
-            errors.extend(rules.validate("rules"));
-            circuit.rules = rules;
+            rules.apply(&mut circuit.rules);
+            errors.extend(circuit.rules.validate("rules"));
         }
-        circuit.approvals = settings.approvals.unwrap_or(circuit.approvals);
+        if let Some(approvals) = settings.approvals {
+            approvals.apply(&mut circuit.approvals);
+        }
         if let Some(public) = settings.public {
-            errors.extend(public.validate("public"));
-            circuit.public_slug = public.enabled.then(|| circuit.id.uuid().simple().to_string());
-            circuit.public = public;
+            public.apply(&mut circuit.public);
+            errors.extend(circuit.public.validate("public"));
+            let slug = || circuit.id.uuid().simple().to_string();
+            circuit.public_slug = circuit.public.enabled.then(slug);
         }
         if let Some(adapter) = settings.adapter {
             errors.extend(check_object("adapter", &adapter));
@@ -223,6 +228,17 @@ impl App {
 }
 
 impl CircuitSettings {
+    /// The settings with the free-form ones as they are once the given ones are merged into a circuit's.
+    fn merged_into(self, circuit: &Circuit) -> Self {
+        Self {
+            adapter: self.adapter.map(|patch| merged(&circuit.adapter, patch)),
+            post_actions: self
+                .post_actions
+                .map(|patch| merged(&circuit.post_actions, patch)),
+            ..self
+        }
+    }
+
     fn named(&self) -> Vec<&'static str> {
         let given = [
             ("name", self.name.is_some()),
@@ -310,6 +326,14 @@ fn set_status(circuit: &mut Circuit, status: CircuitStatus) -> Result<()> {
     }
     circuit.status = status;
     Ok(())
+}
+
+/// Free-form settings with a patch merged into them.
+fn merged(present: &db::JsonText, patch: Map<String, Value>) -> Map<String, Value> {
+    // Written as an object, or the row would be no circuit's.
+    let mut settings: Map<_, _> = serde_json::from_str(&present.0).unwrap_or_default();
+    merge_patch(&mut settings, patch);
+    settings
 }
 
 fn check_object(field: &str, object: &Map<String, Value>) -> Vec<FieldError> {

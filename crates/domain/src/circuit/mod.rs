@@ -1,12 +1,15 @@
 //! Circuits: their status, settings, and the states of invitations and join requests.
 //!
-//! Permissions and roles live in [`permission`], the rules about identifiers in [`rules`].
+//! Permissions and roles live in [`permission`], the rules about identifiers in [`rules`], changes of settings in
+//! [`change`].
 
+mod change;
 mod permission;
 mod rules;
 
 use serde::{Deserialize, Serialize};
 
+pub use change::{ApprovalChange, PublicChange, RuleChange, merge_patch};
 pub use permission::{BuiltInRole, Permission, Permissions, can_grant};
 pub use rules::IdentifierRules;
 

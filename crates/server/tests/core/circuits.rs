@@ -357,3 +357,65 @@ pub async fn a_public_circuit_shows_itself_when_it_says_so(engine: Engine) {
         .await;
     assert_eq!(service.send("GET", &public, &[], None).await.status, 404);
 }
+
+pub async fn a_change_leaves_what_it_does_not_name(engine: Engine) {
+    let service = Service::start(engine).await;
+    let ana = service.person("ana").await;
+    let settings = json!({
+        "approvals": {"push": true, "pull": true},
+        "rules": {"required_canonical": ["gtin"], "fingerprinting": true, "allowed_namespaces": ["bovino"]},
+        "public": {"enabled": true, "title": "Serra", "colour": "#2f6b3a"},
+        "adapter": {"kind": "local", "options": {"a": 1, "b": 2}},
+        "post_actions": {"webhooks": ["one"], "kept": true},
+    });
+    let circuit = service.circuit(&ana, settings).await;
+    let before = service.expect(200, &ana, "GET", &circuit, Value::Null).await;
+    let change = json!({
+        "approvals": {"pull": false},
+        "rules": {"allowed_namespaces": ["aves"], "required_contextual": null},
+        "public": {"title": "Vale", "colour": null},
+        "adapter": {"options": {"b": null, "c": 3}},
+        "post_actions": {"webhooks": []},
+    });
+    let after = service.expect(200, &ana, "PATCH", &circuit, change).await;
+    assert_eq!(after["approvals"], json!({"push": true, "pull": false}));
+    assert_eq!(
+        after["rules"],
+        json!({
+            "required_canonical": ["gtin"], "required_contextual": [], "allowed_namespaces": ["aves"],
+            "auto_apply_namespace": false, "fingerprinting": true,
+        })
+    );
+    assert_eq!(
+        (
+            &after["public"]["enabled"],
+            &after["public"]["title"],
+            &after["public"]["colour"]
+        ),
+        (&json!(true), &json!("Vale"), &Value::Null)
+    );
+    assert_eq!(
+        after["public_slug"], before["public_slug"],
+        "the view stays online"
+    );
+    assert_eq!(
+        after["adapter"],
+        json!({"kind": "local", "options": {"a": 1, "c": 3}})
+    );
+    assert_eq!(after["post_actions"], json!({"webhooks": [], "kept": true}));
+    let read = service.expect(200, &ana, "GET", &circuit, Value::Null).await;
+    assert_eq!(read, after);
+    // Nothing named, nothing changed; a strange member is named; what is broken is refused as a whole.
+    let nothing = json!({"approvals": {}, "rules": {}, "public": {}, "adapter": {}});
+    let same = service.expect(200, &ana, "PATCH", &circuit, nothing).await;
+    for name in ["approvals", "rules", "public", "adapter"] {
+        assert_eq!(same[name], after[name], "{name}");
+    }
+    for bad in [
+        json!({"approvals": {"pul": true}}),
+        json!({"public": {"logo_url": "http://a"}}),
+    ] {
+        let refused = service.send_as(&ana, "PATCH", &circuit, bad).await;
+        assert_eq!(refused.status, 422, "{}", refused.body);
+    }
+}

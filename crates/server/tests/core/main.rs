@@ -70,6 +70,7 @@ both! {
         nobody_grants_what_they_do_not_hold,
         invitations_and_join_requests_are_decided_once,
         an_archived_circuit_takes_nothing,
+        a_change_leaves_what_it_does_not_name,
         a_public_circuit_shows_itself_when_it_says_so,
     },
     input::{

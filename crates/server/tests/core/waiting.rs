@@ -140,7 +140,13 @@ pub async fn an_approval_checks_the_rules_again(engine: Engine) {
         json!({"weight": 400})
     );
     service
-        .expect(200, &ana, "PATCH", &circuit, json!({"rules": {}}))
+        .expect(
+            200,
+            &ana,
+            "PATCH",
+            &circuit,
+            json!({"rules": {"required_contextual": []}}),
+        )
         .await;
     // Who asked must still be a member that may push; and the circuit must be open.
     let pushed = service.push(&bia, &circuit, &local).await.body;

@@ -7,7 +7,10 @@ mod roles;
 use app::circuits::CircuitSettings;
 use axum::extract::State;
 use domain::{
-    circuit::{ApprovalSwitches, CircuitStatus, IdentifierRules, PublicSettings},
+    circuit::{
+        ApprovalChange, ApprovalSwitches, CircuitStatus, IdentifierRules, PublicChange, PublicSettings,
+        RuleChange,
+    },
     identity::ApiScope,
     ids::{CircuitId, Timestamp, UserId, WorkspaceId},
     problem::ErrorCode,
@@ -91,6 +94,10 @@ fn of_one_circuit() -> Routes<Platform> {
                 TAG,
                 "Changes a circuit's settings; archiving needs the permission `delete`",
             )
+            .description(
+                "What is left out stays, also within `rules`, `approvals`, `public`, `adapter` and `post_actions` (RFC 7396): \
+                 a null within them puts the default back, or takes the member away. Lists are replaced as a whole.",
+            )
             .body::<UpdateCircuit>()
             .returns::<CircuitView>(200)
             .problems(REFUSALS)
@@ -109,11 +116,11 @@ struct CreateCircuit {
     #[schema(max_length = 64)]
     default_namespace: Option<String>,
     #[schema(value_type = Option<RulesSchema>)]
-    rules: Option<IdentifierRules>,
+    rules: Option<RuleChange>,
     #[schema(value_type = Option<ApprovalsSchema>)]
-    approvals: Option<ApprovalSwitches>,
+    approvals: Option<ApprovalChange>,
     #[schema(value_type = Option<PublicSchema>)]
-    public: Option<PublicSettings>,
+    public: Option<PublicChange>,
     /// Guards the public view.
     public_password: Option<String>,
     #[schema(value_type = Option<Object>)]
@@ -134,11 +141,11 @@ struct UpdateCircuit {
     #[schema(max_length = 64)]
     default_namespace: Option<String>,
     #[schema(value_type = Option<RulesSchema>)]
-    rules: Option<IdentifierRules>,
+    rules: Option<RuleChange>,
     #[schema(value_type = Option<ApprovalsSchema>)]
-    approvals: Option<ApprovalSwitches>,
+    approvals: Option<ApprovalChange>,
     #[schema(value_type = Option<PublicSchema>)]
-    public: Option<PublicSettings>,
+    public: Option<PublicChange>,
     /// Guards the public view; an empty text takes the guard away.
     public_password: Option<String>,
     #[schema(value_type = Option<Object>)]
