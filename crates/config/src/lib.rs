@@ -4,6 +4,7 @@
 //! mean to the server is decided where they are used.
 
 mod advice;
+mod costs;
 mod document;
 mod file;
 mod load;
@@ -11,6 +12,7 @@ mod settings;
 mod value;
 
 pub use advice::advice;
+pub use costs::Costs;
 pub use document::{difference, manual, print};
 pub use load::{ConfigError, Loaded, Origin, Problem, Sources, load};
 pub use settings::{KEYS, Key, Settings};

@@ -10,6 +10,7 @@ use std::{
 
 use domain::{identity::Cidr, tier::Tier};
 
+use crate::costs::Costs;
 use crate::value::{Environment, LogFormat, LogLevel, MailTls, Ratio, SecretString, Setting};
 
 /// A key's declaration.
@@ -115,6 +116,14 @@ settings! {
     argon2_lanes: NonZeroU32 = "identity.argon2_lanes", "ARGON2_LANES", "1", "Lanes of a password hash.";
     hash_threads: Option<NonZeroUsize> = "identity.hash_threads", "HASH_THREADS", "", "Threads that hash passwords; absent: one per two cores.";
     hash_queue: usize = "identity.hash_queue", "HASH_QUEUE", "64", "Password hashes that may wait; the next caller gets 503.";
+    cost_item_create: Costs = "credits.item_create", "CREDITS_ITEM_CREATE", "0", "Making a local item, in credits: a number for all tiers, or `basic=3, enterprise=1`, where a tier that is not named pays the number that stands alone, or nothing.";
+    cost_push: Costs = "credits.push", "CREDITS_PUSH", "0", "Pushing an item into a circuit, in credits, as above.";
+    cost_pull: Costs = "credits.pull", "CREDITS_PULL", "0", "Pulling an item from a circuit, in credits, as above.";
+    cost_event_create: Costs = "credits.event_create", "CREDITS_EVENT_CREATE", "0", "Recording an event, in credits, as above.";
+    cost_export: Costs = "credits.export", "CREDITS_EXPORT", "0", "An export of events, as a job or streamed, in credits, as above.";
+    cost_adapter_upload: Costs = "credits.adapter_upload", "CREDITS_ADAPTER_UPLOAD", "0", "Keeping an evidence bundle with an adapter, in credits, as above.", unused "this build has no adapters";
+    cost_receipt: Costs = "credits.receipt", "CREDITS_RECEIPT", "0", "A receipt for bytes of the caller's own, in credits, as above.", unused "this build gives no receipts";
+    cost_proof: Costs = "credits.proof", "CREDITS_PROOF", "0", "Verifying and keeping a proof, in credits, as above.", unused "this build keeps no proofs";
     rate_limits: bool = "rate_limits.enabled", "FARMGATE_RATE_LIMITS", "true", "Whether requests are counted against limits; `off` is for measuring.";
     rate_anonymous: NonZeroU32 = "rate_limits.anonymous", "RATE_ANONYMOUS", "600", "Anonymous requests a minute of one address.";
     rate_user: NonZeroU32 = "rate_limits.user", "RATE_USER", "6000", "Requests a minute of one user.";

@@ -239,3 +239,42 @@ fn no_key_and_no_variable_is_declared_twice() {
         assert_eq!(names.len(), KEYS.len());
     }
 }
+
+#[test]
+fn operations_cost_what_is_set_for_all_tiers_or_by_tier() {
+    use domain::tier::Tier;
+    let file = "[credits]\npush = 3\npull = [\"2\", \"enterprise=0\"]\n";
+    let by_tier = [("CREDITS_EXPORT", "basic=5, professional = 1")];
+    let all = loaded(&[], &by_tier, file).unwrap();
+    let cost = |costs: &config::Costs, tier| costs.by_tier().find(|cell| cell.0 == tier).unwrap().1;
+    let of = |costs: &config::Costs| {
+        [Tier::Basic, Tier::Professional, Tier::Enterprise].map(|tier| cost(costs, tier))
+    };
+    assert_eq!(of(&all.settings.cost_push), [3, 3, 3]);
+    assert_eq!(of(&all.settings.cost_pull), [2, 2, 0]);
+    assert_eq!(of(&all.settings.cost_export), [5, 1, 0]);
+    assert_eq!(of(&all.settings.cost_event_create), [0, 0, 0]);
+    let again = loaded(&[], &[], &print(&all)).unwrap();
+    assert_eq!(difference(&all, &again), []);
+    for (bad, said) in [
+        ("-1", "expected credits"),
+        ("1000000000001", "expected credits"),
+        ("gold=1", "expected basic, professional, enterprise or admin"),
+        ("basic=x", "expected credits"),
+        ("basic=1, basic=2", "names a tier twice"),
+        ("1, 2", "two numbers"),
+        ("", "expected credits"),
+    ] {
+        let problem = &problems(&[("CREDITS_PUSH", bad)], "")[0];
+        assert!(
+            problem.starts_with("CREDITS_PUSH: `credits.push`: "),
+            "{bad}: {problem}"
+        );
+        assert!(problem.contains(said), "{bad}: {problem}");
+    }
+    let proof = said(&[("CREDITS_PROOF", "1")]);
+    assert!(
+        proof[0].contains("`credits.proof` is set without effect"),
+        "{proof:?}"
+    );
+}

@@ -8,6 +8,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use config::{LogLevel, MailTls, SecretString, Settings};
 use db::{DbConfig, Target};
 use domain::{
+    credits::{CostTable, CostedOperation},
     identity::{Username, check_password},
     ids::IdSource,
 };
@@ -78,6 +79,7 @@ pub fn identity(settings: &Settings, master_key: [u8; 32]) -> IdentityConfig {
     config.token_key = settings.jwt_secret.as_ref().map(secret);
     config.token_life = settings.token_life;
     config.session_life = settings.session_timeout;
+    config.costs = costs(settings);
     config.passwords = PasswordConfig {
         memory_kib: settings.argon2_memory.get(),
         passes: settings.argon2_passes.get(),
@@ -86,6 +88,27 @@ pub fn identity(settings: &Settings, master_key: [u8; 32]) -> IdentityConfig {
         queue: settings.hash_queue,
     };
     config
+}
+
+/// What each operation costs.
+fn costs(settings: &Settings) -> CostTable {
+    let mut table = CostTable::default();
+    for operation in CostedOperation::ALL {
+        let costs = match operation {
+            CostedOperation::ItemCreate => &settings.cost_item_create,
+            CostedOperation::Push => &settings.cost_push,
+            CostedOperation::Pull => &settings.cost_pull,
+            CostedOperation::EventCreate => &settings.cost_event_create,
+            CostedOperation::AdapterUpload => &settings.cost_adapter_upload,
+            CostedOperation::Receipt => &settings.cost_receipt,
+            CostedOperation::Proof => &settings.cost_proof,
+            CostedOperation::Export => &settings.cost_export,
+        };
+        for (tier, credits) in costs.by_tier() {
+            table.set(*operation, tier, credits);
+        }
+    }
+    table
 }
 
 /// A secret for the use cases.
