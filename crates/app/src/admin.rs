@@ -1,5 +1,7 @@
 //! What the people who run the platform do: accounts, tiers, credits, figures. Every change is in the action log.
 
+use std::collections::HashSet;
+
 use db::Scope;
 use domain::{
     credits::{Movement, MovementKind},
@@ -225,7 +227,7 @@ impl Admin<'_> {
     /// Gives credits to the home workspaces of many users, all or none.
     ///
     /// # Errors
-    /// Forbidden; a field error for each user who does not exist; an amount out of range; too many users.
+    /// Forbidden; a field error for each user who does not exist or is named before; an amount out of range; too many users.
     pub async fn grant_many(&self, ctx: &Ctx, ids: &[UserId], amount: u64, reason: &str) -> Result<()> {
         let scope = Self::scope(ctx)?;
         check_reason(reason)?;
@@ -237,20 +239,24 @@ impl Admin<'_> {
             )
             .into());
         }
-        let (mut steps, mut unknown) = (Vec::new(), Vec::new());
+        let (mut steps, mut wrong, mut paid) = (Vec::new(), Vec::new(), HashSet::new());
         let homes = users::homes(&self.app.db().scoped(&scope), ids).await?;
         for (index, id) in ids.iter().enumerate() {
+            let field = || format!("user_ids[{index}]");
             match homes.get(id) {
-                Some(home) => steps.extend(self.grant_steps(ctx, *home, amount, reason)?),
-                None => unknown.push(FieldError::new(
-                    format!("user_ids[{index}]"),
-                    "unknown_user",
-                    "there is no such user",
+                Some(home) if paid.insert(id) => {
+                    steps.extend(self.grant_steps(ctx, *home, amount, reason)?);
+                }
+                Some(_) => wrong.push(FieldError::new(
+                    field(),
+                    "duplicate",
+                    "the user is named twice: name each once",
                 )),
+                None => wrong.push(FieldError::new(field(), "unknown_user", "there is no such user")),
             }
         }
-        if !unknown.is_empty() {
-            return Err(unknown.into());
+        if !wrong.is_empty() {
+            return Err(wrong.into());
         }
         let details = json!({ "user_ids": ids, "amount": amount, "reason": reason });
         steps.push(self.action(ctx, "credits.grant", &format!("{} users", ids.len()), details));

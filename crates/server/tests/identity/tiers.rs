@@ -227,6 +227,19 @@ pub async fn eight_debits_at_once_never_overdraw_and_the_ledger_sums_to_zero(eng
         ),
         (402, &json!(10), &json!(5))
     );
+    let twice = json!({"user_ids": [ana.user_id, root.user_id, ana.user_id], "amount": 5, "reason": "bulk"});
+    let refused = service
+        .as_bearer(&root.token, "POST", "/api/admin/credits/grants", Some(twice))
+        .await;
+    assert_eq!(
+        (refused.status, &refused.body["errors"]),
+        (
+            422,
+            &json!([{"field": "user_ids[2]", "code": "duplicate", "message": "the user is named twice: name each once"}])
+        ),
+        "{}",
+        refused.body
+    );
     let body = json!({"user_ids": [ana.user_id, root.user_id], "amount": 5, "reason": "bulk"});
     service
         .expect_as(204, &root.token, "POST", "/api/admin/credits/grants", Some(body))
