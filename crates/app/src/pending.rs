@@ -3,13 +3,14 @@
 use domain::{
     dfid::Dfid,
     ids::PendingItemId,
-    item::{ItemContent, MergeStrategy, PendingState, Resolution, merge},
+    item::{ItemContent, LocalItemStatus, MergeStrategy, PendingState, Resolution, merge},
     page::{Cursor, Page, PageRequest},
     problem::{ErrorCode, FieldError},
 };
 use serde_json::{Value, json};
 use store::{
-    items, local_items,
+    items::{self, Item},
+    local_items,
     pending_items::{self, PendingItem},
 };
 
@@ -106,7 +107,7 @@ impl App {
         })
     }
 
-    /// The pushed content goes to the candidate that was chosen; only new data and identifiers nobody else carries.
+    /// The pushed data go to the candidate that was chosen, as far as they are new, and the local item stands for it.
     async fn give_to(
         &self,
         tx: &db::Tx,
@@ -128,6 +129,9 @@ impl App {
         let found = items::lock(tx, ctx.workspace(), chosen).await?;
         let item =
             found.ok_or_else(|| AppError::forbidden("only the owner of an item can give it more content"))?;
+        if !item.status.is_changeable() {
+            return Err(not_to_choose(&item));
+        }
         let before = item.content()?;
         let pushed = ItemContent {
             identifiers: Vec::new(),
@@ -147,6 +151,28 @@ impl App {
         record
             .steps
             .push(self.change(record, ctx.user(), key, item.version + 1, "enriched", &changes));
+        self.map_to(tx, ctx, record, pending, chosen).await
+    }
+
+    /// The local item stands for the chosen item, or its next push would ask the same again. One that stands for an item
+    /// already keeps it.
+    async fn map_to(
+        &self,
+        tx: &db::Tx,
+        ctx: &Ctx,
+        record: &mut Record<'_>,
+        pending: &PendingItem,
+        chosen: Dfid,
+    ) -> Result<()> {
+        let Some(local_id) = pending.local_id.as_deref() else {
+            return Ok(());
+        };
+        let found = local_items::lock(tx, ctx.workspace(), local_id).await?;
+        if found.is_some_and(|local| local.status.is_changeable()) {
+            let (ws, status) = (ctx.workspace(), LocalItemStatus::Tokenized);
+            let step = local_items::set_status(ws, local_id, status, Some(chosen), None, record.now);
+            record.steps.push(step);
+        }
         Ok(())
     }
 
@@ -177,6 +203,17 @@ impl App {
         record.steps.extend(steps);
         Ok(())
     }
+}
+
+fn not_to_choose(item: &Item) -> AppError {
+    let into = item.redirect_to.map(|into| format!(" into {into}"));
+    AppError::conflict(format!(
+        "the item {} is {}{} and takes nothing any more: choose another candidate, or reject this and push again, which \
+         finds the items in use",
+        item.dfid,
+        item.status,
+        into.unwrap_or_default()
+    ))
 }
 
 fn resolved_before(state: PendingState) -> AppError {

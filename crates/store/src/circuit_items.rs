@@ -50,7 +50,8 @@ statements! {
         select c.dfid, c.workspace_id, c.owner_id, c.pushed_by, c.operation_id, c.state, c.published, c.created_at,
                (select o.state from operations o where o.circuit_id = c.circuit_id and o.id = c.operation_id) as operation_state
           from circuit_items c
-         where c.circuit_id = $1 and c.dfid {any:$2}";
+         where c.circuit_id = $1 and c.dfid {any:$2}
+           and exists (select 1 from items i where i.dfid = c.dfid and i.status = 'active')";
     LIST = "circuit_items.list", "
         select dfid, workspace_id, owner_id, pushed_by, operation_id, state, published, created_at
           from circuit_items
@@ -284,7 +285,7 @@ pub fn free_some_identifiers(owner: WorkspaceId, dfid: Dfid, keys: Vec<String>) 
     (FREE_SOME, bind![owner, dfid, keys])
 }
 
-/// The step that reads the places of items in a circuit.
+/// The step that reads the places in a circuit of items that are in use and that the caller may read.
 #[must_use]
 pub fn placed_step(circuit: CircuitId, dfids: &[Dfid]) -> Step {
     let dfids: Vec<_> = dfids.iter().map(ToString::to_string).collect();

@@ -335,7 +335,7 @@ pub fn approved(
     (APPROVED, bind![workspace, local_id, foreseen, dfid, now])
 }
 
-/// The step by which they wait no more: they are what they were before.
+/// The step by which they wait no more. A DFID that the push gave them stays theirs.
 #[must_use]
 pub fn refused(workspace: WorkspaceId, local_id: Option<&str>, foreseen: Dfid, now: Timestamp) -> Step {
     (REFUSED, bind![workspace, local_id, foreseen, now])

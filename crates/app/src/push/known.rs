@@ -3,16 +3,17 @@
 
 use domain::{dfid::Dfid, item::ItemContent, push::PushStatus};
 use store::{
-    circuit_items,
+    circuit_items::{self, CircuitItem},
     circuits::Circuit,
     items::{self, Known},
     local_items::LocalItem,
     operations::Operation,
+    tenancy,
 };
 
 use super::{
     Job, Mapped, Outcome, Pushed,
-    content::{combine, enriched},
+    content::{canonical_keys, combine, enriched},
 };
 use crate::{App, AppError, Ctx, Result};
 
@@ -51,7 +52,7 @@ impl App {
         }))
     }
 
-    /// The item that an earlier push gave the local item.
+    /// The item that an earlier push gave the local item; none if that is out of use: the next push makes another.
     pub(super) async fn mapped(
         &self,
         tx: &db::Tx,
@@ -62,25 +63,20 @@ impl App {
         let Some(dfid) = local.dfid else {
             return Ok(None);
         };
-        if let Some(place) = circuit_items::find(tx, circuit.id, dfid).await? {
-            let owner = place.owner_id;
-            let place = Some(place);
-            return Ok(Some(Mapped { dfid, owner, place }));
+        let (own, place) = (ctx.workspace(), circuit_items::find(tx, circuit.id, dfid).await?);
+        if let Some(place) = place.filter(|place| place.owner_id != own) {
+            return mapped_to_anothers(tx, ctx, place).await;
         }
-        let Some(item) = self.current_item(tx, ctx.workspace(), dfid).await? else {
-            return Err(AppError::conflict(format!(
-                "this local item stands for {dfid}, which is another workspace's or no longer in use: only its owner \
-                 brings it into further circuits"
-            )));
-        };
-        let place = match item.dfid == dfid {
-            true => None,
-            false => circuit_items::find(tx, circuit.id, item.dfid).await?,
+        let Some(item) = self.current_item(tx, own, dfid).await? else {
+            let known_here = items::lock(tx, own, dfid).await?.is_some()
+                || carried_here(tx, circuit, &local.content).await?;
+            return if known_here { Ok(None) } else { Err(anothers(dfid)) };
         };
         Ok(Some(Mapped {
             dfid: item.dfid,
-            owner: ctx.workspace(),
-            place,
+            owner: own,
+            place: circuit_items::find(tx, circuit.id, item.dfid).await?,
+            content: Some(item.content()?),
         }))
     }
 
@@ -106,4 +102,32 @@ impl App {
         let item = self.current_item(tx, ctx.workspace(), dfid).await?;
         Ok(item.map(|item| item.dfid))
     }
+}
+
+/// What a local item stands for that stands for another workspace's item in the circuit.
+async fn mapped_to_anothers(tx: &db::Tx, ctx: &Ctx, place: CircuitItem) -> Result<Option<Mapped>> {
+    let owner = place.owner_id;
+    tenancy::widen(tx, &[ctx.workspace(), owner]).await?;
+    let item = items::find(tx, owner, place.dfid).await?;
+    let in_use = item.is_some_and(|item| item.status.is_changeable());
+    Ok(in_use.then_some(Mapped {
+        dfid: place.dfid,
+        owner,
+        place: Some(place),
+        content: None,
+    }))
+}
+
+/// Whether the circuit knows what the local item carries, under whatever DFID by now.
+async fn carried_here(tx: &db::Tx, circuit: &Circuit, content: &ItemContent) -> Result<bool> {
+    let content = combine(circuit, content, &ItemContent::default());
+    let keys = canonical_keys(&content.identifiers);
+    Ok(!keys.is_empty() && !circuit_items::known(tx, circuit.id, keys).await?.is_empty())
+}
+
+fn anothers(dfid: Dfid) -> AppError {
+    AppError::conflict(format!(
+        "this local item stands for {dfid}, another workspace's item: only its owner brings it into further circuits. To \
+         push what you know of it as an item of your own, create another local item"
+    ))
 }

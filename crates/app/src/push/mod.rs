@@ -112,6 +112,8 @@ struct Mapped {
     dfid: Dfid,
     owner: WorkspaceId,
     place: Option<CircuitItem>,
+    /// What it says, if it is the caller's own.
+    content: Option<ItemContent>,
 }
 
 impl App {
@@ -182,7 +184,7 @@ impl App {
         if let Some(place) = place.filter(|_| is_empty(asked)) {
             return lies_already(tx, circuit, place, Some(&local.local_id)).await;
         }
-        let content = combine(circuit, &local.content, asked);
+        let content = combine(circuit, said(mapped.as_ref(), &local), asked);
         let broken = circuit.rules.check(&content.identifiers);
         if !broken.is_empty() && !content.identifiers.is_empty() {
             return Err(AppError::invalid(broken));
@@ -324,6 +326,13 @@ fn pushable(found: Option<LocalItem>) -> Result<LocalItem> {
             "this local item was merged into `{into}`: push that one"
         ))),
     }
+}
+
+/// What a push says beside its request. What the local item says was said when it was mapped; by now its item may say
+/// something else.
+fn said<'a>(mapped: Option<&'a Mapped>, local: &'a LocalItem) -> &'a ItemContent {
+    let today = mapped.and_then(|mapped| mapped.content.as_ref());
+    today.unwrap_or(&local.content)
 }
 
 /// What a push comes to whose item has its place in the circuit and that brings nothing new.

@@ -22,6 +22,7 @@ mod nul;
 mod operations;
 mod push;
 mod reach;
+mod resolved;
 mod same_thing;
 mod waiting;
 mod walk;
@@ -122,6 +123,11 @@ both! {
         an_item_without_identifiers_waits_for_some,
         the_namespaces_are_there_from_the_start,
         one_conflict_makes_one_pending_item,
+    },
+    resolved::{
+        an_item_out_of_use_is_not_chosen,
+        what_was_resolved_is_not_asked_again,
+        the_local_item_of_a_deprecated_one_makes_another,
     },
     waiting::{
         adding_to_anothers_item_waits_with_its_content,
