@@ -90,12 +90,8 @@ impl App {
             &resolution,
             record.now,
         ));
-        record.activity(
-            pending.circuit_id,
-            "pending_item.resolved",
-            &id.to_string(),
-            &resolution,
-        );
+        // Not in the circuit's list: the note is the workspace's own, and the item need not lie in the circuit.
+        record.activity(None, "pending_item.resolved", &id.to_string(), &resolution);
         record.audit("pending_item.resolved", &id.to_string(), &resolution)?;
         let now = record.now;
         tx.pipeline(record.steps).await?;

@@ -126,6 +126,7 @@ both! {
     },
     resolved::{
         an_item_out_of_use_is_not_chosen,
+        a_resolution_is_its_own_workspaces_business,
         what_was_resolved_is_not_asked_again,
         the_local_item_of_a_deprecated_one_makes_another,
     },

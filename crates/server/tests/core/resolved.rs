@@ -72,6 +72,32 @@ pub async fn an_item_out_of_use_is_not_chosen(engine: Engine) {
     service.expect(200, &ana, "POST", &path, reject).await;
 }
 
+pub async fn a_resolution_is_its_own_workspaces_business(engine: Engine) {
+    let service = Service::start(engine).await;
+    let (ana, bia) = (service.person("ana").await, service.person("bia").await);
+    let circuit = service.circuit(&ana, json!({})).await;
+    service.join(&ana, &circuit, (&bia, "bia"), "member").await;
+    let own = service.circuit(&bia, json!({})).await;
+    service
+        .push_new(&ana, &circuit, json!([gtin(1)]), json!({}))
+        .await;
+    let (_, pushed) = service.push_new(&bia, &own, json!([gtin(1)]), json!({})).await;
+    let bias = text(&pushed.body, "dfid");
+    let push = format!("{circuit}/push");
+    let refused = service.send_as(&bia, "POST", &push, json!({"dfid": bias})).await;
+    assert_eq!(refused.status, 409, "{}", refused.body);
+    let body = json!({"resolution": "approve", "dfid": bias, "note": "sold to the neighbour"});
+    service
+        .expect(200, &bia, "POST", &resolve_path(&refused), body)
+        .await;
+    let activity = service.get(&ana, &format!("{circuit}/activity")).await.body;
+    let told = activity.to_string();
+    assert!(told.contains("item.pushed"), "{activity}");
+    for secret in ["sold to", &bias, "pending_item.resolved"] {
+        assert!(!told.contains(secret), "{secret}: {activity}");
+    }
+}
+
 pub async fn what_was_resolved_is_not_asked_again(engine: Engine) {
     let service = Service::start(engine).await;
     let ana = service.person("ana").await;
