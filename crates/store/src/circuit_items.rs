@@ -3,6 +3,7 @@
 
 use db::{Read, statements};
 use domain::{
+    circuit::IdentifierRules,
     dfid::Dfid,
     ids::{CircuitId, OperationId, Timestamp, UserId, WorkspaceId},
     operation::OperationState,
@@ -52,6 +53,12 @@ statements! {
           from circuit_items c
          where c.circuit_id = $1 and c.dfid {any:$2}
            and exists (select 1 from items i where i.dfid = c.dfid and i.status = 'active')";
+    REACHED = "circuit_items.reached", "
+        select c.id, c.default_namespace, c.rules, p.dfid, p.state
+          from circuit_items p
+          join circuit_workspaces w on w.circuit_id = p.circuit_id
+          join circuits c on c.id = p.circuit_id
+         where p.dfid {any:$2} and p.owner_id = $1 and w.workspace_id = $1";
     LIST = "circuit_items.list", "
         select dfid, workspace_id, owner_id, pushed_by, operation_id, state, published, created_at
           from circuit_items
@@ -90,10 +97,27 @@ statements! {
     INSERT_NEW_IDENTIFIER = "circuit_identifiers.insert_new", "
         insert into circuit_identifiers (circuit_id, dfid, owner_id, identifier)
         values ($1, $2, $3, $4)";
+    SPREAD_IDENTIFIERS = "circuit_identifiers.spread",
+        sqlite: "
+        insert into circuit_identifiers (circuit_id, dfid, owner_id, identifier)
+        select p.circuit_id, p.dfid, p.owner_id, k.value
+          from circuit_items p join circuit_workspaces w on w.circuit_id = p.circuit_id, json_each($3) k
+         where p.dfid = $2 and p.owner_id = $1 and p.state = 'active' and w.workspace_id = $1
+        on conflict (circuit_id, identifier) do nothing",
+        postgres: "
+        insert into circuit_identifiers (circuit_id, dfid, owner_id, identifier)
+        select p.circuit_id, p.dfid, p.owner_id, k.value
+          from circuit_items p join circuit_workspaces w on w.circuit_id = p.circuit_id, unnest($3::text[]) as k (value)
+         where p.dfid = $2 and p.owner_id = $1 and p.state = 'active' and w.workspace_id = $1
+        on conflict (circuit_id, identifier) do nothing";
     DELETE_IDENTIFIERS = "circuit_identifiers.delete", "
         delete from circuit_identifiers where circuit_id = $1 and dfid = $2";
     KNOWN = "circuit_identifiers.known", "
         select distinct c.dfid, c.owner_id
+          from circuit_identifiers c
+         where c.circuit_id = $1 and c.identifier {any:$2}";
+    HOLDERS = "circuit_identifiers.holders", "
+        select c.identifier, c.dfid
           from circuit_identifiers c
          where c.circuit_id = $1 and c.identifier {any:$2}";
     MOVE_PLACES = "circuit_items.move", "
@@ -277,6 +301,58 @@ pub fn remove(circuit: CircuitId, dfid: Dfid) -> Vec<Step> {
 #[must_use]
 pub fn insert_identifiers(circuit: CircuitId, dfid: Dfid, owner: WorkspaceId, keys: Vec<String>) -> Step {
     (INSERT_IDENTIFIERS, bind![circuit, dfid, owner, keys])
+}
+
+/// The step by which an item that was given canonical identifiers takes them in its owner's circuits where it lies, as
+/// far as no other item has them there.
+#[must_use]
+pub fn spread_identifiers(owner: WorkspaceId, dfid: Dfid, keys: Vec<String>) -> Step {
+    (SPREAD_IDENTIFIERS, bind![owner, dfid, keys])
+}
+
+/// A circuit that an item has a place in, and how identifiers are read there.
+#[derive(Clone, Debug)]
+pub struct Reached {
+    /// The circuit.
+    pub circuit: CircuitId,
+    /// The item.
+    pub dfid: Dfid,
+    /// Whether the place waits for approval.
+    pub waits: bool,
+    /// The namespace for identifiers that name none.
+    pub default_namespace: Option<String>,
+    /// The circuit's rules.
+    pub rules: IdentifierRules,
+}
+
+/// The places of a workspace's items in the circuits it takes part in.
+pub async fn reached(db: &impl Read, owner: WorkspaceId, dfids: &[Dfid]) -> Result<Vec<Reached>, StoreError> {
+    let dfids: Vec<_> = dfids.iter().map(ToString::to_string).collect();
+    let rows = db.all(REACHED, bind![owner, dfids]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Reached {
+                circuit: row.id("id")?,
+                dfid: row.word("dfid")?,
+                waits: row.text("state")? != "active",
+                default_namespace: row.get("default_namespace")?,
+                rules: row.document("rules")?,
+            })
+        })
+        .collect()
+}
+
+/// The step that reads which items have these identifiers in a circuit.
+#[must_use]
+pub fn holders_step(circuit: CircuitId, keys: Vec<String>) -> Step {
+    (HOLDERS, bind![circuit, keys])
+}
+
+/// The identifiers that [`holders_step`] found, and the item that has each.
+pub fn holders(rows: &[db::Row]) -> Result<Vec<(String, Dfid)>, StoreError> {
+    rows.iter()
+        .map(|row| Ok((row.text("identifier")?, row.word("dfid")?)))
+        .collect()
 }
 
 /// The step that frees some of an item's identifiers in its owner's circuits.

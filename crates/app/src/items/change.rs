@@ -45,15 +45,13 @@ impl App {
             if !errors.is_empty() {
                 return Err(AppError::invalid(errors));
             }
+            let known = self
+                .take_identifiers(&tx, ctx, (dfid, &[]), &asked.identifiers)
+                .await?;
             let mut record = Record::new(self, ctx);
-            self.replace(
-                &mut record,
-                ctx,
-                &item,
-                &after,
-                "enriched",
-                &json!({"before": before, "after": after}),
-            )?;
+            let changes = json!({"before": before, "after": after});
+            self.replace(&mut record, ctx, &item, &after, "enriched", &changes)?;
+            record.steps.extend(known);
             tx.pipeline(record.steps).await?;
             Ok(())
         };

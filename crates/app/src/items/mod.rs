@@ -1,6 +1,8 @@
-//! Items: read, list, search, history. What changes them stands in `change`.
+//! Items: read, list, search, history. What changes them stands in `change`, what they are
+//! known by in circuits in `identifiers`.
 
 mod change;
+mod identifiers;
 
 use domain::{
     dfid::Dfid,

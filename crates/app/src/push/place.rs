@@ -19,7 +19,10 @@ use store::{
     tenancy,
 };
 
-use super::{Job, Outcome, Pushed, again, content::enriched};
+use super::{
+    Job, Outcome, Pushed, again,
+    content::{canonical_keys, enriched},
+};
 use crate::{App, AppError, Ctx, Record, Result};
 
 /// Most pushes of one workspace that wait in one circuit with content of their own: it is kept until somebody decides.
@@ -171,6 +174,13 @@ impl App {
         let key = (item.workspace_id, item.dfid);
         let steps = items::set_content(key.0, key.1, after, &sources, record.now);
         record.steps.extend(steps);
+        let mut added = canonical_keys(&after.identifiers);
+        let known = canonical_keys(&before.identifiers);
+        added.retain(|key| !known.contains(key));
+        if !added.is_empty() {
+            let step = circuit_items::spread_identifiers(key.0, key.1, added);
+            record.steps.push(step);
+        }
         let mut changes = json!({"by_workspace": author.workspace, "before": before, "after": after});
         if let Some(approver) = author.approved_by {
             changes["approved_by"] = json!(approver);

@@ -123,6 +123,8 @@ both! {
         an_item_without_identifiers_waits_for_some,
         the_namespaces_are_there_from_the_start,
         one_conflict_makes_one_pending_item,
+        identifiers_added_later_are_known_in_the_items_circuits,
+        an_identifier_of_another_item_is_not_added,
     },
     resolved::{
         an_item_out_of_use_is_not_chosen,

@@ -341,3 +341,58 @@ pub async fn one_conflict_makes_one_pending_item(engine: Engine) {
         .to_string();
     assert!(!activity.contains(&bias), "{activity}");
 }
+
+pub async fn identifiers_added_later_are_known_in_the_items_circuits(engine: Engine) {
+    let service = Service::start(engine).await;
+    let (ana, bia) = (service.person("ana").await, service.person("bia").await);
+    let named = json!({"default_namespace": "bovino", "rules": {"auto_apply_namespace": true}});
+    let (plain, cattle) = (
+        service.circuit(&ana, json!({})).await,
+        service.circuit(&ana, named).await,
+    );
+    for circuit in [&plain, &cattle] {
+        service.join(&ana, circuit, (&bia, "bia"), "member").await;
+    }
+    for (circuit, number) in [(&plain, 1), (&cattle, 11)] {
+        let content = (json!([gtin(number)]), json!({}));
+        let dfid = push_new(&service, &ana, circuit, content).await;
+        let more = json!({"identifiers": [gtin(number + 1)]});
+        let item = format!("/api/items/{dfid}");
+        service.expect(200, &ana, "PATCH", &item, more).await;
+        for who in [&bia, &ana] {
+            let content = (json!([gtin(number + 1)]), json!({"x": number}));
+            assert_eq!(push_new(&service, who, circuit, content).await, dfid);
+        }
+    }
+    // What a push adds is known in the item's other circuits, too.
+    let elsewhere = service.circuit(&ana, json!({})).await;
+    let content = (json!([gtin(1)]), json!({}));
+    let dfid = push_new(&service, &ana, &elsewhere, content).await;
+    let content = (json!([gtin(1), gtin(3)]), json!({}));
+    assert_eq!(push_new(&service, &ana, &elsewhere, content).await, dfid);
+    let content = (json!([gtin(3)]), json!({}));
+    assert_eq!(push_new(&service, &bia, &plain, content).await, dfid);
+}
+
+pub async fn an_identifier_of_another_item_is_not_added(engine: Engine) {
+    let service = Service::start(engine).await;
+    let (ana, bia) = (service.person("ana").await, service.person("bia").await);
+    let circuit = service.circuit(&ana, json!({})).await;
+    service.join(&ana, &circuit, (&bia, "bia"), "member").await;
+    let anas = push_new(&service, &ana, &circuit, (json!([gtin(1)]), json!({}))).await;
+    let bias = push_new(&service, &bia, &circuit, (json!([gtin(2)]), json!({}))).await;
+    let other = push_new(&service, &ana, &circuit, (json!([gtin(3)]), json!({}))).await;
+    let item = format!("/api/items/{anas}");
+    let before = service.get(&ana, &item).await.body;
+    for (number, named) in [(2, None), (3, Some(&other))] {
+        let more = json!({"identifiers": [gtin(number)], "enriched_data": {"x": 1}});
+        let refused = service.expect(409, &ana, "PATCH", &item, more).await;
+        let said = text(&refused, "detail");
+        assert!(said.contains(&text(&gtin(number), "value")), "{said}");
+        assert!(!said.contains(&bias), "whose it is, is not told: {said}");
+        assert!(named.is_none_or(|dfid| said.contains(dfid)), "{said}");
+    }
+    assert_eq!(service.get(&ana, &item).await.body, before);
+    let found = push_new(&service, &ana, &circuit, (json!([gtin(2)]), json!({}))).await;
+    assert_eq!(found, bias);
+}
