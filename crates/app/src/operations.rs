@@ -73,7 +73,7 @@ impl App {
         record.steps.extend(debit);
         if !waits && place.owner_id != ctx.workspace() {
             tenancy::widen(tx, &[ctx.workspace(), place.owner_id]).await?;
-            record.steps.push(grant_of(&operation, &place, record.now));
+            record.steps.extend(grant_of(&operation, &place, record.now));
         }
         self.trace(&mut record, &operation, "item.pulled")?;
         record.outbox("item.pulled", &payload_of(&operation));
@@ -305,7 +305,7 @@ impl App {
         };
         let workspaces = [ctx.workspace(), operation.workspace_id, place.owner_id];
         tenancy::widen(tx, &workspaces).await?;
-        record.steps.push(grant_of(operation, &place, record.now));
+        record.steps.extend(grant_of(operation, &place, record.now));
         Ok(Carried::Done(operation.dfid))
     }
 
@@ -351,7 +351,7 @@ fn decided_before() -> AppError {
     )
 }
 
-fn grant_of(operation: &Operation, place: &CircuitItem, now: Timestamp) -> db::Step {
+fn grant_of(operation: &Operation, place: &CircuitItem, now: Timestamp) -> [db::Step; 2] {
     let o = operation;
     item_grants::insert(
         o.workspace_id,

@@ -25,11 +25,27 @@ macro_rules! columns {
     };
 }
 
-/// Events with each of their further items. An event's own item and its further ones differ, so the two halves of a
-/// union never hold the same event for one item.
+/// Events with each of their further items, or once with the first of these items. An event's own item and its further
+/// ones differ, so the two halves of a union never hold the same event for one item; for several, the half of the own
+/// item has it.
 macro_rules! further {
     () => {
         " from event_items x join events e on e.workspace_id = x.workspace_id and e.id = x.event_id where "
+    };
+    ($items:literal) => {
+        concat!(
+            further!(),
+            "x.dfid {any:",
+            $items,
+            "} and not (e.dfid {any:",
+            $items,
+            "})
+             and not exists (select 1 from event_items y
+                              where y.workspace_id = x.workspace_id and y.event_id = x.event_id
+                                and y.dfid {any:",
+            $items,
+            "} and y.dfid < x.dfid) and "
+        )
     };
 }
 
@@ -50,7 +66,8 @@ macro_rules! filters {
 }
 
 /// Which events of an item the workspace `$1` may see: its own; as owner of the item or with a lasting right to it,
-/// also public ones, those of circuits it takes part in, and those addressed to it.
+/// also public ones, those of circuits it takes part in, and those addressed to it. An item that was merged lies where
+/// the one lies that took its place.
 macro_rules! visible {
     ($item:literal, $addressed:literal) => {
         concat!(
@@ -64,7 +81,7 @@ macro_rules! visible {
                                         where w.workspace_id = $1
                                           and (w.circuit_id = e.circuit_id
                                                or (e.circuit_id is null
-                                                   and exists (select 1 from circuit_items ci where ci.circuit_id = w.circuit_id and ci.dfid = ", $item, " and ci.state = 'active')))))
+                                                   and exists (select 1 from circuit_items ci where ci.circuit_id = w.circuit_id and ci.dfid = coalesce((select m.redirect_to from items m where m.dfid = ", $item, "), ", $item, ") and ci.state = 'active')))))
                        or (e.visibility = 'direct' and ", $addressed, "))))"
         )
     };
@@ -91,34 +108,33 @@ macro_rules! list_sql {
                 columns!("e.dfid"),
                 " from events e where e.workspace_id = $1 ",
                 filters!(),
-                " and (cast($11 as {text}) is null or e.dfid = $11) and (cast($12 as {uuid}) is null or e.id ",
+                " and (cast($11 as {uuid}) is null or e.id ",
                 $after,
-                " $12) order by e.id ",
+                " $11) order by e.id ",
                 $order,
-                " limit $13 offset $14"
+                " limit $12 offset $13"
             ),
         );
     };
     ($name:ident, $text:literal, item, $after:literal, $order:literal) => {
         static $name: Sql = Sql::two(
             $text,
-            list_sql!(@item sqlite, $after, $order),
-            list_sql!(@item postgres, $after, $order),
+    list_sql!(@item sqlite, $after, $order),
+    list_sql!(@item postgres, $after, $order),
         );
     };
     (@item $engine:ident, $after:literal, $order:literal) => {
         concat!(
             "select ",
             columns!("e.dfid"),
-            " from events e where e.dfid = $11 and ",
+            " from events e where e.dfid {any:$11} and ",
             visible_on!($engine, "e.dfid"),
             filters!(),
             " and (cast($12 as {uuid}) is null or e.id ",
             $after,
             " $12) union all select ",
             columns!("x.dfid"),
-            further!(),
-            "x.dfid = $11 and ",
+            further!("$11"),
             visible_on!($engine, "x.dfid"),
             filters!(),
             " and (cast($12 as {uuid}) is null or e.id ",
@@ -138,12 +154,11 @@ list_sql!(ITEM_OLDEST, "events.list_of_item_oldest", item, ">", "asc");
 macro_rules! count_sql {
     ($engine:ident) => {
         concat!(
-            "select (select count(*) from events e where e.dfid = $11 and ",
+            "select (select count(*) from events e where e.dfid {any:$11} and ",
             visible_on!($engine, "e.dfid"),
             filters!(),
             ") + (select count(*)",
-            further!(),
-            "x.dfid = $11 and ",
+            further!("$11"),
             visible_on!($engine, "x.dfid"),
             filters!(),
             ") as n"
@@ -155,26 +170,41 @@ static COUNT_OWN: Sql = Sql::new(
     "events.count_own",
     concat!(
         "select count(*) as n from events e where e.workspace_id = $1 ",
-        filters!(),
-        " and (cast($11 as {text}) is null or e.dfid = $11)"
+        filters!()
     ),
 );
 static COUNT_ITEM: Sql = Sql::two("events.count_of_item", count_sql!(sqlite), count_sql!(postgres));
 
+/// Of one item, whose index has the order; or of several, which are put in order.
 macro_rules! timeline_sql {
-    ($engine:ident) => {
+    ($engine:ident, one) => {
+        timeline_sql!($engine, "= $2", concat!(further!(), "x.dfid = $2 and "))
+    };
+    ($engine:ident, several) => {
+        timeline_sql!($engine, "{any:$2}", further!("$2"))
+    };
+    ($engine:ident, $own:literal, $further:expr) => {
         concat!(
-            "select ", columns!("e.dfid"), " from events e where e.dfid = $2 and e.erased_at is null and ",
+            "select ", columns!("e.dfid"), " from events e where e.dfid ", $own, " and e.erased_at is null and ",
             visible_on!($engine, "e.dfid"),
             " and (cast($3 as {timestamp}) is null or (e.occurred_at, e.id) > ($3, $4)) union all select ",
-            columns!("x.dfid"), further!(), "x.dfid = $2 and e.erased_at is null and ",
+            columns!("x.dfid"), $further, "e.erased_at is null and ",
             visible_on!($engine, "x.dfid"),
             " and (cast($3 as {timestamp}) is null or (x.occurred_at, x.event_id) > ($3, $4)) order by occurred_at, id limit $5 offset $6"
         )
     };
 }
 
-static TIMELINE: Sql = Sql::two("events.timeline", timeline_sql!(sqlite), timeline_sql!(postgres));
+static TIMELINE: Sql = Sql::two(
+    "events.timeline",
+    timeline_sql!(sqlite, one),
+    timeline_sql!(postgres, one),
+);
+static TIMELINE_MERGED: Sql = Sql::two(
+    "events.timeline_merged",
+    timeline_sql!(sqlite, several),
+    timeline_sql!(postgres, several),
+);
 
 macro_rules! visible_by_id {
     ($engine:ident) => {
@@ -218,6 +248,7 @@ pub const STATEMENTS: &[&Sql] = &[
     &COUNT_OWN,
     &COUNT_ITEM,
     &TIMELINE,
+    &TIMELINE_MERGED,
     &FIND_VISIBLE,
     &STATS,
 ];
@@ -245,13 +276,15 @@ pub struct EventFilter {
     pub text: Option<String>,
     /// The item. With it, others' events that the workspace may see are listed too.
     pub dfid: Option<Dfid>,
+    /// Items that were merged into it, whose events are listed with its own.
+    pub merged: Vec<Dfid>,
     /// Oldest first instead of newest first.
     pub oldest_first: bool,
 }
 
 impl EventFilter {
     fn arguments(&self, workspace: WorkspaceId) -> Vec<Value> {
-        bind![
+        let mut args = bind![
             workspace,
             self.event_type.as_ref(),
             self.source.as_ref(),
@@ -262,9 +295,14 @@ impl EventFilter {
             self.from,
             self.to,
             self.text.as_deref().map(containing),
-            self.dfid,
-        ]
+        ];
+        args.extend(self.dfid.map(|dfid| db::Value::from(texts(dfid, &self.merged))));
+        args
     }
+}
+
+fn texts(dfid: Dfid, merged: &[Dfid]) -> Vec<String> {
+    merged.iter().chain([&dfid]).map(ToString::to_string).collect()
 }
 
 /// Lists events in the order they were recorded, one row more than the page shows.
@@ -296,17 +334,23 @@ pub async fn count(db: &impl Read, workspace: WorkspaceId, filter: &EventFilter)
     db.one(statement, filter.arguments(workspace)).await?.version("n")
 }
 
-/// The events of an item that the workspace may see, in the order they happened.
+/// The events of an item, and of those merged into it, that the workspace may see, in the order they happened.
 pub async fn timeline(
     db: &impl Read,
     workspace: WorkspaceId,
-    dfid: Dfid,
+    (dfid, merged): (Dfid, &[Dfid]),
     after: Option<(Timestamp, EventId)>,
     page: &PageRequest,
 ) -> Result<Vec<Event>, StoreError> {
     let (moment, id) = after.unzip();
-    let args = bind![workspace, dfid, moment, id, page.rows(), page.offset];
-    db.all(&TIMELINE, args).await?.iter().map(read).collect()
+    let (statement, items) = match merged {
+        [] => (&TIMELINE, Value::from(dfid.to_string())),
+        _ => (&TIMELINE_MERGED, Value::from(texts(dfid, merged))),
+    };
+    let mut args = bind![workspace];
+    args.push(items);
+    args.extend(bind![moment, id, page.rows(), page.offset]);
+    db.all(statement, args).await?.iter().map(read).collect()
 }
 
 /// Finds another workspace's event about an item, if this workspace may see it.

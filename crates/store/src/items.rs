@@ -49,6 +49,13 @@ pub struct Item {
 }
 
 impl Item {
+    /// The items that were merged into this one.
+    #[must_use]
+    pub fn merged(&self) -> Vec<Dfid> {
+        let aliases: Vec<String> = serde_json::from_str(&self.aliases.0).unwrap_or_default();
+        aliases.iter().filter_map(|alias| alias.parse().ok()).collect()
+    }
+
     /// Reads the documents.
     pub fn content(&self) -> Result<ItemContent, StoreError> {
         Ok(ItemContent {
@@ -116,6 +123,8 @@ statements! {
                 or exists (select 1 from item_grants g where g.dfid = i.dfid))";
     RETIRE_IDENTIFIERS = "item_identifiers.retire", "
         update item_identifiers set canonical = false where workspace_id = $1 and dfid = $2";
+    REDIRECT = "items.redirect", "
+        update items set redirect_to = $3 where workspace_id = $1 and dfid {any:$2} and status = 'merged'";
     SET_ALIASES = "items.set_aliases", "
         update items set aliases = $3 where workspace_id = $1 and dfid = $2";
     SET_CONTENT = "items.set_content", "
@@ -251,6 +260,13 @@ pub fn retire_identifiers(workspace: WorkspaceId, dfid: Dfid) -> Step {
 #[must_use]
 pub fn set_aliases(workspace: WorkspaceId, dfid: Dfid, aliases: &[String]) -> Step {
     (SET_ALIASES, bind![workspace, dfid, json(&aliases)])
+}
+
+/// The step that leads what was merged earlier straight to the item that stays. It is part of a change, not one of its own.
+#[must_use]
+pub fn redirect(workspace: WorkspaceId, dfids: &[Dfid], to: Dfid) -> Step {
+    let dfids: Vec<_> = dfids.iter().map(ToString::to_string).collect();
+    (REDIRECT, bind![workspace, dfids, to])
 }
 
 /// Reads items by reader and DFID, for many readers at once: each sees what is its own or was granted to it.

@@ -12,7 +12,7 @@ pub use store::event_queries::EventFilter as EventQuery;
 use store::{
     event_queries::{self, HourCount},
     events::{self, Event},
-    items,
+    items::{self, Item},
 };
 
 use crate::{App, AppError, Ctx, Result};
@@ -50,8 +50,9 @@ impl App {
     pub async fn events(&self, ctx: &Ctx, query: &EventQuery, page: &PageRequest) -> Result<Page<Event>> {
         let after = page.after.as_ref().map(Cursor::id).transpose()?;
         let scope = ctx.scope();
-        let rows =
-            event_queries::list(&self.db().scoped(&scope), ctx.workspace(), query, after, page).await?;
+        let db = self.db().scoped(&scope);
+        let query = with_merged(&db, ctx, query).await?;
+        let rows = event_queries::list(&db, ctx.workspace(), &query, after, page).await?;
         let rows = self.open_events(ctx, rows).await?;
         Ok(Page::cut(rows, page, |event| Cursor::new("", event.id)))
     }
@@ -62,7 +63,9 @@ impl App {
     /// If the database refuses.
     pub async fn count_events(&self, ctx: &Ctx, query: &EventQuery) -> Result<u64> {
         let scope = ctx.scope();
-        Ok(event_queries::count(&self.db().scoped_replica(&scope), ctx.workspace(), query).await?)
+        let db = self.db().scoped_replica(&scope);
+        let query = with_merged(&db, ctx, query).await?;
+        Ok(event_queries::count(&db, ctx.workspace(), &query).await?)
     }
 
     /// The events of an item in the order they happened.
@@ -76,10 +79,10 @@ impl App {
         };
         let scope = ctx.scope();
         let db = self.db().scoped(&scope);
-        if items::find(&db, ctx.workspace(), dfid).await?.is_none() {
-            return Err(AppError::not_found("item"));
-        }
-        let rows = event_queries::timeline(&db, ctx.workspace(), dfid, after, page).await?;
+        let found = items::find(&db, ctx.workspace(), dfid).await?;
+        let item = found.ok_or_else(|| AppError::not_found("item"))?;
+        let merged = merged_into(&db, ctx, &item).await?;
+        let rows = event_queries::timeline(&db, ctx.workspace(), (dfid, &merged), after, page).await?;
         let rows = self.open_events(ctx, rows).await?;
         Ok(Page::cut(rows, page, |event| {
             Cursor::at(event.occurred_at, event.id)
@@ -111,6 +114,31 @@ impl App {
         }
         Ok(counts)
     }
+}
+
+/// The items that were merged into this one, as far as the caller may read them.
+async fn merged_into(db: &impl db::Read, ctx: &Ctx, item: &Item) -> Result<Vec<Dfid>> {
+    let merged = item.merged();
+    if merged.is_empty() {
+        return Ok(merged);
+    }
+    let keys: Vec<_> = merged.into_iter().map(|dfid| (ctx.workspace(), dfid)).collect();
+    Ok(items::load(db, &keys)
+        .await?
+        .into_keys()
+        .map(|key| key.1)
+        .collect())
+}
+
+/// The query, for an item together with those that were merged into it.
+async fn with_merged(db: &impl db::Read, ctx: &Ctx, query: &EventQuery) -> Result<EventQuery> {
+    let mut query = query.clone();
+    if let Some(dfid) = query.dfid
+        && let Some(item) = items::find(db, ctx.workspace(), dfid).await?
+    {
+        query.merged = merged_into(db, ctx, &item).await?;
+    }
+    Ok(query)
 }
 
 /// An event of the caller's own, unless its content was erased.

@@ -138,34 +138,44 @@ impl App {
             let before = base.content()?;
             let mut content = before.clone();
             let mut aliases: Vec<String> = serde_json::from_str(&base.aliases.0).unwrap_or_default();
-            let mut record = Record::new(self, ctx);
+            let (mut record, mut one) = (Record::new(self, ctx), base.merged());
             for other in others {
                 let other = self.changeable_item(&tx, ctx, *other).await?;
                 content = merge(&content, &other.content()?, strategy)?.content;
+                let taken = other.merged();
                 aliases.push(other.dfid.to_string());
-                let (now, ws) = (record.now, ctx.workspace());
-                record.steps.push(items::release_identifiers(ws, other.dfid));
-                // Who could reach the other item reaches this one: in circuits, and where it was shared or pulled.
-                record.steps.extend(circuit_items::move_to(ws, other.dfid, into));
-                record.steps.push(item_grants::copy(ws, other.dfid, into));
-                record.steps.push(items::set_status(
-                    ws,
-                    other.dfid,
-                    ItemStatus::Merged,
-                    Some(into),
-                    &[],
-                    now,
-                ));
-                self.note(&mut record, ctx, &other, "merged", &json!({"into": into}))?;
+                aliases.extend(taken.iter().map(ToString::to_string));
+                one.push(other.dfid);
+                one.extend(taken);
+                self.give_way(&mut record, ctx, &other, into)?;
             }
             let ws = ctx.workspace();
+            let known = self
+                .take_identifiers(&tx, ctx, (into, others), &content.identifiers)
+                .await?;
             record.steps.push(items::set_aliases(ws, into, &aliases));
             let changes = json!({"merged": others, "before": before, "after": content});
             self.replace(&mut record, ctx, &base, &content, "absorbed", &changes)?;
+            record.steps.extend(known);
+            // Who may read one of them reads all of them, what happened to each included.
+            one.push(into);
+            record.steps.push(item_grants::join(ws, &one));
             tx.pipeline(record.steps).await?;
             Ok(())
         };
         self.finish(work.await, tx).await
+    }
+
+    /// An item gives its identifiers and places to the one it is merged into; what was merged into it follows.
+    fn give_way(&self, record: &mut Record<'_>, ctx: &Ctx, other: &Item, into: Dfid) -> Result<()> {
+        let (now, ws, merged) = (record.now, ctx.workspace(), other.merged());
+        let aliases: Vec<_> = merged.iter().map(ToString::to_string).collect();
+        record.steps.push(items::release_identifiers(ws, other.dfid));
+        record.steps.extend(circuit_items::move_to(ws, other.dfid, into));
+        let status = items::set_status(ws, other.dfid, ItemStatus::Merged, Some(into), &aliases, now);
+        record.steps.push(status);
+        record.steps.push(items::redirect(ws, &merged, into));
+        self.note(record, ctx, other, "merged", &json!({"into": into}))
     }
 
     /// Divides an item: each part becomes an item of its own, what nobody asked for stays.
@@ -273,7 +283,7 @@ impl App {
                 ctx.user(),
                 record.now,
             );
-            record.steps.push(grant);
+            record.steps.extend(grant);
             record.activity(
                 None,
                 "item.shared",

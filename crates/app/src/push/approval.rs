@@ -183,6 +183,7 @@ impl App {
         self.add_content(record, approval, &target, content)?;
         let mut aliases: Vec<String> = serde_json::from_str(&target.aliases.0).unwrap_or_default();
         aliases.push(item.dfid.to_string());
+        aliases.extend(item.merged().iter().map(ToString::to_string));
         record.steps.push(items::set_aliases(owner, into, &aliases));
         let merged = items::set_status(own, item.dfid, ItemStatus::Merged, Some(into), &[], record.now);
         record.steps.push(merged);

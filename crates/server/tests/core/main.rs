@@ -125,6 +125,8 @@ both! {
         one_conflict_makes_one_pending_item,
         identifiers_added_later_are_known_in_the_items_circuits,
         an_identifier_of_another_item_is_not_added,
+        a_merged_items_identifiers_are_known_wherever_it_lies,
+        who_reads_a_merged_item_reads_what_it_took_in,
     },
     resolved::{
         an_item_out_of_use_is_not_chosen,

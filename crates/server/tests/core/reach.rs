@@ -396,3 +396,94 @@ pub async fn an_identifier_of_another_item_is_not_added(engine: Engine) {
     let found = push_new(&service, &ana, &circuit, (json!([gtin(2)]), json!({}))).await;
     assert_eq!(found, bias);
 }
+
+pub async fn a_merged_items_identifiers_are_known_wherever_it_lies(engine: Engine) {
+    let service = Service::start(engine).await;
+    let (ana, bia) = (service.person("ana").await, service.person("bia").await);
+    let (here, there) = (
+        service.circuit(&ana, json!({})).await,
+        service.circuit(&ana, json!({})).await,
+    );
+    for circuit in [&here, &there] {
+        service.join(&ana, circuit, (&bia, "bia"), "member").await;
+    }
+    let old = push_new(&service, &ana, &here, (json!([gtin(1)]), json!({}))).await;
+    let stays = push_new(&service, &ana, &there, (json!([gtin(2)]), json!({}))).await;
+    let taken = push_new(&service, &bia, &there, (json!([gtin(3)]), json!({}))).await;
+    let third = push_new(&service, &ana, &here, (json!([gtin(3)]), json!({}))).await;
+    let path = format!("/api/items/{stays}/merge");
+    let merge = json!({"dfids": [third]});
+    let refused = service.expect(409, &ana, "POST", &path, merge).await;
+    let said = text(&refused, "detail");
+    assert!(said.contains(&text(&gtin(3), "value")), "{said}");
+    assert!(!said.contains(&taken), "{said}");
+    let merge = json!({"dfids": [old]});
+    service.expect(200, &ana, "POST", &path, merge).await;
+    for (circuit, number) in [(&here, 2), (&there, 1)] {
+        let content = (json!([gtin(number)]), json!({}));
+        assert_eq!(push_new(&service, &bia, circuit, content).await, stays);
+    }
+}
+
+pub async fn who_reads_a_merged_item_reads_what_it_took_in(engine: Engine) {
+    let service = Service::start(engine).await;
+    let (ana, bia, caio) = service.trio().await;
+    let circuit = service.circuit(&ana, json!({})).await;
+    for (who, name) in [(&bia, "bia"), (&caio, "caio")] {
+        service.join(&ana, &circuit, (who, name), "member").await;
+    }
+    let mut dfids = Vec::new();
+    for number in [1, 2, 3] {
+        let content = (json!([gtin(number)]), json!({}));
+        dfids.push(push_new(&service, &ana, &circuit, content).await);
+        let event = json!({"event_type": format!("weighed-{number}"), "dfid": dfids[number as usize - 1], "visibility": "circuit"});
+        service.expect(201, &ana, "POST", "/api/events", event).await;
+    }
+    let pull = format!("{circuit}/pull");
+    // Before: who could read the one that stays. After: who pulls it when the others are gone.
+    let stays = dfids[2].clone();
+    service
+        .expect(201, &bia, "POST", &pull, json!({"dfid": stays}))
+        .await;
+    for (into, other) in [(1, 0), (2, 1)] {
+        let path = format!("/api/items/{}/merge", dfids[into]);
+        let merge = json!({"dfids": [dfids[other]]});
+        service.expect(200, &ana, "POST", &path, merge).await;
+    }
+    service
+        .expect(201, &caio, "POST", &pull, json!({"dfid": stays}))
+        .await;
+    let item = service.get(&ana, &format!("/api/items/{stays}")).await.body;
+    assert_eq!(item["aliases"], json!([dfids[1], dfids[0]]), "{item}");
+    for who in [&ana, &bia, &caio] {
+        for merged in &dfids[..2] {
+            let moved = service.get(who, &format!("/api/items/{merged}")).await;
+            assert_eq!(
+                (moved.status, moved.headers["location"].to_str().unwrap()),
+                (308, &*format!("/api/items/{stays}")),
+                "straight to the one that stays"
+            );
+            let timeline = service.get(who, &format!("/api/items/{merged}/timeline")).await;
+            assert_eq!(timeline.status, 200, "{}", timeline.body);
+        }
+        for path in [
+            format!("/api/items/{stays}/timeline"),
+            format!("/api/events?dfid={stays}&sort=asc&with_total=true"),
+        ] {
+            let seen = service.get(who, &path).await.body;
+            let types: Vec<_> = seen["data"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|event| text(event, "event_type"))
+                .filter(|kind| kind.starts_with("weighed"))
+                .collect();
+            assert_eq!(types, ["weighed-1", "weighed-2", "weighed-3"], "{path}: {seen}");
+            let total = seen["total"].as_u64();
+            assert!(
+                total.is_none_or(|total| total as usize == seen["data"].as_array().unwrap().len()),
+                "{seen}"
+            );
+        }
+    }
+}

@@ -65,6 +65,7 @@ impl EventFilter {
             to: self.to,
             text: self.text,
             dfid: self.dfid,
+            merged: Vec::new(),
             oldest_first: self.sort == Some(Sort::Asc),
         }
     }
