@@ -102,7 +102,11 @@ impl Check {
         match (self.json, self.sarif) {
             (true, _) => output::json(report),
             (_, true) => output::sarif(report),
-            _ => output::people(report, std::io::stdout().is_terminal()),
+            _ => {
+                let no_color = std::env::var_os("NO_COLOR");
+                let coloured = output::coloured(std::io::stdout().is_terminal(), no_color.as_deref());
+                output::people(report, coloured)
+            }
         }
     }
 }

@@ -3,6 +3,8 @@
 mod people;
 mod sarif;
 
+use std::ffi::OsStr;
+
 use serde::Serialize;
 
 pub use people::people;
@@ -25,6 +27,12 @@ pub fn json(report: &Report) -> String {
         report,
     };
     serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+}
+
+/// Whether text for people is coloured: on a terminal, unless `NO_COLOR`, whose value is given, asks for none by being
+/// set to anything but nothing.
+pub fn coloured(is_terminal: bool, no_color: Option<&OsStr>) -> bool {
+    is_terminal && no_color.is_none_or(OsStr::is_empty)
 }
 
 /// Where a recipe is for.
