@@ -1,6 +1,6 @@
 //! The rule `shared-store-lock`: declarations that put one lock around a whole store.
 
-use crate::ir::{FileFacts, FnDef, Pos, TypeRef};
+use crate::ir::{FieldDef, FileFacts, FnDef, Pos, StructDef, TypeRef};
 use crate::types::Ty;
 use crate::workspace::{Scope, Workspace};
 
@@ -38,6 +38,9 @@ const STORES: &[&str] = &[
 /// Extractors that hand shared state to a handler.
 const SHARED: &[&str] = &["State", "Extension", "Data"];
 
+/// Fields are followed this deep: a structure may hold itself.
+const MAX_DEPTH: usize = 4;
+
 /// A declaration and what it is.
 pub struct Declared {
     pub pos: Pos,
@@ -55,7 +58,7 @@ pub fn find(ws: &Workspace, facts: &FileFacts) -> Vec<Declared> {
         };
         let state = def.name.ends_with("State") || def.name.ends_with("Context") || def.name == "App";
         for field in &def.fields {
-            if !through_alias(ws, &scope, &field.ty) {
+            if !reported_at_alias(ws, &scope, &field.ty) {
                 check(ws, &ws.ty(&scope, &field.ty), state, field.pos, &mut found);
             }
         }
@@ -95,16 +98,28 @@ fn parameters(ws: &Workspace, def: &FnDef, found: &mut Vec<Declared>) {
         let shared = SHARED.contains(&path.rsplit("::").next().unwrap_or_default());
         if let Some(inner) = args
             .first()
-            .filter(|inner| shared && !through_alias(ws, &scope, inner))
+            .filter(|inner| shared && !reported_at_alias(ws, &scope, inner))
         {
             check(ws, &ws.ty(&scope, inner), true, def.pos, found);
         }
     }
 }
 
-/// The alias itself is reported, not each of its uses.
-fn through_alias(ws: &Workspace, scope: &Scope<'_>, ty: &TypeRef) -> bool {
-    matches!(ty, TypeRef::Path { path, .. } if ws.aliases.contains_key(&ws.path(scope, path)))
+/// The alias itself is reported, not each of its uses; unless only a use tells what is in the lock.
+fn reported_at_alias(ws: &Workspace, scope: &Scope<'_>, ty: &TypeRef) -> bool {
+    let TypeRef::Path { path, .. } = ty else {
+        return false;
+    };
+    let Some(alias) = ws.aliases.get(&ws.path(scope, path)) else {
+        return false;
+    };
+    let scope = Scope {
+        module: &alias.module,
+        ..Scope::default()
+    };
+    let mut found = Vec::new();
+    check(ws, &ws.ty(&scope, &alias.ty), false, alias.pos, &mut found);
+    !found.is_empty()
 }
 
 fn check(ws: &Workspace, ty: &Ty, is_shared: bool, pos: Pos, found: &mut Vec<Declared>) {
@@ -117,7 +132,7 @@ fn check(ws: &Workspace, ty: &Ty, is_shared: bool, pos: Pos, found: &mut Vec<Dec
     };
     let counted = layers[..at].iter().any(|layer| layer.name() == "Arc");
     let store = layers[at].arg(0);
-    if (counted || is_shared) && is_store(ws, &store) {
+    if (counted || is_shared) && is_store(ws, &store, MAX_DEPTH) {
         found.push(Declared {
             pos,
             what: ty.short(),
@@ -125,7 +140,7 @@ fn check(ws: &Workspace, ty: &Ty, is_shared: bool, pos: Pos, found: &mut Vec<Dec
     }
 }
 
-fn is_store(ws: &Workspace, ty: &Ty) -> bool {
+fn is_store(ws: &Workspace, ty: &Ty, depth: usize) -> bool {
     let core = ty.core();
     let core = if core.name() == "Option" {
         core.arg(0).core()
@@ -135,34 +150,49 @@ fn is_store(ws: &Workspace, ty: &Ty) -> bool {
     if core.name() == "Vec" || core.name() == "VecDeque" {
         // A list of handles or numbers is no store; one of records is.
         let element = core.arg(0);
-        let plain = [
-            "u8",
-            "u16",
-            "u32",
-            "u64",
-            "i32",
-            "i64",
-            "f64",
-            "usize",
-            "bool",
-            "JoinHandle",
-            "Sender",
-            "Waker",
-        ];
-        return element.is_known() && !plain.contains(&element.name());
+        let handles = ["JoinHandle", "Sender", "Waker"];
+        return element.is_known() && !is_plain(&element) && !handles.contains(&element.name());
     }
-    if COLLECTIONS.contains(&core.name()) || STORES.iter().any(|ending| core.name().ends_with(ending)) {
+    if COLLECTIONS.contains(&core.name()) {
         return true;
     }
-    let Some(def) = ws.structs.get(&*core.path) else {
-        return false;
+    let is_named = STORES.iter().any(|ending| core.name().ends_with(ending));
+    let def = ws.structs.get(&*core.path).filter(|def| !def.fields.is_empty());
+    let (Some(def), Some(depth)) = (def, depth.checked_sub(1)) else {
+        return is_named;
     };
+    let inner = inside(ws, def);
+    let holds_map = |ty: &Ty| COLLECTIONS.contains(&ty.name()) && !ty.name().starts_with("Vec");
+    if inner.iter().any(holds_map) || !is_named {
+        return inner.iter().any(holds_map);
+    }
+    // What is inside says more than the name; "state" alone says nothing.
+    let says_little = core.name().ends_with("State") || inner.iter().all(is_plain);
+    !says_little || inner.iter().any(|ty| is_store(ws, ty, depth))
+}
+
+/// The types of the fields, out of their smart pointers and locks.
+fn inside(ws: &Workspace, def: &StructDef) -> Vec<Ty> {
     let scope = Scope {
         module: &def.module,
         ..Scope::default()
     };
-    def.fields.iter().any(|field| {
-        let inner = ws.ty(&scope, &field.ty).core();
-        COLLECTIONS.contains(&inner.name()) && !inner.name().starts_with("Vec")
-    })
+    let field = |field: &FieldDef| {
+        let core = ws.ty(&scope, &field.ty).core();
+        match core.lock(&ws.config.locks) {
+            Some(_) => core.arg(0).core(),
+            None => core,
+        }
+    };
+    def.fields.iter().map(field).collect()
+}
+
+/// Numbers, flags, texts and times.
+fn is_plain(ty: &Ty) -> bool {
+    match ty.name() {
+        "Option" => is_plain(&ty.arg(0)),
+        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" | "i8" | "i16" | "i32" | "i64" | "i128" | "isize"
+        | "f32" | "f64" | "bool" | "char" | "String" | "str" | "Duration" | "Instant" | "SystemTime" => true,
+        name => name.starts_with("Atomic"),
+    }
 }
