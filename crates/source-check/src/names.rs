@@ -38,6 +38,9 @@ const GLOB_NAMES: &[&str] = &[
     "tokio::sync::Mutex",
     "tokio::sync::RwLock",
     "tokio::sync::MutexGuard",
+    "diesel::prelude::PgConnection",
+    "diesel::prelude::MysqlConnection",
+    "diesel::prelude::SqliteConnection",
 ];
 
 /// Re-exports are followed this often: a cycle of them ends here.

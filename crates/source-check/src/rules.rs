@@ -11,7 +11,7 @@ pub enum Rule {
     BlockingLock,
     /// One lock around a whole store in shared state.
     SharedStoreLock,
-    /// A future is waited for by blocking, in async code.
+    /// Something is waited for by blocking, in async code.
     BlockOn,
     /// `block_in_place` in async code.
     BlockInPlace,
@@ -190,7 +190,8 @@ const SHARED_STORE_LOCK: Text = Text {
     title: "one lock around a whole store in shared state",
     why: "Every request waits for every other, whatever it wants from the store. It holds in tests and freezes under \
           load; an asynchronous lock only hides the queue.",
-    mend: "Let the database hold the state, shard it by key, or use a concurrent map; share the store itself and lock \
+    mend: "Let the database hold the state, shard it by key, or use a concurrent map (a guard of `dashmap` kept across an `.await` blocks others as \
+           well, and this check does not see it); share the store itself and lock \
            inside it what must be locked.",
     bad: "use std::collections::HashMap;
 use std::sync::Arc;
@@ -212,10 +213,11 @@ pub struct AppState {
 
 const BLOCK_ON: Text = Text {
     id: "block-on",
-    title: "a future is waited for by blocking, in async code",
-    why: "The worker thread waits for a future that may need that very worker. On a single-threaded runtime that is a \
-          deadlock, and tokio panics.",
-    mend: "`.await` it. From a thread of your own, outside the runtime, `block_on` is right.",
+    title: "something is waited for by blocking, in async code",
+    why: "The worker thread waits for a future, channel, process or input, and runs nothing else. What it waits \
+          for may need that very worker: on a single-threaded runtime that is a deadlock, and tokio panics on `block_on`.",
+    mend: "`.await` it: `tokio::sync`, `tokio::process` and the handle of `spawn_blocking` stand for the channels, processes \
+           and threads of the standard library. From a thread of your own, outside the runtime, blocking is right.",
     bad: "use tokio::runtime::Handle;
 
 pub async fn total() -> u64 {

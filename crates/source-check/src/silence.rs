@@ -23,6 +23,9 @@ pub struct Silence {
 
 const MARK: &str = "farmgate:";
 
+/// A reason has at least this many letters and digits: `ok` and `x` tell the next reader nothing.
+const MIN_REASON: usize = 3;
+
 /// Reads the silences of a file. `in_text` tells whether a place (line, column from 0) is inside a literal;
 /// `extents` are the lines of all statements, fields and items.
 pub fn read(text: &str, extents: &[(u32, u32)], in_text: impl Fn(u32, u32) -> bool) -> Vec<Silence> {
@@ -93,7 +96,10 @@ fn parse(comment: &str) -> Result<Vec<Rule>, String> {
     }
     let reason = rest.trim().strip_prefix("because").unwrap_or_default();
     match reason.chars().filter(|char| char.is_alphanumeric()).count() {
-        0..3 => Err(format!("it gives no reason: {form}")),
+        0 => Err(format!("it gives no reason: {form}")),
+        1..MIN_REASON => Err(format!(
+            "its reason is too short to be one: write at least {MIN_REASON} letters or digits"
+        )),
         _ => Ok(rules),
     }
 }

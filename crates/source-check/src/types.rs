@@ -260,6 +260,9 @@ fn container(core: &Ty, name: &str) -> Ty {
         {
             core.clone()
         }
+        "open" if &*core.path == "std::fs::OpenOptions" => {
+            Ty::new("Result", vec![Ty::new("std::fs::File", Vec::new())])
+        }
         _ => Ty::unknown(),
     }
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its files has failed")]
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use serde_json::Value;
@@ -202,6 +203,27 @@ fn tests_are_checked_only_if_asked() {
         .len(),
         1
     );
+}
+
+#[test]
+fn a_reason_that_is_too_short_is_told_so() {
+    let report = check("fn f() {\n    // farmgate: allow(blocking-fs) because ok\n}\n");
+    let [finding] = report.findings.as_slice() else {
+        panic!("{:?}", report.findings);
+    };
+    let told = "its reason is too short to be one: write at least 3 letters or digits";
+    assert_eq!(
+        (finding.rule, finding.message.as_str()),
+        (Rule::InvalidSilence, told)
+    );
+}
+
+#[test]
+fn no_color_is_heeded_on_a_terminal() {
+    let coloured = |is_terminal, value: Option<&str>| output::coloured(is_terminal, value.map(OsStr::new));
+    assert!(coloured(true, None) && coloured(true, Some("")));
+    assert!(!coloured(true, Some("1")) && !coloured(true, Some("0")));
+    assert!(!coloured(false, None));
 }
 
 #[test]

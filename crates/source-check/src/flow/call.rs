@@ -61,8 +61,8 @@ impl Flow<'_> {
         let passed = self.arguments(&path, &callees, args);
         // `condvar.wait(guard)` gives the guard back.
         let waits = matches!(name, "wait" | "wait_while" | "wait_timeout") && !passed.guards.is_empty();
-        if callees.is_empty() && !waits {
-            self.foreign_method(pos, &on.ty, name, args.len(), &path);
+        if callees.is_empty() {
+            self.foreign_method(pos, &on.ty, (name, args.len()), &path, &passed.ty);
         }
         let mut value = self.called(pos, &callees, &on.ty);
         if callees.is_empty() {
@@ -102,6 +102,9 @@ impl Flow<'_> {
             return known;
         }
         let core = on.ty.core();
+        if let Some(made) = known::made_by_method(&core, name) {
+            return made;
+        }
         let foreign = core.is_known() && !self.ws.names.is_ours(&core.path) && core.path.contains("::");
         match core.root() {
             _ if !foreign => Ty::unknown(),
@@ -125,11 +128,12 @@ impl Flow<'_> {
         })
     }
 
-    fn foreign_method(&mut self, pos: Pos, ty: &Ty, name: &str, arity: usize, path: &str) {
+    fn foreign_method(&mut self, pos: Pos, ty: &Ty, (name, arity): (&str, usize), path: &str, given: &Ty) {
         let core = ty.core();
         let Some(rule) = self
             .configured(path)
             .or_else(|| known::method_call(&core, name, arity))
+            .or_else(|| known::call_with(&given.core(), name))
         else {
             return;
         };
@@ -212,6 +216,9 @@ impl Flow<'_> {
 
     /// The type that a foreign function gives, by the custom of `new` and its like.
     fn constructed(&self, path: &str, arg: &Ty) -> Ty {
+        if let Some(made) = known::made_by_path(path) {
+            return made;
+        }
         let Some((owner, name)) = path.rsplit_once("::") else {
             return Ty::unknown();
         };

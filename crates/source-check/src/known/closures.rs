@@ -23,7 +23,7 @@ pub fn runs_elsewhere(path: &str, pools: &[String]) -> bool {
         || root == "crossbeam"
         // A closure, not a future: `thread::Builder::spawn`, `scope.spawn`, a pool's `spawn` or `execute`.
         || matches!(name, "spawn" | "execute" | "spawn_fifo" | "spawn_scoped" | "spawn_unchecked") && root != "tokio"
-        || path == "tokio_rusqlite::Connection::call"
+        || matches!(path, "tokio_rusqlite::Connection::call" | "actix_web::web::block" | "actix_threadpool::run")
         || pools.iter().any(|pool| pool == path)
 }
 

@@ -1,9 +1,11 @@
 //! What is known of foreign code: which functions block, and which crates call out. What becomes of a closure that is
-//! handed to a function is in `closures`.
+//! handed to a function is in `closures`, what waits by blocking in `waits`.
 
 mod closures;
+mod waits;
 
 pub use closures::{COMBINATORS, keeps, named_elsewhere, runs_elsewhere};
+pub use waits::{made_by_method, made_by_path};
 
 use crate::rules::Rule;
 use crate::types::Ty;
@@ -54,6 +56,8 @@ const BLOCKING_CRATES: &[(&str, &[&str])] = &[
     ("diesel", SQL),
     ("mysql", SQL),
     ("r2d2", &["get", "build", "get_timeout"]),
+    // Its asynchronous calls are named `query_async`, `invoke_async`.
+    ("redis", &["query", "invoke"]),
     (
         "ureq",
         &[
@@ -272,6 +276,9 @@ const FILE_IN_MEMORY: &[&str] = &[
     "create",
     "truncate",
     "create_new",
+    // They do not wait.
+    "try_lock",
+    "try_lock_shared",
 ];
 
 const PATH_ON_DISK: &[&str] = &[
@@ -303,8 +310,12 @@ const SOCKET_CALLS: &[&str] = &[
 
 /// The known fault in calling method `name` on a value of type `ty`, if there is one.
 pub fn method_call(ty: &Ty, name: &str, arity: usize) -> Option<Rule> {
-    if BLOCK_ON.contains(&name) {
+    if BLOCK_ON.contains(&name) || waits::method_waits(ty, name) {
         return Some(Rule::BlockOn);
+    }
+    // A look-up of a name by the system's resolver; tokio's is a function, `lookup_host`.
+    if name == "to_socket_addrs" && arity == 0 {
+        return Some(Rule::BlockingClient);
     }
     let finding = |is_found: bool, rule: Rule| is_found.then_some(rule);
     match &*ty.path {
@@ -332,6 +343,19 @@ pub fn method_call(ty: &Ty, name: &str, arity: usize) -> Option<Rule> {
         }
         path => crate_call(&format!("{path}::{name}"), name),
     }
+}
+
+/// The known fault in calling method `name` with `given`: a query of diesel is run on the connection that it is given.
+pub fn call_with(given: &Ty, name: &str) -> Option<Rule> {
+    const RUNS: &[&str] = &[
+        "load",
+        "first",
+        "execute",
+        "get_result",
+        "get_results",
+        "save_changes",
+    ];
+    (given.root() == "diesel" && RUNS.contains(&name)).then_some(Rule::BlockingClient)
 }
 
 /// The traits of `password_hash` are in scope under many types: their names are telling enough.
