@@ -11,7 +11,7 @@ use scenario::{HttpVersion, Scenario, Settings, Value};
 use crate::config::{HttpConfig, JourneyConfig, Shape};
 use crate::files::{read_rows, read_text};
 use crate::load::plan::{Model, Phase, Plan, Think, default_warmup, with_warmup};
-use crate::load::{Journey, SingleOptions};
+use crate::load::{Journey, Rows, SingleOptions};
 use crate::units::Span;
 
 /// Why a run cannot begin. Shown to people; carries the place where there is one.
@@ -85,6 +85,15 @@ fn directive<'a>(scenario: &'a Scenario, key: &str) -> Option<&'a str> {
         .map(|d| d.value.as_str())
 }
 
+/// The rows of a scenario: from the file that is named, else from the one that its `# @data` comment names.
+pub(crate) fn rows(file: &Path, scenario: &Scenario, named: Option<&Path>) -> Result<Rows, SetupError> {
+    let beside = |name: &str| file.parent().unwrap_or(Path::new("")).join(name);
+    let data = named
+        .map(Path::to_path_buf)
+        .or_else(|| directive(scenario, "data").map(beside));
+    data.as_deref().map_or_else(|| Ok(Rows::default()), read_rows)
+}
+
 /// A journey from its settings; what they leave open is taken from the file's `# @weight` and `# @data` comments.
 ///
 /// # Errors
@@ -107,12 +116,7 @@ pub fn journey(config: &JourneyConfig) -> Result<Journey, SetupError> {
             config.file.display()
         )));
     }
-    let beside = |name: &str| config.file.parent().unwrap_or(Path::new("")).join(name);
-    let data = config
-        .data
-        .clone()
-        .or_else(|| directive(&scenario, "data").map(beside));
-    let rows = data.as_deref().map(read_rows).transpose()?.unwrap_or_default();
+    let rows = rows(&config.file, &scenario, config.data.as_deref())?;
     let name = config
         .name
         .clone()

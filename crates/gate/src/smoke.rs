@@ -1,6 +1,7 @@
 //! Each scenario once: files in parallel, one row per assert with what was expected and what came.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::LocalBoxFuture;
@@ -9,10 +10,38 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::live::Live;
-use crate::load::request_names;
+use crate::load::{Rows, request_names};
 use crate::report::{Detail, SmokeReport, SmokeRow, StageResult};
+use crate::setup::{SetupError, find_scenarios, read_scenario, rows};
 use crate::units::show_seconds;
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, proves_nothing};
+
+/// Rows of a data file that are run; load takes them all, and smoke is to be over soon.
+const MOST_ROWS: usize = 10;
+
+/// A file to run.
+#[derive(Clone, Debug)]
+pub struct SmokeFile {
+    /// Where it stands.
+    pub path: PathBuf,
+    /// What it says.
+    pub scenario: Scenario,
+    /// The rows of its `# @data` comment; it is run once for each of the first ten, and once if there are none.
+    pub rows: Rows,
+}
+
+/// Finds and reads all that smoke is to run, before the first request is sent.
+///
+/// # Errors
+/// If a path does not exist, nothing is found, or a scenario or its data cannot be read.
+pub fn read(paths: &[PathBuf]) -> Result<Vec<SmokeFile>, SetupError> {
+    let one = |path: PathBuf| {
+        let scenario = read_scenario(&path)?;
+        let rows = rows(&path, &scenario, None)?;
+        Ok(SmokeFile { path, scenario, rows })
+    };
+    find_scenarios(paths)?.into_iter().map(one).collect()
+}
 
 /// Runs every scenario with a user of its own, `jobs` at the same time; rows come in the order of the files.
 ///
@@ -21,7 +50,7 @@ use crate::verdict::Verdict;
 ///
 /// A boxed future: the work is compiled with this crate, not again by whoever starts it.
 pub fn run<'a>(
-    files: Vec<(PathBuf, Scenario)>,
+    files: Vec<SmokeFile>,
     settings: Settings,
     jobs: usize,
     cancel: &'a CancellationToken,
@@ -31,14 +60,14 @@ pub fn run<'a>(
 }
 
 async fn all(
-    files: Vec<(PathBuf, Scenario)>,
+    files: Vec<SmokeFile>,
     settings: Settings,
     jobs: usize,
     cancel: &CancellationToken,
     live: &mut Live,
 ) -> StageResult {
     let start = Instant::now();
-    let settings = std::sync::Arc::new(settings);
+    let settings = Arc::new(settings);
     let total = files.len();
     let mut waiting = files.into_iter().enumerate();
     let mut running = JoinSet::new();
@@ -46,16 +75,16 @@ async fn all(
     let local = tokio::task::LocalSet::new();
     local
         .run_until(async {
-            for (index, (path, scenario)) in waiting.by_ref().take(jobs.max(1)) {
-                running.spawn_local(one(index, path, scenario, settings.clone()));
+            for (index, file) in waiting.by_ref().take(jobs.max(1)) {
+                running.spawn_local(one(index, file, settings.clone()));
             }
             while let Some(Some(done)) = cancel.run_until_cancelled(running.join_next()).await {
                 results.extend(done);
                 if let Some((_, result)) = results.last() {
                     live.say(&result.line(results.len(), total));
                 }
-                if let Some((index, (path, scenario))) = waiting.next() {
-                    running.spawn_local(one(index, path, scenario, settings.clone()));
+                if let Some((index, file)) = waiting.next() {
+                    running.spawn_local(one(index, file, settings.clone()));
                 }
             }
         })
@@ -73,6 +102,10 @@ struct FileResult {
     rows: Vec<SmokeRow>,
     calls: usize,
     ok: bool,
+    /// Whether an entry that was run asserts anything.
+    asserted: bool,
+    /// Rows of its data that were not run.
+    left_out: usize,
     seconds: f64,
 }
 
@@ -88,34 +121,56 @@ impl FileResult {
     }
 }
 
-async fn one(
-    index: usize,
-    path: PathBuf,
-    scenario: Scenario,
-    settings: std::sync::Arc<Settings>,
-) -> (usize, FileResult) {
-    let mut user = User::new(settings);
-    // Load numbers its users from 0; a file that names the number runs here, too.
-    user.set_variable("user_number", Value::String("0".to_owned()));
-    let outcome = user.run(&scenario, &mut ()).await;
-    let names = request_names(&scenario);
-    let file = path.display().to_string();
-    let rows = outcome
-        .entries
-        .iter()
-        .flat_map(|entry| rows_of(&file, &names, entry, &user))
-        .collect();
-    let calls = outcome.entries.iter().map(|entry| entry.calls as usize).sum();
-    (
-        index,
-        FileResult {
-            file,
-            rows,
-            calls,
-            ok: outcome.ok,
-            seconds: outcome.duration.as_secs_f64(),
-        },
-    )
+async fn one(index: usize, file: SmokeFile, settings: Arc<Settings>) -> (usize, FileResult) {
+    let mut result = FileResult {
+        file: file.path.display().to_string(),
+        rows: Vec::new(),
+        calls: 0,
+        ok: true,
+        asserted: false,
+        left_out: file.rows.all().len().saturating_sub(MOST_ROWS),
+        seconds: 0.0,
+    };
+    let rows = file.rows.all();
+    if rows.is_empty() {
+        result.add(&file.scenario, None, User::new(settings)).await;
+        return (index, result);
+    }
+    for (number, row) in rows.iter().take(MOST_ROWS).enumerate() {
+        let mut user = User::new(settings.clone());
+        for (name, value) in row {
+            user.set_variable(name, value.clone());
+        }
+        result.add(&file.scenario, Some(number + 1), user).await;
+    }
+    (index, result)
+}
+
+impl FileResult {
+    /// Runs the scenario once; `number` is that of its row of data, if it has any.
+    async fn add(&mut self, scenario: &Scenario, number: Option<usize>, mut user: User) {
+        // Load numbers its users from 0; a file that names the number runs here, too.
+        user.set_variable("user_number", Value::String("0".to_owned()));
+        let outcome = user.run(scenario, &mut ()).await;
+        let mut names = request_names(scenario);
+        if let Some(number) = number {
+            names
+                .iter_mut()
+                .for_each(|name| *name += &format!(" (row {number})"));
+        }
+        let rows = outcome.entries.iter();
+        self.rows
+            .extend(rows.flat_map(|entry| rows_of(&self.file, &names, entry, &user)));
+        self.calls += outcome
+            .entries
+            .iter()
+            .map(|entry| entry.calls as usize)
+            .sum::<usize>();
+        self.ok &= outcome.ok;
+        let mut run = outcome.entries.iter().filter(|entry| !entry.skipped);
+        self.asserted |= run.any(|entry| scenario.asserts(entry.index));
+        self.seconds += outcome.duration.as_secs_f64();
+    }
 }
 
 fn rows_of(file: &str, names: &[String], entry: &EntryOutcome, user: &User) -> Vec<SmokeRow> {
@@ -146,6 +201,11 @@ fn rows_of(file: &str, names: &[String], entry: &EntryOutcome, user: &User) -> V
 
 fn conclude(results: Vec<FileResult>, total: usize, seconds: f64) -> StageResult {
     let (verdict, mut reasons) = judge(&results, total);
+    let partly = results.iter().filter(|result| result.left_out > 0);
+    reasons.extend(partly.map(|result| {
+        let (file, left_out) = (&result.file, result.left_out);
+        format!("{file}: the first {MOST_ROWS} rows of its data were run, {left_out} were not")
+    }));
     let report = SmokeReport {
         files: results.len(),
         calls: results.iter().map(|r| r.calls).sum(),
@@ -186,12 +246,9 @@ fn judge(results: &[FileResult], total: usize) -> (Verdict, Vec<String>) {
         if !result.ok {
             verdict = Verdict::Fail;
             reasons.push(first_failure(result));
-        } else if result.calls == 0 || result.rows.is_empty() {
+        } else if result.calls == 0 || !result.asserted {
             verdict = verdict.and(Verdict::Inconclusive);
-            reasons.push(format!(
-                "{}: sends nothing or asserts nothing, so it proves nothing",
-                result.file
-            ));
+            reasons.push(proves_nothing(&result.file));
         }
     }
     (verdict, reasons)

@@ -57,6 +57,11 @@ impl Verdict {
     }
 }
 
+/// The doubt about a scenario that sends nothing, or of whose answers nothing is asserted.
+pub(crate) fn proves_nothing(name: &str) -> String {
+    format!("{name}: sends nothing or asserts nothing, so it proves nothing")
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())

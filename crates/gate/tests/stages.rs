@@ -56,6 +56,21 @@ async fn a_file_that_proves_nothing_is_inconclusive() {
         smoke(&shop(), "# nothing here\n").await.verdict,
         Verdict::Inconclusive
     );
+    let broken = support::serve(|_, _| (Duration::ZERO, support::answer(500, "oops")));
+    for text in [
+        "GET {{url}}/i\n",
+        "GET {{url}}/i\nHTTP *\n",
+        "GET {{url}}/i\nHTTP *\n[Captures]\nall: body\n",
+        "GET {{url}}/i\n\nGET {{url}}/j\n[Options]\nskip: true\nHTTP 200\n",
+    ] {
+        let stage = smoke(&broken, text).await;
+        assert_eq!(
+            stage.verdict,
+            Verdict::Inconclusive,
+            "{text}: {:?}",
+            stage.reasons
+        );
+    }
     let nothing = run_smoke(Vec::new(), "http://x", &CancellationToken::new()).await;
     assert_eq!(nothing.verdict, Verdict::Inconclusive);
 }
@@ -66,10 +81,10 @@ async fn a_run_that_was_stopped_is_inconclusive() {
         "wait.hurl",
         "GET {{url}}/metrics\n[Options]\ndelay: 1h\nHTTP 200\n",
     );
-    let scenario = gate::setup::read_scenario(&path).unwrap();
+    let files = gate::smoke::read(&[path]).unwrap();
     let cancel = CancellationToken::new();
     cancel.cancel();
-    let stopped = run_smoke(vec![(path, scenario)], &shop(), &cancel).await;
+    let stopped = run_smoke(files, &shop(), &cancel).await;
     assert_eq!(stopped.verdict, Verdict::Inconclusive);
     assert!(
         stopped.reasons.iter().any(|r| r == "stopped after 0 of 1 files"),
@@ -116,6 +131,38 @@ async fn answers_that_are_wrong_count_as_not_ok_and_fail() {
         panic!("no load report")
     };
     assert_eq!((load.total.ok, load.total.not_ok), (20, 20));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_load_that_asserts_nothing_never_passes_and_its_scenario_is_named() {
+    let broken = support::serve(|_, _| (Duration::ZERO, support::answer(500, "oops")));
+    for text in ["GET {{url}}/i\n", "GET {{url}}/i\nHTTP *\n"] {
+        let promises = &["error_rate < 1%"];
+        let stage = load(&broken, text, promises, slow(20.0), Sources::default()).await;
+        assert_eq!(
+            stage.verdict,
+            Verdict::Inconclusive,
+            "{text}: {:?}",
+            stage.reasons
+        );
+        let named = |r: &String| r.starts_with("shopping: sends nothing or asserts nothing");
+        assert!(stage.reasons.iter().any(named), "{text}: {:?}", stage.reasons);
+        let parts = [1, 2].map(|seed| report_of(seed, stage.clone()));
+        let joined = gate::report::merge(&parts).unwrap();
+        assert_eq!(
+            joined.verdict,
+            Verdict::Inconclusive,
+            "{text}: {:?}",
+            joined.reasons
+        );
+    }
+}
+
+/// What the generator of this seed reports.
+fn report_of(seed: u64, stage: StageResult) -> gate::report::Report {
+    let here = gate::report::Environment::here(Vec::new());
+    let began = "2026-01-01T00:00:00Z".to_owned();
+    gate::report::Report::new("load", "http://shop", seed, here, vec![stage]).seal(began.clone(), began)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -376,4 +423,27 @@ async fn rows_of_a_data_file_become_variables_turn_by_turn() {
             "GET /cy/50 HTTP/1.1"
         ]
     );
+}
+
+#[tokio::test]
+async fn smoke_runs_the_rows_of_a_data_file_and_says_which() {
+    let (url, seen) = noting_server();
+    let (folder, path) = support::shop::file(
+        "a.hurl",
+        "# @data rows.csv\n# @name one\nGET {{url}}/{{n}}\nHTTP 200\n[Asserts]\nvariable \"n\" != \"3\"\n",
+    );
+    let rows: String = (1..=12).map(|n| format!("{n}\n")).collect();
+    std::fs::write(folder.path().join("rows.csv"), format!("n\n{rows}")).unwrap();
+    let files = gate::smoke::read(&[path]).unwrap();
+    let stage = run_smoke(files, &url, &CancellationToken::new()).await;
+    assert_eq!(stage.verdict, Verdict::Fail, "{:?}", stage.reasons);
+    assert!(stage.reasons[0].contains("(one (row 3))"), "{:?}", stage.reasons);
+    assert!(
+        stage.reasons[1].ends_with("the first 10 rows of its data were run, 2 were not"),
+        "{:?}",
+        stage.reasons
+    );
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.len(), 10);
+    assert!(seen.contains("GET /10 HTTP/1.1"));
 }

@@ -107,6 +107,18 @@ impl Scenario {
     pub(crate) fn entry(&self, index: usize) -> &syntax::Entry {
         &self.inner.entries[index]
     }
+    /// Whether an answer to the entry can be otherwise than asserted. A version or a status given as `*` asserts
+    /// nothing, and neither does a capture.
+    pub fn asserts(&self, entry: usize) -> bool {
+        self.inner.entries.get(entry).is_some_and(syntax::Entry::asserts)
+    }
+
+    /// The folder below which files are sent or compared.
+    pub(crate) fn files<'a>(&'a self, settings: &'a Settings) -> &'a Path {
+        let beside = || Path::new(&self.inner.name).parent().unwrap_or(Path::new(""));
+        settings.file_root.as_deref().unwrap_or_else(beside)
+    }
+
 
     /// Whether Hurl's own directive to empty the cookie jar stands before an entry.
     pub(crate) fn clears_cookies(&self, entry: usize) -> bool {

@@ -97,13 +97,10 @@ impl Compare {
         let rounds = rounds_of(&base, &candidate);
         let plan =
             "recorded runs, not interleaved: what the machine did between them is part of the difference";
-        Ok(gate::runs::compared(
-            &rounds,
-            &rules,
-            (&self.base, &self.candidate),
-            plan.to_owned(),
-            0.0,
-        ))
+        let names = (self.base.as_str(), self.candidate.as_str());
+        let stage = gate::runs::compared(&rounds, &rules, names, plan.to_owned(), 0.0);
+        let unasserted = [base.unasserted, candidate.unasserted].concat();
+        Ok(gate::runs::without_proof(stage, &unasserted))
     }
 
     fn live(&self, rules: Rules) -> anyhow::Result<gate::report::StageResult> {

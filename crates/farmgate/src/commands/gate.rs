@@ -13,7 +13,8 @@ use gate::live::Live;
 use gate::report::StageResult;
 use gate::runs::{LoadSpec, Senders};
 use gate::server::Sources;
-use gate::setup::{Given, find_scenarios, plan, profile, read_scenario};
+use gate::setup::{Given, plan, profile};
+use gate::smoke::SmokeFile;
 use gate::stage::{Stage, run_all};
 use tokio_util::sync::CancellationToken;
 
@@ -134,10 +135,7 @@ impl Setup<'_> {
             stages.push(Box::new(CheckStage { path, config }));
         }
         if let Some(smoke) = &self.config.smoke {
-            let mut files = Vec::new();
-            for file in find_scenarios(&self.beside(&smoke.files))? {
-                files.push((file.clone(), read_scenario(&file)?));
-            }
+            let files = gate::smoke::read(&self.beside(&smoke.files))?;
             let settings = self.given.settings()?;
             stages.push(Box::new(SmokeStage {
                 files,
@@ -308,7 +306,7 @@ impl Setup<'_> {
 type Running<'a> = Pin<Box<dyn Future<Output = Result<StageResult, String>> + 'a>>;
 
 struct SmokeStage {
-    files: Vec<(PathBuf, scenario::Scenario)>,
+    files: Vec<SmokeFile>,
     settings: scenario::Settings,
     jobs: usize,
     cancel: CancellationToken,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use gate::live::Live;
-use gate::setup::{Given, find_scenarios, read_scenario};
+use gate::setup::Given;
 
 use tokio_util::sync::CancellationToken;
 
@@ -46,9 +46,6 @@ pub async fn run_files(
     jobs: usize,
     cancel: &CancellationToken,
 ) -> anyhow::Result<gate::report::StageResult> {
-    let mut scenarios = Vec::new();
-    for file in find_scenarios(files)? {
-        scenarios.push((file.clone(), read_scenario(&file)?));
-    }
+    let scenarios = gate::smoke::read(files)?;
     Ok(gate::smoke::run(scenarios, given.settings()?, jobs, cancel, &mut Live::stderr()).await)
 }

@@ -34,6 +34,11 @@ pub trait Crew: Clone + Send + 'static {
     /// The request tag that a turn of this journey starts with; turns that never started are counted there.
     fn first_tag(&self, journey: usize) -> u16;
 
+    /// Names of the scenarios that assert nothing: their answers are all right, whatever came.
+    fn unasserted(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Makes user number `number`, counted from 0 over all threads.
     fn recruit(&self, number: usize) -> Self::User;
 }

@@ -32,6 +32,11 @@ impl Rows {
         }
     }
 
+    /// All of them.
+    pub fn all(&self) -> &[Vec<(String, Value)>] {
+        &self.rows
+    }
+
     fn take(&self) -> Option<&[(String, Value)]> {
         let length = self.rows.len();
         (length > 0).then(|| self.rows[self.next.fetch_add(1, Ordering::Relaxed) % length].as_slice())
@@ -68,6 +73,12 @@ pub fn request_names(scenario: &Scenario) -> Vec<String> {
     entries
         .map(|(i, entry)| named(i).unwrap_or_else(|| format!("{} {}", entry.method, path(&entry.url))))
         .collect()
+}
+
+/// Whether any answer can be otherwise than the scenario asserts. One that asserts nothing proves nothing: smoke, load,
+/// soak and comparison all ask here.
+pub(crate) fn asserts_anything(scenario: &Scenario) -> bool {
+    (0..scenario.entries().len()).any(|entry| scenario.asserts(entry))
 }
 
 /// The part of a URL template after scheme and host, or after a leading `{{variable}}`, without its query.
@@ -153,6 +164,11 @@ impl Crew for JourneyCrew {
 
     fn first_tag(&self, journey: usize) -> u16 {
         self.0.first[journey]
+    }
+
+    fn unasserted(&self) -> Vec<String> {
+        let journeys = self.0.journeys.iter().filter(|j| !asserts_anything(&j.scenario));
+        journeys.map(|j| j.name.clone()).collect()
     }
 
     fn recruit(&self, number: usize) -> JourneyUser {

@@ -76,6 +76,9 @@ pub struct LoadReport {
     /// Of each request that was answered otherwise than asserted: the first time, as index of the tag and words.
     #[serde(default)]
     pub examples: Vec<(usize, String)>,
+    /// Scenarios that assert nothing; with one of them no load passes.
+    #[serde(default)]
+    pub unasserted: Vec<String>,
 }
 
 /// Counts and latencies of one tag in one phase.
@@ -126,6 +129,7 @@ impl LoadReport {
             lag_histogram: run.lag.encode(),
             server,
             examples: measured.examples.clone().into_iter().collect(),
+            unasserted: Vec::new(),
         }
     }
 }

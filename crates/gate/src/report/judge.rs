@@ -3,7 +3,7 @@
 use super::evidence::LoadReport;
 use crate::load::Ended;
 use crate::threshold::{Held, Threshold};
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, proves_nothing};
 
 /// Requests of which a wrong answer is shown among the reasons; the report has all.
 const MOST_EXAMPLES: usize = 3;
@@ -23,6 +23,9 @@ impl LoadReport {
         if self.thresholds.is_empty() {
             doubt("no threshold was given, so nothing was promised".to_owned());
         }
+        self.unasserted
+            .iter()
+            .for_each(|name| doubt(proves_nothing(name)));
         match &self.ended {
             Ended::Stopped => doubt("the run was stopped before its plan was carried out".to_owned()),
             // What broke may have mended while the last answers came in, but the rest of the plan was never tried.
@@ -36,12 +39,7 @@ impl LoadReport {
         for (held, threshold) in self.thresholds.iter().zip(thresholds) {
             let counts = self.counts(held.verdict, threshold);
             verdict = verdict.and(counts);
-            let word = match counts {
-                Verdict::Pass => "holds",
-                Verdict::Fail => "does not hold",
-                Verdict::Inconclusive => "cannot be told",
-            };
-            reasons.push(format!("{} {word}: {}", held.threshold, held.shown));
+            reasons.push(format!("{} {}: {}", held.threshold, word(counts), held.shown));
         }
         if verdict == Verdict::Fail {
             reasons.extend(self.what_was_wrong());
@@ -100,5 +98,13 @@ impl LoadReport {
         } else {
             verdict
         }
+    }
+}
+
+fn word(held: Verdict) -> &'static str {
+    match held {
+        Verdict::Pass => "holds",
+        Verdict::Fail => "does not hold",
+        Verdict::Inconclusive => "cannot be told",
     }
 }

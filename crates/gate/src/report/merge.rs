@@ -5,6 +5,7 @@ use super::model::{Detail, Report, StageResult};
 use crate::load::{Ended, GeneratorReport, Run};
 use crate::measure::{BadHistogram, Latency, Measured, Series};
 use crate::threshold::{ServerFigures, Threshold};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Why reports cannot be joined.
@@ -82,7 +83,9 @@ fn merge_stage(parts: &[Report], stage: usize) -> Result<StageResult, BadMerge> 
         .iter()
         .map(|t| t.check(&run.measured, &highest))
         .collect();
-    let load = LoadReport::new(loads[0].model, &run, held, server);
+    let mut load = LoadReport::new(loads[0].model, &run, held, server);
+    let unasserted: BTreeSet<&String> = loads.iter().flat_map(|part| &part.unasserted).collect();
+    load.unasserted = unasserted.into_iter().cloned().collect();
     let (verdict, reasons) = load.judge(&thresholds);
     let seconds = run.elapsed.as_secs_f64();
     let name = parts[0].stages[stage].name.clone();

@@ -187,6 +187,7 @@ mod tests {
             lag_histogram: String::new(),
             server: None,
             examples: Vec::new(),
+            unasserted: Vec::new(),
         };
         let text = generator_text(&load);
         assert!(text.contains("(1 s per 100,000)"), "{text}");

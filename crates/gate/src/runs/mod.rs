@@ -18,7 +18,7 @@ use crate::report::{CompareReport, Detail, LoadReport, StageResult};
 use crate::server::{LiveFigures, ServerSeries, Sources, sample};
 use crate::threshold::{Held, Threshold};
 use crate::units::show_seconds;
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, proves_nothing};
 pub use soak::{SoakTarget, soak};
 
 /// Who sends the requests of a run.
@@ -36,6 +36,14 @@ impl Senders {
         match self {
             Self::Single(_) => vec![1.0],
             Self::Journeys(crew) => crew.weights(),
+        }
+    }
+
+    /// Names of the scenarios that assert nothing.
+    fn unasserted(&self) -> Vec<String> {
+        match self {
+            Self::Single(crew) => crew.unasserted(),
+            Self::Journeys(crew) => crew.unasserted(),
         }
     }
 }
@@ -113,6 +121,7 @@ async fn load_with<C: Crew>(
         promises,
         sources,
     } = spec;
+    let unasserted = crew.unasserted();
     let sampling = Sampling::start(sources);
     let model = plan.model;
     let figures = sampling.as_ref().map(|s| s.live.clone());
@@ -137,7 +146,8 @@ async fn load_with<C: Crew>(
         .iter()
         .map(|t| t.check(&run.measured, &highest))
         .collect();
-    let report = LoadReport::new(model, &run, held, server);
+    let mut report = LoadReport::new(model, &run, held, server);
+    report.unasserted = unasserted;
     Ok(loaded(name, report, &thresholds, start))
 }
 
@@ -188,6 +198,8 @@ async fn compare_live(
     live: &mut Live,
 ) -> std::io::Result<StageResult> {
     let start = Instant::now();
+    // Both sides are sent the same.
+    let unasserted = base.0.unasserted();
     live.say(&plan.announce());
     let mut done = |number| {
         let elapsed = start.elapsed();
@@ -203,13 +215,14 @@ async fn compare_live(
     };
     let rounds = take_rounds(plan, base, candidate, cancel, &mut done).await?;
     let announced = plan.announce();
-    Ok(compared(
+    let stage = compared(
         &rounds,
         &plan.rules,
         names,
         announced,
         start.elapsed().as_secs_f64(),
-    ))
+    );
+    Ok(without_proof(stage, &unasserted))
 }
 
 async fn take_rounds(
@@ -234,6 +247,15 @@ async fn take_rounds(
             "both sides must be sent the same scenarios",
         )),
     }
+}
+
+/// The stage, which cannot pass if a scenario of its run asserts nothing.
+pub fn without_proof(mut stage: StageResult, unasserted: &[String]) -> StageResult {
+    for name in unasserted {
+        stage.verdict = stage.verdict.and(Verdict::Inconclusive);
+        stage.reasons.insert(0, proves_nothing(name));
+    }
+    stage
 }
 
 /// The stage of rounds that have been taken, live or from recorded runs.

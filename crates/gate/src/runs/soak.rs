@@ -7,7 +7,7 @@ use futures_util::future::LocalBoxFuture;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Sampling, Senders};
+use super::{Sampling, Senders, without_proof};
 use crate::live::Live;
 use crate::measure::{Measured, Selection};
 use crate::report::{Detail, SoakReport, StageResult};
@@ -64,6 +64,7 @@ async fn soaked(
     let mut show = |sample: &soak::SoakSample, done: f64| {
         live.step(start.elapsed(), &progress_line(sample, done));
     };
+    let unasserted = senders.unasserted();
     let soaked = match senders {
         Senders::Single(crew) => soak::run(&plan, url, crew, state, figures, cancel, &mut show).await?,
         Senders::Journeys(crew) => soak::run(&plan, url, crew, state, figures, cancel, &mut show).await?,
@@ -72,7 +73,7 @@ async fn soaked(
     let highest = server.map(|s| s.highest).unwrap_or_default();
     let measured = as_measured(&soaked);
     let held: Vec<Held> = thresholds.iter().map(|t| t.check(&measured, &highest)).collect();
-    Ok(reported(&plan, soaked, held, start))
+    Ok(without_proof(reported(&plan, soaked, held, start), &unasserted))
 }
 
 fn progress_line(sample: &soak::SoakSample, done: f64) -> String {

@@ -10,6 +10,7 @@ use gate::report::{Detail, Environment, Report, StageResult};
 use gate::runs::{LoadSpec, Senders};
 use gate::server::Sources;
 use gate::setup::{Given, journey, plan};
+use gate::smoke::SmokeFile;
 use tokio_util::sync::CancellationToken;
 
 /// A shop: login, a list for those who have the token, and a page of metrics.
@@ -65,11 +66,7 @@ pub fn given(url: &str) -> Given {
 }
 
 /// Smoke of these files.
-pub async fn run_smoke(
-    files: Vec<(PathBuf, scenario::Scenario)>,
-    url: &str,
-    cancel: &CancellationToken,
-) -> StageResult {
+pub async fn run_smoke(files: Vec<SmokeFile>, url: &str, cancel: &CancellationToken) -> StageResult {
     let mut live = Live::new(Vec::new(), false);
     gate::smoke::run(files, given(url).settings().unwrap(), 2, cancel, &mut live).await
 }
@@ -77,8 +74,12 @@ pub async fn run_smoke(
 /// Smoke of one file with this text.
 pub async fn smoke(url: &str, text: &str) -> StageResult {
     let (_folder, path) = file("a.hurl", text);
-    let scenario = gate::setup::read_scenario(&path).unwrap();
-    run_smoke(vec![(path, scenario)], url, &CancellationToken::new()).await
+    run_smoke(
+        gate::smoke::read(&[path]).unwrap(),
+        url,
+        &CancellationToken::new(),
+    )
+    .await
 }
 
 /// Load with one file with this text.

@@ -22,6 +22,21 @@ pub(crate) struct Entry {
     pub(crate) websocket: Option<Vec<Step>>,
 }
 
+impl Entry {
+    /// Whether anything is asserted of an answer.
+    pub(crate) fn asserts(&self) -> bool {
+        let said = self.websocket.iter().flatten();
+        let of_messages = said.into_iter().any(|step| !matches!(step, Step::Send(_)));
+        let of_answer = self.response.as_ref().is_some_and(|response| {
+            response.version != VersionSpec::Any
+                || response.status.is_some()
+                || response.body.is_some()
+                || !(response.headers.is_empty() && response.asserts.is_empty())
+        });
+        of_answer || of_messages
+    }
+}
+
 /// One line of a WebSocket conversation.
 #[derive(Debug)]
 pub(crate) enum Step {
