@@ -141,6 +141,8 @@ pub struct Given {
     pub secrets: BTreeMap<String, String>,
     /// How requests are sent.
     pub http: HttpConfig,
+    /// Folder of the files that scenarios send; without it the folder of each scenario.
+    pub file_root: Option<PathBuf>,
 }
 
 /// A variable's value. As in Hurl `true` and `false` are booleans, which options such as `skip` need; printed into a
@@ -159,6 +161,7 @@ impl Given {
         let mut settings = Settings {
             secrets: self.secrets.clone(),
             ..Settings::default()
+            file_root: self.file_root.clone(),
         };
         let base = self.url.trim_end_matches('/');
         for name in ["url", "base_url", "host"] {

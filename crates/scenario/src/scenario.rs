@@ -1,15 +1,18 @@
 //! A parsed scenario: what all virtual users share.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::settings::Settings;
 use crate::{support, syntax};
 
 /// More findings than this are not told: the first ones say enough.
 const MAX_FINDINGS: usize = 100;
 
-/// Reads a Hurl file and checks that everything in it is supported. `name` is used in messages.
+/// Reads a Hurl file and checks that everything in it is supported. `name` is the path of the file: messages name it,
+/// and the files that are sent are looked for beside it.
 ///
 /// # Errors
 /// Every finding, with line, column and hint: the first syntax error, or all uses of what is not supported.
@@ -104,9 +107,6 @@ impl Scenario {
             .is_some_and(|e| e.websocket.is_some())
     }
 
-    pub(crate) fn entry(&self, index: usize) -> &syntax::Entry {
-        &self.inner.entries[index]
-    }
     /// Whether an answer to the entry can be otherwise than asserted. A version or a status given as `*` asserts
     /// nothing, and neither does a capture.
     pub fn asserts(&self, entry: usize) -> bool {
@@ -119,6 +119,9 @@ impl Scenario {
         settings.file_root.as_deref().unwrap_or_else(beside)
     }
 
+    pub(crate) fn entry(&self, index: usize) -> &syntax::Entry {
+        &self.inner.entries[index]
+    }
 
     /// Whether Hurl's own directive to empty the cookie jar stands before an entry.
     pub(crate) fn clears_cookies(&self, entry: usize) -> bool {

@@ -102,8 +102,8 @@ pub struct Settings {
     pub delay: Duration,
     /// Go on with the next entry after a failed one.
     pub continue_on_error: bool,
-    /// Bodies given as `file,...;` are read below this folder only. Default: the current folder.
-    pub file_root: PathBuf,
+    /// Bodies given as `file,...;` are read below this folder only. Default: the folder of the scenario's file.
+    pub file_root: Option<PathBuf>,
     /// Write out what held, too: asserts with their expected and actual values, and what was captured. Costs time
     /// under load.
     pub explain_passed: bool,
@@ -140,7 +140,7 @@ impl Default for Settings {
             retry_interval: Duration::from_secs(1),
             delay: Duration::ZERO,
             continue_on_error: false,
-            file_root: PathBuf::from("."),
+            file_root: None,
             explain_passed: true,
             clock: Arc::new(system_time),
             uuids: Arc::new(system_uuid),

@@ -54,7 +54,7 @@ impl World {
         ]);
         Settings {
             variables,
-            file_root: self.files.path().to_path_buf(),
+            file_root: Some(self.files.path().to_path_buf()),
             ..Settings::default()
         }
     }

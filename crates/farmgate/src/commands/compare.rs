@@ -66,6 +66,9 @@ struct CompareCommon {
     /// Variable taken from the environment and redacted everywhere. May be repeated
     #[arg(long = "secret", value_name = "NAME=ENVIRONMENT_NAME")]
     secrets: Vec<String>,
+    /// Folder of the files that scenarios send [default: the folder of each scenario]
+    #[arg(long, value_name = "FOLDER")]
+    file_root: Option<PathBuf>,
     /// Seed of the order of slices
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -137,6 +140,7 @@ impl Compare {
             url: url.to_owned(),
             variables: self.common.variables.clone(),
             secrets: self.common.secrets.clone(),
+            file_root: self.common.file_root.clone(),
             headers: Vec::new(),
             timeout: self.common.timeout,
             insecure: self.common.insecure,

@@ -26,6 +26,9 @@ pub struct Common {
     /// Variable taken from the environment and redacted everywhere. May be repeated
     #[arg(long = "secret", value_name = "NAME=ENVIRONMENT_NAME")]
     pub secrets: Vec<String>,
+    /// Folder of the files that scenarios send [default: the folder of each scenario]
+    #[arg(long, value_name = "FOLDER")]
+    pub file_root: Option<PathBuf>,
     /// Header added to every request; its value is kept out of reports. May be repeated
     #[arg(long = "header", value_name = "NAME: VALUE")]
     pub headers: Vec<String>,
@@ -88,6 +91,7 @@ impl Common {
             url: self.url.clone(),
             variables: pairs(&self.variables, '=', "--variable")?,
             secrets,
+            file_root: self.file_root.clone(),
             http: HttpConfig {
                 timeout: Some(self.timeout),
                 insecure: self.insecure,

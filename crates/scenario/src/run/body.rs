@@ -47,9 +47,20 @@ pub(super) fn implicit_content_type(kind: &BodyKind) -> Option<&'static str> {
 pub(super) async fn file(scope: Scope<'_>, name: &Template) -> Run<Bytes> {
     let text = scope.text(name)?;
     let failed = |message: String| Failure::new(name.pos, ErrorKind::File, message);
-    let path = resolve(&scope.settings.file_root, &text)
-        .ok_or_else(|| failed(format!("the file {text} is outside the folder that may be read")))?;
-    let unreadable = |e: std::io::Error| failed(format!("the file {text} cannot be read: {e}"));
+    let root = scope.files.to_owned();
+    let folder = std::path::absolute(if root.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        &root
+    })
+    .unwrap_or_else(|_| root.clone());
+    let path = resolve(&folder, &text).ok_or_else(|| {
+        let folder = folder.display();
+        failed(format!(
+            "the file {text} is outside {folder}, the folder whose files may be read"
+        ))
+    })?;
+    let unreadable = |e: std::io::Error| failed(format!("the file {} cannot be read: {e}", path.display()));
     let mut bytes = Vec::new();
     let opened = tokio::fs::File::open(&path).await.map_err(unreadable)?;
     opened

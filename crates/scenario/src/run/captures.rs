@@ -1,10 +1,9 @@
 //! Capturing values of an answer into variables.
 
-use super::answer::Answer;
+use super::entry::Look;
 use super::failure::{Failure, Run};
 use super::filter;
 use super::query::Looking;
-use super::template::Scope;
 use super::variables::{REDACTED, Variables};
 use crate::settings::Settings;
 use crate::syntax::Capture;
@@ -14,18 +13,13 @@ use crate::value::Value;
 /// wants to read it.
 pub(super) fn capture(
     captures: &[Capture],
-    answer: &Answer<'_>,
+    look: &Look<'_>,
     settings: &Settings,
     variables: &mut Variables,
-    coerce: bool,
 ) -> Run<Vec<(String, Value)>> {
     let mut captured = Vec::new();
     for capture in captures {
-        let looking = Looking {
-            answer,
-            scope: Scope { variables, settings },
-            coerce,
-        };
+        let looking = look.looking(variables, settings);
         let name = looking.scope.text(&capture.name)?;
         let value = value(capture, looking)?;
         if !capture.redact {

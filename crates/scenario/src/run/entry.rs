@@ -1,5 +1,6 @@
 //! One entry: its options, its tries, its checks.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::User;
@@ -32,10 +33,12 @@ struct Asked<'a> {
 }
 
 /// What an answer is held against.
-struct Look<'a> {
+pub(super) struct Look<'a> {
     spec: &'a syntax::Response,
     answer: &'a Answer<'a>,
     coerce: bool,
+    /// Files that an answer is compared with lie below this folder.
+    files: &'a Path,
 }
 
 impl Look<'_> {
@@ -49,17 +52,21 @@ impl Look<'_> {
             return Ok(());
         }
         let captures = &self.spec.captures;
-        row.captures = capture(captures, self.answer, settings, &mut user.variables, self.coerce)?;
+        row.captures = capture(captures, self, settings, &mut user.variables)?;
         self.looking(&user.variables, settings)
             .asserts(self.spec, &mut row.asserts)
             .await;
         Ok(())
     }
 
-    fn looking<'b>(&'b self, variables: &'b Variables, settings: &'b Settings) -> Looking<'b> {
+    pub(super) fn looking<'b>(&'b self, variables: &'b Variables, settings: &'b Settings) -> Looking<'b> {
         Looking {
             answer: self.answer,
-            scope: Scope { variables, settings },
+            scope: Scope {
+                variables,
+                settings,
+                files: self.files,
+            },
             coerce: self.coerce,
         }
     }
@@ -128,7 +135,11 @@ impl<'a> Entry<'a> {
         }
         let mut options = user
             .base
-            .with_section(section, &user.settings, &mut user.variables)
+            .with_section(
+                section,
+                (&user.settings, self.scenario.files(&user.settings)),
+                &mut user.variables,
+            )
             .await?;
         if is_websocket {
             options.only_http1();
@@ -178,6 +189,7 @@ impl<'a> Entry<'a> {
         let scope = Scope {
             variables: &user.variables,
             settings: &user.settings,
+            files: self.scenario.files(&user.settings),
         };
         let mut draft = draft(scope, &user.origin, &entry.request, options).await?;
         let handshake = entry
@@ -209,8 +221,7 @@ impl<'a> Entry<'a> {
         seen: &mut dyn Observer,
         row: &mut EntryOutcome,
     ) -> Run<()> {
-        let entry = self.tree();
-        let options = asked.options;
+        let (entry, options) = (self.tree(), asked.options);
         let Some(spec) = &entry.response else {
             return Ok(());
         };
@@ -219,11 +230,13 @@ impl<'a> Entry<'a> {
             .last_mut()
             .and_then(|exchange| exchange.upgraded.take());
         let answer = Answer::new(&asked.chain, user.settings.limits.max_body);
-        let coerce = options.jsonpath_coercion;
+        let (coerce, settings) = (options.jsonpath_coercion, user.settings.clone());
+        let files = self.scenario.files(&settings);
         let look = Look {
             spec,
             answer: &answer,
             coerce,
+            files,
         };
         look.check(user, row).await?;
         let (Some(handshake), Some(steps)) = (asked.handshake, &entry.websocket) else {
@@ -232,10 +245,10 @@ impl<'a> Entry<'a> {
         if row.asserts.iter().any(|assert| !assert.ok) {
             return Ok(());
         }
-        let settings = &*user.settings;
         let scope = Scope {
             variables: &user.variables,
-            settings,
+            settings: &settings,
+            files,
         };
         let socket = handshake.end(answer.last(), upgraded, &settings.limits, entry.request.url.pos)?;
         let talk = Conversation {

@@ -1,5 +1,6 @@
 //! The options of one entry: the settings, overridden by its `[Options]` section.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,29 +72,31 @@ impl Options {
     pub(super) async fn with_section(
         &self,
         section: &[EntryOption],
-        settings: &Settings,
+        (settings, files): (&Settings, &Path),
         variables: &mut Variables,
     ) -> Run<Options> {
         let mut options = self.clone();
         let mut transport = (*self.transport).clone();
         for option in section {
+            let scope = Scope {
+                variables: &*variables,
+                settings,
+                files,
+            };
             match &option.value {
                 OptionValue::Variable { name, value } => {
                     let value = match value {
                         VariableValue::Literal(value) => value.clone(),
                         VariableValue::Template(template) => {
-                            let scope = Scope { variables, settings };
                             Value::String(scope.text(template)?.into_owned())
                         }
                     };
                     variables.set(name, value);
                 }
                 OptionValue::Text(template) if option.name == "cacert" => {
-                    let scope = Scope { variables, settings };
                     transport.tls.ca_pem = Some(super::body::file(scope, template).await?.to_vec().into());
                 }
                 value => {
-                    let scope = Scope { variables, settings };
                     options.apply(option.name, option.pos, value, scope, &mut transport)?;
                 }
             }

@@ -1,6 +1,7 @@
 //! Putting values in place of placeholders.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 use super::failure::{Failure, Run};
 use super::variables::Variables;
@@ -14,6 +15,8 @@ use crate::value::Value;
 pub(super) struct Scope<'a> {
     pub(super) variables: &'a Variables,
     pub(super) settings: &'a Settings,
+    /// Files that are sent or compared lie below this folder.
+    pub(super) files: &'a Path,
 }
 
 impl<'a> Scope<'a> {
