@@ -63,6 +63,7 @@ impl Figure {
         match self {
             Self::Percentile(_) | Self::Min | Self::Mean | Self::Max => Unit::Seconds,
             Self::ErrorRate => Unit::Share,
+            Self::Server(name) if SHARES.contains(&name.as_str()) => Unit::Share,
             Self::Rate | Self::OkRate | Self::Count | Self::Server(_) => Unit::Plain,
         }
     }
@@ -130,6 +131,11 @@ const FIGURES_HINT: &str = "known are p50 to p99.99, median, min, mean, max, rps
 const LIMIT_HINT: &str =
     "write a time such as 500ms for latencies, a share such as 0.1% for error_rate, else a number";
 
+/// Server figures that are shares by definition; others may be, and then their formula says so.
+const SHARES: [&str; 2] = ["server.cpu", "server.memory"];
+
+const SHARE_HINT: &str = "a share lies between 0% and 100%: write 2% for two in a hundred, or 0.02";
+
 impl FromStr for Threshold {
     type Err = BadThreshold;
 
@@ -140,11 +146,14 @@ impl FromStr for Threshold {
             .ok_or_else(|| BadThreshold::at(text, 0, format!("`{word}` is no figure"), FIGURES_HINT))?;
         let rest = &text[comparison.end..];
         let right = rest.trim();
-        let limit = read_limit(right, figure.unit()).ok_or_else(|| {
+        let bad = |hint| {
             let at = text.len() - rest.trim_start().len();
-            let message = format!("`{right}` is no limit for `{word}`");
-            BadThreshold::at(text, at, message, LIMIT_HINT)
-        })?;
+            BadThreshold::at(text, at, format!("`{right}` is no limit for `{word}`"), hint)
+        };
+        let limit = read_limit(right, figure.unit()).ok_or_else(|| bad(LIMIT_HINT))?;
+        if figure.unit() == Unit::Share && !is_share(right, limit) {
+            return Err(bad(SHARE_HINT));
+        }
         let selection = Selection {
             word: tag.map(str::to_owned),
             ..Selection::default()
@@ -198,6 +207,11 @@ fn read_limit(text: &str, unit: Unit) -> Option<f64> {
         Unit::Plain => share().or_else(|| text.parse().ok())?,
     };
     (value.is_finite() && value >= 0.0).then_some(value)
+}
+
+/// Whether a limit is one that a share can have. A bare 1 may mean one in a hundred or all of them: it says neither.
+fn is_share(text: &str, limit: f64) -> bool {
+    limit < 1.0 || (limit == 1.0 && text.ends_with('%'))
 }
 
 impl fmt::Display for Threshold {
@@ -350,6 +364,9 @@ mod tests {
             ("count >= 1000", Verdict::Pass),
             ("server.cpu < 70%", Verdict::Pass),
             ("server.cpu < 40%", Verdict::Fail),
+            ("server.cpu < 0.7", Verdict::Pass),
+            ("error_rate <= 0.001", Verdict::Pass),
+            ("error_rate < 100%", Verdict::Pass),
         ] {
             assert_eq!(verdict(text), expected, "{text}");
         }
@@ -375,6 +392,12 @@ mod tests {
             ("speed < 5", 1),
             ("p95(login < 5ms", 11),
             ("error_rate < 5ms", 14),
+            ("error_rate < 2", 14),
+            ("error_rate < 1", 14),
+            ("error_rate < 100", 14),
+            ("error_rate < 200%", 14),
+            ("server.cpu < 70", 14),
+            ("server.memory <= 101%", 18),
         ] {
             let error = text.parse::<Threshold>().unwrap_err();
             assert_eq!(error.column, column, "{error}");
