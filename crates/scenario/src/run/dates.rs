@@ -1,8 +1,11 @@
-//! Dates: those of HTTP, and the format strings of the filters.
+//! Dates: those of HTTP, and the format strings of the filters. The latter are those of the published tool's own library:
+//! there are too many of them to be translated into another's.
 
+use std::fmt::Write as _;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
-use jiff::fmt::strtime;
+use jiff::civil;
 use jiff::tz::TimeZone;
 
 /// The forms that servers use in `Expires`: RFC 9110, with dashes, and with two-digit years.
@@ -22,52 +25,36 @@ pub(super) fn http_date(text: &str) -> Option<Timestamp> {
     let utc = text.strip_suffix("+0000").unwrap_or(text).trim();
     forms
         .iter()
-        .find_map(|form| in_utc(DateTime::strptime(form, utc).ok()?))
+        .find_map(|form| in_utc(civil::DateTime::strptime(form, utc).ok()?))
 }
 
-fn in_utc(at: DateTime) -> Option<Timestamp> {
+fn in_utc(at: civil::DateTime) -> Option<Timestamp> {
     Some(at.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
 
 /// A text read by a format; one without time means midnight, one without zone UTC.
 pub(super) fn parse(text: &str, format: &str) -> Option<Timestamp> {
-    let format = portable(format);
-    if format == "%+" {
-        return text.parse().ok();
-    }
-    if let Ok(parsed) = strtime::parse(&format, text) {
-        let found = parsed
-            .to_timestamp()
-            .ok()
-            .or_else(|| in_utc(parsed.to_datetime().ok()?));
-        return found.or_else(|| in_utc(parsed.to_date().ok()?.to_datetime(jiff::civil::Time::midnight())));
-    }
-    let date = Date::strptime(&format, text).ok()?;
-    in_utc(date.to_datetime(jiff::civil::Time::midnight()))
+    let with_zone = || DateTime::parse_from_str(text, format).map(|at| at.to_utc());
+    let with_time = || NaiveDateTime::parse_from_str(text, format).map(|at| at.and_utc());
+    let day_alone =
+        || NaiveDate::parse_from_str(text, format).map(|day| day.and_time(NaiveTime::MIN).and_utc());
+    let at = with_zone()
+        .or_else(|_| with_time())
+        .or_else(|_| day_alone())
+        .ok()?;
+    // A leap second is told by too many nanoseconds; nothing else here knows of one.
+    let nanos = at.timestamp_subsec_nanos().min(999_999_999);
+    Timestamp::new(at.timestamp(), i32::try_from(nanos).ok()?).ok()
 }
 
 /// The instant as text, in UTC; `None` if the format is not known.
 pub(super) fn format(at: Timestamp, format: &str) -> Option<String> {
-    let zoned = at.to_zoned(TimeZone::UTC);
+    let nanos = at.as_nanosecond().rem_euclid(1_000_000_000);
+    let seconds = at.as_nanosecond().div_euclid(1_000_000_000);
+    let at = DateTime::<Utc>::from_timestamp(i64::try_from(seconds).ok()?, u32::try_from(nanos).ok()?)?;
     let mut out = String::new();
-    // The published tool's library has a few directives that are combinations of others.
-    let format = portable(format)
-        .replace("%+", "%Y-%m-%dT%H:%M:%S%.f+00:00")
-        .replace("%Z", "UTC");
-    strtime::BrokenDownTime::from(&zoned)
-        .format(&format, &mut out)
-        .ok()?;
+    write!(out, "{}", at.format(format)).ok()?;
     Some(out)
-}
-
-/// Directives that the library names otherwise.
-fn portable(format: &str) -> String {
-    format
-        .replace("%c", "%a %b %e %H:%M:%S %Y")
-        .replace("%v", "%e-%b-%Y")
-        .replace("%x", "%m/%d/%y")
-        .replace("%X", "%H:%M:%S")
-        .replace("%r", "%I:%M:%S %p")
 }
 
 /// RFC 3339.
