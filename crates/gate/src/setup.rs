@@ -156,12 +156,13 @@ impl Given {
     /// Settings for users of scenarios.
     ///
     /// # Errors
-    /// If the file of root certificates cannot be read.
+    /// If the base URL is none, or the file of root certificates cannot be read.
     pub fn settings(&self) -> Result<Settings, SetupError> {
+        self.check_url()?;
         let mut settings = Settings {
             secrets: self.secrets.clone(),
-            ..Settings::default()
             file_root: self.file_root.clone(),
+            ..Settings::default()
         };
         let base = self.url.trim_end_matches('/');
         for name in ["url", "base_url", "host"] {
@@ -183,6 +184,20 @@ impl Given {
         };
         settings.headers = self.http.headers.clone().into_iter().collect();
         Ok(settings)
+    }
+
+    /// Refuses a base URL to which nothing can be sent: that is a wrong question, not a failed release.
+    fn check_url(&self) -> Result<(), SetupError> {
+        let text = &self.url;
+        let refuse = |why: &str| Err(failed(format!("`{text}` is no base URL: {why}")));
+        let is_http = ["http://", "https://"]
+            .iter()
+            .any(|scheme| text.starts_with(scheme));
+        match url::Url::parse(text) {
+            _ if !is_http => refuse("it must begin with http:// or https://, as in http://localhost:8080"),
+            Err(why) => refuse(&why.to_string()),
+            Ok(_) => Ok(()),
+        }
     }
 
     /// Bounds of one exchange.
@@ -224,6 +239,7 @@ impl Given {
     /// # Errors
     /// If it is no URL.
     pub fn get(&self, target: &str) -> Result<Request, SetupError> {
+        self.check_url()?;
         let full = if target.contains("://") {
             target.to_owned()
         } else {
