@@ -187,3 +187,83 @@ fn an_empty_gate_a_skipped_stage_and_a_missing_secret_never_pass() {
         assert!(!text(&output).contains("hunter2"));
     }
 }
+
+#[test]
+fn a_report_that_cannot_be_written_is_refused_before_anything_is_sent() {
+    let (folder, url) = (tempfile::tempdir().unwrap(), server());
+    std::fs::write(folder.path().join("good.hurl"), "GET {{url}}/x\nHTTP 200\n").unwrap();
+    let smoke = |report: &str| {
+        farmgate(
+            folder.path(),
+            &["smoke", "good.hurl", "--url", &url, "--report", report],
+        )
+    };
+    let refused = smoke("/proc/none/x.html");
+    assert_eq!(code(&refused), 3, "{}", text(&refused));
+    assert_eq!(
+        text(&refused).matches("/proc/none/x.html").count(),
+        1,
+        "{}",
+        text(&refused)
+    );
+    assert!(!text(&refused).contains("1/1 ok"), "{}", text(&refused));
+    // It can be opened, but not filled: what was found is told all the same.
+    std::os::unix::fs::symlink("/dev/full", folder.path().join("full.json")).unwrap();
+    let told = smoke("full.json");
+    assert_eq!(code(&told), 3, "{}", text(&told));
+    assert!(text(&told).contains("2 asserts held"), "{}", text(&told));
+    assert_eq!(code(&smoke("new/x.html")), 0);
+}
+
+#[test]
+fn a_base_url_to_which_nothing_can_be_sent_is_a_usage_error() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("good.hurl"), "GET {{url}}/x\nHTTP 200\n").unwrap();
+    for url in ["127.0.0.1:18250", "ftp://x", "http://", ""] {
+        for command in [
+            &["smoke", "good.hurl"][..],
+            &["load", "--rate", "5"],
+            &["load", "good.hurl", "--rate", "5"],
+        ] {
+            let refused = farmgate(folder.path(), &[command, &["--url", url]].concat());
+            assert_eq!(code(&refused), 3, "{command:?} {url}: {}", text(&refused));
+            assert!(
+                text(&refused).contains(&format!("`{url}` is no base URL")),
+                "{}",
+                text(&refused)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_sent_is_looked_for_beside_its_scenario() {
+    let (folder, url) = (tempfile::tempdir().unwrap(), server());
+    let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    std::fs::create_dir(folder.path().join("sub")).unwrap();
+    put("sub/send.hurl", "POST {{url}}/x\nfile,data.bin;\nHTTP 200\n");
+    let smoke = |more: &[&str]| {
+        let arguments = [&["smoke", "sub/send.hurl", "--url", url.as_str()], more].concat();
+        farmgate(folder.path(), &arguments)
+    };
+    put("data.bin", "in the working directory");
+    let missing = smoke(&[]);
+    assert_eq!(code(&missing), 1, "{}", text(&missing));
+    assert!(
+        text(&missing).contains("sub/data.bin cannot be read"),
+        "{}",
+        text(&missing)
+    );
+    assert_eq!(code(&smoke(&["--file-root", "."])), 0);
+    put("sub/data.bin", "beside the scenario");
+    let found = smoke(&[]);
+    assert_eq!(code(&found), 0, "{}", text(&found));
+    put("sub/send.hurl", "POST {{url}}/x\nfile,../data.bin;\nHTTP 200\n");
+    let outside = smoke(&[]);
+    assert_eq!(code(&outside), 1, "{}", text(&outside));
+    assert!(
+        text(&outside).contains("the folder whose files may be read"),
+        "{}",
+        text(&outside)
+    );
+}

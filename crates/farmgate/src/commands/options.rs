@@ -239,10 +239,10 @@ pub fn block_on<T>(work: impl AsyncFnOnce(CancellationToken) -> anyhow::Result<T
     runtime.block_on(work)
 }
 
-/// Refuses reports of unknown form before anything is run.
+/// Refuses reports of unknown form, or that cannot be written, before anything is run.
 pub fn check_report_paths(paths: &[PathBuf]) -> anyhow::Result<()> {
     for path in paths {
-        Format::of(path)?;
+        gate::report::check_path(path)?;
     }
     Ok(())
 }
@@ -262,17 +262,19 @@ pub fn finish(
     Ok(report.verdict.exit_code())
 }
 
-/// Writes and prints a sealed report.
+/// Prints and writes a sealed report: what was found is told even if a file cannot be written any more.
 pub fn publish(report: &Report, output: &Output) -> anyhow::Result<()> {
-    for path in &output.report {
-        gate::report::write(report, path)?;
-    }
     if output.json {
         print!("{}", gate::report::render(report, Format::Json)?);
     } else {
         print!("{}", gate::report::summary(report));
     }
-    Ok(())
+    let written: Vec<_> = output
+        .report
+        .iter()
+        .map(|path| gate::report::write(report, path))
+        .collect();
+    Ok(written.into_iter().collect::<Result<(), _>>()?)
 }
 
 /// The arguments of this process, with what follows `--header` left out: it may be a credential.

@@ -21,7 +21,7 @@ pub enum BadMerge {
     #[error("part {0} was changed after it was written: its evidence hash does not fit")]
     Changed(usize),
     /// A histogram cannot be read.
-    #[error("part {0}: {1}")]
+    #[error("part {0}: a histogram cannot be read")]
     Histogram(usize, #[source] BadHistogram),
     /// A threshold cannot be read.
     #[error("the threshold `{0}` of the first part cannot be read")]

@@ -29,7 +29,7 @@ pub enum WriteError {
     #[error("the report could not be rendered: {0}")]
     Render(String),
     /// The file could not be written.
-    #[error("{path}: {source}", path = .path.display())]
+    #[error("{path}: the report cannot be written", path = .path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -78,12 +78,41 @@ pub fn render(report: &Report, format: Format) -> Result<String, WriteError> {
 /// See [`WriteError`].
 pub fn write(report: &Report, path: &Path) -> Result<(), WriteError> {
     let text = render(report, Format::of(path)?)?;
-    let failed = |source| WriteError::Io {
+    make_folder(path)
+        .and_then(|()| std::fs::write(path, text))
+        .map_err(|why| failed(path, why))
+}
+
+/// Tries whether a report could be written to this file, so that no run is made in vain. What is in the file stays;
+/// folders that are missing are made.
+///
+/// # Errors
+/// See [`WriteError`].
+pub fn check_path(path: &Path) -> Result<(), WriteError> {
+    Format::of(path)?;
+    try_path(path).map_err(|why| failed(path, why))
+}
+
+fn try_path(path: &Path) -> std::io::Result<()> {
+    make_folder(path)?;
+    let is_new = !path.exists();
+    std::fs::OpenOptions::new().append(true).create(true).open(path)?;
+    if is_new {
+        std::fs::remove_file(path)?;
+    }
+    Ok(())
+}
+
+fn make_folder(path: &Path) -> std::io::Result<()> {
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => std::fs::create_dir_all(folder),
+        None => Ok(()),
+    }
+}
+
+fn failed(path: &Path, source: std::io::Error) -> WriteError {
+    WriteError::Io {
         path: path.to_owned(),
         source,
-    };
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(failed)?;
     }
-    std::fs::write(path, text).map_err(failed)
 }
