@@ -40,7 +40,8 @@ impl Init {
             bail!("{} exists already and is not overwritten", path.display());
         }
         if self.try_out {
-            first.drafts = self.trials(std::mem::take(&mut first.drafts))?;
+            let drafts = std::mem::take(&mut first.drafts);
+            first.drafts = trials(&first.url, drafts)?;
         }
         for file in first.files()? {
             write(&self.into.join(&file.path), &file.text)?;
@@ -48,26 +49,26 @@ impl Init {
         println!("now run: farmgate gate {}", self.into.join("gate.toml").display());
         Ok(0)
     }
+}
 
-    fn trials(&self, drafts: Vec<Draft>) -> anyhow::Result<Vec<Draft>> {
-        let given = Given {
-            url: self.url.clone(),
-            ..Given::default()
-        };
-        let mut settings = given.settings()?;
-        block_on(async |_| {
-            let mut tried = Vec::new();
-            for draft in drafts {
-                settings.continue_on_error = draft.independent;
-                let trial = trial(&draft, &settings).await?;
-                for (_, why) in &trial {
-                    eprintln!("{}: left out: {why}", draft.name);
-                }
-                tried.push(draft.without(&trial));
+fn trials(url: &str, drafts: Vec<Draft>) -> anyhow::Result<Vec<Draft>> {
+    let given = Given {
+        url: url.to_owned(),
+        ..Given::default()
+    };
+    let mut settings = given.settings()?;
+    block_on(async |_| {
+        let mut tried = Vec::new();
+        for draft in drafts {
+            settings.continue_on_error = draft.independent;
+            let trial = trial(&draft, &settings).await?;
+            for (_, why) in &trial {
+                eprintln!("{}: left out: {why}", draft.name);
             }
-            Ok(tried)
-        })
-    }
+            tried.push(draft.without(&trial));
+        }
+        Ok(tried)
+    })
 }
 
 /// Runs a draft once. A login that does not work takes everything with it.

@@ -55,6 +55,26 @@ impl Document {
         self.0["info"]["title"].as_str().unwrap_or("service")
     }
 
+    /// The path before all paths: that of the first server, with the defaults of its variables. Empty if there is none.
+    pub(super) fn base_path(&self) -> String {
+        let server = &self.0["servers"][0];
+        let mut url = server["url"].as_str().unwrap_or_default().to_owned();
+        for (name, variable) in server["variables"].as_object().into_iter().flatten() {
+            let default = variable["default"].as_str().unwrap_or_default();
+            url = url.replace(&format!("{{{name}}}"), default);
+        }
+        let path = match url.split_once("://") {
+            Some((_, rest)) => rest.split_once('/').map_or("", |(_, path)| path),
+            None => &url,
+        };
+        let path = path.trim_start_matches("./").trim_matches('/');
+        if path.is_empty() {
+            String::new()
+        } else {
+            format!("/{path}")
+        }
+    }
+
     /// Every operation in the order of the document.
     pub(super) fn operations(&self) -> impl Iterator<Item = Operation<'_>> {
         let paths = self.0["paths"].as_object().into_iter().flatten();

@@ -114,7 +114,7 @@ impl First {
         }
         Ok(Self {
             title: document.title().to_owned(),
-            url: url.to_owned(),
+            url: based(url, &document.base_path()),
             drafts,
         })
     }
@@ -154,6 +154,18 @@ impl First {
         });
         Ok(files)
     }
+}
+
+/// The base URL with the document's own path; one that has a path already is the caller's word.
+fn based(url: &str, path: &str) -> String {
+    let host = url
+        .split_once("://")
+        .map_or(url, |(_, host)| host)
+        .trim_end_matches('/');
+    if host.contains('/') {
+        return url.to_owned();
+    }
+    format!("{}{path}", url.trim_end_matches('/'))
 }
 
 fn config(title: &str, url: &str, loaded: &str) -> String {

@@ -158,3 +158,32 @@ fn what_offers_nothing_is_refused() {
         .collect();
     assert!(matches!(refused(&bomb), BadDocument::Yaml(_)));
 }
+
+#[test]
+fn the_path_of_the_first_server_stands_before_all_paths() {
+    let url = |servers: &str, given: &str| {
+        let document = DOCUMENT.replacen('{', &format!("{{\"servers\": {servers}, "), 1);
+        First::read(&document, given).unwrap().url
+    };
+    let versioned = r#"[{"url": "https://{host}/api/{v}", "variables": {"host": {"default": "x"}, "v": {"default": "v2"}}}]"#;
+    for (servers, given, expected) in [
+        (r#"[{"url": "/v1"}]"#, "http://h:1/", "http://h:1/v1"),
+        (r#"[{"url": "/"}]"#, "http://h:1", "http://h:1"),
+        ("[]", "http://h:1", "http://h:1"),
+        (r#"[{"url": "https://shop.example"}]"#, "http://h:1", "http://h:1"),
+        (
+            r#"[{"url": "https://shop.example/v1/"}, {"url": "/v2"}]"#,
+            "http://h:1",
+            "http://h:1/v1",
+        ),
+        (versioned, "http://h:1", "http://h:1/api/v2"),
+        // Who gives a path has said where the service is.
+        (
+            r#"[{"url": "/v1"}]"#,
+            "http://h:1/gateway/v1",
+            "http://h:1/gateway/v1",
+        ),
+    ] {
+        assert_eq!(url(servers, given), expected, "{servers}");
+    }
+}
