@@ -179,3 +179,22 @@ fn a_changed_report_is_noticed() {
     assert!(!sealed.is_intact());
     assert_eq!(report(Vec::new()).verdict, Verdict::Inconclusive);
 }
+
+#[test]
+fn a_part_given_twice_or_about_another_service_is_refused() {
+    let part = report(vec![StageResult::not_run("load", "x")]);
+    let mut other = part.clone();
+    other.seed += 1;
+    let mut elsewhere = other.clone();
+    elsewhere.target = "http://elsewhere".to_owned();
+    let [other, elsewhere] = [other, elsewhere].map(|r| r.seal("a".to_owned(), "b".to_owned()));
+    assert!(merge(&[part.clone(), other.clone()]).is_ok());
+    let refused = |parts: &[Report]| merge(parts).unwrap_err().to_string();
+    let twice = refused(&[part.clone(), other, part.clone()]);
+    assert!(twice.starts_with("part 3 is the same as part 1"), "{twice}");
+    let foreign = refused(&[part, elsewhere]);
+    assert!(
+        foreign.starts_with("part 2 is about http://elsewhere"),
+        "{foreign}"
+    );
+}

@@ -17,6 +17,14 @@ pub enum BadMerge {
     /// They are not parts of one run.
     #[error("part {0} does not fit the first one: it has other stages, scenarios or phases")]
     Differs(usize),
+    /// It is given twice.
+    #[error(
+        "part {0} is the same as part {1}: its requests would count twice; name each generator's report once"
+    )]
+    Twice(usize, usize),
+    /// It is about another service.
+    #[error("part {0} is about {1}, the first one about {2}: parts of one run have one target")]
+    Target(usize, String, String),
     /// Its hash does not fit.
     #[error("part {0} was changed after it was written: its evidence hash does not fit")]
     Changed(usize),
@@ -37,6 +45,18 @@ pub fn merge(parts: &[Report]) -> Result<Report, BadMerge> {
     let first = parts.first().ok_or(BadMerge::Nothing)?;
     if let Some(changed) = parts.iter().position(|part| !part.is_intact()) {
         return Err(BadMerge::Changed(changed + 1));
+    }
+    for (index, part) in parts.iter().enumerate() {
+        if let Some(same) = parts[..index]
+            .iter()
+            .position(|p| p.evidence_sha256 == part.evidence_sha256)
+        {
+            return Err(BadMerge::Twice(index + 1, same + 1));
+        }
+        if part.target != first.target {
+            let (target, of_first) = (part.target.clone(), first.target.clone());
+            return Err(BadMerge::Target(index + 1, target, of_first));
+        }
     }
     let mut stages = Vec::new();
     for (index, stage) in first.stages.iter().enumerate() {
