@@ -119,6 +119,16 @@ pub fn queries() -> impl Iterator<Item = Feature> {
     })
 }
 
+/// The commands that Hurl reads in comments (`# @name`).
+pub fn commands() -> impl Iterator<Item = Feature> {
+    ["cookie_storage_clear", "cookie_storage_set"]
+        .into_iter()
+        .map(|name| {
+            let support = refusal(name).map_or(Support::Full, Support::Refused);
+            Feature { name, support }
+        })
+}
+
 /// All filters of the format; every one is supported.
 pub const FILTERS: [&str; 33] = [
     "base64Decode",
@@ -263,6 +273,7 @@ pub fn reference() -> String {
         section("Queries", &queries().collect::<Vec<_>>()),
         section("Filters", &full(&FILTERS)),
         section("Predicates", &full(&PREDICATES)),
+        section("Comment commands", &commands().collect::<Vec<_>>()),
     ]
     .concat()
 }

@@ -55,13 +55,15 @@ pub(super) async fn draft<'a>(
     options: &Options,
 ) -> Run<Draft<'a>> {
     let text = url_text(scope, request)?;
-    let url = parse_at(origin, &text).map_err(|reason| {
-        Failure::new(
-            request.url.pos,
-            ErrorKind::Template,
-            format!("invalid URL <{text}> ({reason})"),
-        )
-    })?;
+    let url = without_blanks(&text)
+        .and_then(|()| parse_at(origin, &text))
+        .map_err(|reason| {
+            Failure::new(
+                request.url.pos,
+                ErrorKind::Template,
+                format!("invalid URL <{text}> ({reason})"),
+            )
+        })?;
     let mut headers = pairs(scope, &request.headers)?;
     if let Some(credentials) = &request.basic_auth {
         let (name, value) = pair(scope, credentials)?;
@@ -114,6 +116,15 @@ fn url_text(scope: Scope<'_>, request: &Request) -> Run<String> {
         text.push_str(&encoded(&pairs(scope, &request.query)?));
     }
     Ok(text)
+}
+
+/// A reader of URLs would escape a space and drop a tab: what was then asked for is not what was written.
+fn without_blanks(text: &str) -> Result<(), String> {
+    match text.bytes().find(|b| *b <= b' ' || *b == 0x7f) {
+        None => Ok(()),
+        Some(b' ') => Err("a space cannot stand in it: write %20, or use [Query] or `urlEncode`".to_string()),
+        Some(_) => Err("a control character cannot stand in it: use [Query] or `urlEncode`".to_string()),
+    }
 }
 
 pub(super) fn parse_url(text: &str) -> Result<Url, String> {
