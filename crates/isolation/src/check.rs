@@ -7,7 +7,7 @@ use crate::exchange::Exchange;
 use crate::ledger::Who;
 use crate::phase::{
     admin, baseline, cache, errors, interference, lifetime, lookalike, moved, nesting, noise, oracle, own,
-    paging, pool, replay, search, sharing, socket, storm, timing,
+    owner, paging, pool, replay, search, sharing, socket, storm, timing,
 };
 use crate::rule::Rule;
 use crate::run::Run;
@@ -93,6 +93,8 @@ pub enum Action {
     Moved(Target),
     /// A foreign owner in the body of a create.
     OwnerField(usize),
+    /// A foreign owner in the body of an update.
+    OwnerChange(usize),
     /// An administrator's role in the body of registration and profile.
     RoleField(usize),
     /// A foreign child through one's own parent.
@@ -246,7 +248,8 @@ pub async fn perform(run: &mut Run, action: Action, cast: Cast) -> Result<Seen, 
         Action::BodyId(at) => replay::body_id(run, cast, at).await,
         Action::Delete(at) => replay::delete(run, cast, at).await,
         Action::Moved(target) => moved::moved(run, cast, target).await,
-        Action::OwnerField(at) => moved::owner_field(run, cast, at).await,
+        Action::OwnerField(at) => owner::created(run, cast, at).await,
+        Action::OwnerChange(at) => owner::updated(run, cast, at).await,
         Action::RoleField(at) => admin::role_field(run, cast, at).await,
         Action::Remains(at) => own::remains(run, cast, at).await,
         Action::NestedChild(at) => nesting::child(run, cast, at).await,

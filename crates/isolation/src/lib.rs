@@ -5,6 +5,7 @@
 //! [`plan`] of checks ([`check`]), each of which sees first that the lawful way works. Nothing here knows the service:
 //! it is described by a [`Config`].
 
+mod assign;
 mod channel;
 mod check;
 mod config;

@@ -18,7 +18,7 @@ pub fn plan(config: &Config) -> Vec<Check> {
     }
     for (at, operation) in config.admin.iter().enumerate() {
         plan.add(Rule::AccessAdmin, &operation.name, Action::Admin(at));
-        if at == 0 {
+        if at == 0 && (config.auth.profile.is_some() || !config.auth.register.is_empty()) {
             plan.add(Rule::AccessOwnerField, "role", Action::RoleField(at));
         }
     }
@@ -57,6 +57,7 @@ impl Plan {
             self.lists(at, resource, config);
         }
         self.changes(at, resource);
+        self.owners(at, resource);
         if resource
             .create
             .as_ref()
@@ -95,11 +96,7 @@ impl Plan {
                 Action::Write(at, index),
             );
         }
-        if resource
-            .update
-            .as_ref()
-            .is_some_and(|update| update.json.is_some())
-        {
+        if resource.update.as_ref().is_some_and(Operation::has_body) {
             self.add(
                 Rule::AccessWrite,
                 &format!("{name} id in the body"),
@@ -108,10 +105,29 @@ impl Plan {
         }
     }
 
-    /// What can be told to a `create` in its body.
+    /// Whose it is, said in the bodies that make and change it: where it is known again, and there is somewhere to look.
+    fn owners(&mut self, at: usize, resource: &Resource) {
+        let name = resource.name.as_str();
+        let known = resource
+            .create
+            .as_ref()
+            .is_some_and(|create| create.mentions("canary"));
+        let shown = resource.read.is_some() || resource.list.is_some() && resource.parent.is_none();
+        if !known || !shown {
+            return;
+        }
+        if resource.create.as_ref().is_some_and(Operation::has_body) {
+            self.add(Rule::AccessOwnerField, name, Action::OwnerField(at));
+        }
+        if let Some(update) = resource.update.as_ref().filter(|update| update.has_body()) {
+            let name = format!("{name} {}", update.label());
+            self.add(Rule::AccessOwnerField, &name, Action::OwnerChange(at));
+        }
+    }
+
+    /// What a `create` answers to a wrong body.
     fn bodies(&mut self, at: usize, resource: &Resource, config: &Config) {
         let name = resource.name.as_str();
-        self.add(Rule::AccessOwnerField, name, Action::OwnerField(at));
         self.add(Rule::ErrorLeak, name, Action::Errors(at));
         // A body that names the maker's own parents is refused to others for their sake.
         let body = resource.create.as_ref().and_then(|create| create.json.as_ref());

@@ -87,13 +87,18 @@ impl Call {
             .ok_or_else(|| Answer::error(401, "unauthenticated", "log in first"))
     }
 
-    /// A text field of the body; absent is empty.
+    /// A text field of the body, or of its attributes as JSON:API writes them; absent is empty.
     pub fn field(&self, name: &str) -> String {
-        self.body
-            .get(name)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
+        let attributes = || self.body.pointer("/data/attributes")?.get(name);
+        let field = self.body.get(name).or_else(attributes);
+        field.and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+
+    /// The owner that the body claims, if the named fault happens.
+    pub fn claimed_owner(&self, pointer: &str, fault: &str) -> Option<u64> {
+        let claimed = self.body.pointer(pointer)?;
+        let claimed = claimed.as_u64().or_else(|| claimed.as_str()?.parse().ok());
+        claimed.filter(|_| self.hit(fault))
     }
 
     /// A request header as text.

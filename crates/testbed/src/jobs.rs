@@ -65,9 +65,10 @@ pub async fn start(call: &Call) -> Result<Answer, Answer> {
     let result = if call.hit("job-result") { before } else { input };
     let id = store.number();
     let status = if failed { "failed" } else { "done" };
+    let claimed = call.claimed_owner("/owner_id", "owner-form");
     let job = Job {
         id,
-        owner: user.id,
+        owner: claimed.unwrap_or(user.id),
         export: false,
         file: String::new(),
         status,

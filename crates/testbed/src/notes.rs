@@ -16,15 +16,8 @@ pub async fn create(call: &Call) -> Result<Answer, Answer> {
         return Err(Answer::error(422, "invalid", "title is needed"));
     }
     let mut store = call.app.store.lock().await;
-    let mut owner = call.owner(&store, user);
-    if let Some(other) = call
-        .body
-        .get("owner_id")
-        .and_then(number)
-        .filter(|_| call.hit("owner-assign"))
-    {
-        owner = other;
-    }
+    let own = call.owner(&store, user);
+    let owner = call.claimed_owner("/owner_id", "owner-assign").unwrap_or(own);
     let taken = |store: &Store| {
         let mut others = store.notes.values().filter(|note| note.owner != owner);
         others.any(|note| !note.deleted && note.title == title)
@@ -299,6 +292,9 @@ pub async fn update(call: &Call, id: &str) -> Result<Answer, Answer> {
     if call.body.get("body").is_some() {
         note.body = call.field("body");
     }
+    if let Some(other) = call.claimed_owner("/owner_id", "owner-update") {
+        note.owner = other;
+    }
     note.version += 1;
     let note = note.clone();
     live::publish(call, &mut store, &note);
@@ -369,10 +365,6 @@ pub async fn publish(call: &Call, id: &str) -> Result<Answer, Answer> {
         .filter(|note| !note.deleted && (note.owner == user.id || any));
     note.ok_or_else(Answer::not_found)?.public = true;
     Ok(Answer::json(200, &json!({ "public": true })))
-}
-
-fn number(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
 
 fn view(note: &Note) -> Value {

@@ -10,9 +10,12 @@ pub async fn create(call: &Call) -> Result<Answer, Answer> {
     let user = call.caller()?;
     let mut store = call.app.store.lock().await;
     let id = store.number();
+    let claimed = call
+        .claimed_owner("/data/attributes/owner_id", "owner-nested")
+        .or_else(|| call.claimed_owner("/data/relationships/owner/data/id", "owner-relation"));
     let project = Project {
         id,
-        owner: user.id,
+        owner: claimed.unwrap_or(user.id),
         name: call.field("name"),
         tasks: Default::default(),
         members: Default::default(),

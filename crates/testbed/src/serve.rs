@@ -77,7 +77,7 @@ async fn handle(
     if let Some(id) = streamed_note(&call.path) {
         return live::stream(&call, id).await.unwrap_or_else(respond);
     }
-    match read_body(&app, &bytes).await {
+    match read_body(&call, &bytes).await {
         Ok(body) => call.body = body,
         Err(answer) => return respond(answer),
     }
@@ -118,10 +118,23 @@ async fn misfortune(app: &App) -> Option<Answer> {
     Some(Answer::error(status, "try_again", "something went wrong"))
 }
 
+/// The fields of a form, as JSON has them.
+fn read_form(bytes: &[u8]) -> Value {
+    let fields = read_query(&String::from_utf8_lossy(bytes));
+    fields
+        .into_iter()
+        .map(|(name, value)| (name, Value::from(value)))
+        .collect()
+}
+
 /// Parses the body. A planted fault quotes the body before this one.
-async fn read_body(app: &App, bytes: &[u8]) -> Result<Value, Answer> {
+async fn read_body(call: &Call, bytes: &[u8]) -> Result<Value, Answer> {
+    let app = &call.app;
     if bytes.is_empty() {
         return Ok(Value::Null);
+    }
+    if call.header("content-type") == Some("application/x-www-form-urlencoded") {
+        return Ok(read_form(bytes));
     }
     let mut store = app.store.lock().await;
     let parsed = serde_json::from_slice(bytes);

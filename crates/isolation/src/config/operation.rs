@@ -89,6 +89,11 @@ impl Operation {
         }
     }
 
+    /// Says whether it is sent with a body.
+    pub fn has_body(&self) -> bool {
+        self.json.is_some() || !self.form.is_empty() || self.text.is_some()
+    }
+
     /// Says whether a status means success.
     pub fn succeeds(&self, status: u16) -> bool {
         if self.expect.is_empty() {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::replay::{with_field, with_vars};
+use super::replay::with_vars;
 use crate::Error;
+use crate::assign::with_field;
 use crate::check::{Cast, Seen};
-use crate::config::{Operation, Role};
+use crate::config::{Auth, Operation, Role, Step};
 use crate::exchange::Exchange;
 use crate::ledger::Who;
 use crate::rule::Rule;
@@ -117,26 +118,70 @@ pub async fn role_field(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Er
             &with_vars(run, &Vars::new(), cast.third),
         )
         .await?;
-    let fields = role_fields();
-    if let Some(profile) = &config.auth.profile {
-        let climber = expendable(run, cast.other).await?;
-        for (field, value) in &fields {
-            let operation = with_field(profile, field, value);
-            run.call(Rule::AccessOwnerField, Some(climber), &operation, &Vars::new())
-                .await?;
-            opened(run, &mut seen, at, climber, &lawful).await?;
-        }
+    let (profiles, registrations) = (
+        profiles_with_role(&config.auth),
+        registrations_with_role(&config.auth),
+    );
+    if profiles.is_empty() && registrations.is_empty() {
+        return Ok(Seen::missing(
+            "no role can be added to the bodies of `register` and `profile`: they are neither JSON objects nor forms",
+        ));
     }
-    if run.can_enrol() {
-        for (field, value) in &fields {
-            let vars = run.fresh_vars("role");
-            let Ok(climber) = register_with(run, vars, field, value).await else {
-                continue;
-            };
+    by_profile(run, &mut seen, at, cast.other, &profiles, &lawful).await?;
+    for steps in &registrations {
+        let vars = run.fresh_vars("role");
+        if let Ok(climber) = register_with(run, vars, steps).await {
             opened(run, &mut seen, at, climber, &lawful).await?;
         }
     }
     Ok(seen)
+}
+
+/// Somebody says in his profile that he is an administrator.
+async fn by_profile(
+    run: &mut Run,
+    seen: &mut Seen,
+    at: usize,
+    otherwise: Who,
+    profiles: &[Operation],
+    lawful: &Arc<Exchange>,
+) -> Result<(), Error> {
+    if profiles.is_empty() {
+        return Ok(());
+    }
+    let climber = expendable(run, otherwise).await?;
+    for operation in profiles {
+        run.call(Rule::AccessOwnerField, Some(climber), operation, &Vars::new())
+            .await?;
+        opened(run, seen, at, climber, lawful).await?;
+    }
+    Ok(())
+}
+
+/// The change of a profile with a role in it, in every way.
+fn profiles_with_role(auth: &Auth) -> Vec<Operation> {
+    let fields = role_fields();
+    let profiles = fields.iter().flat_map(|(field, value)| {
+        auth.profile
+            .iter()
+            .map(move |call| with_field(call, field, value))
+    });
+    profiles.flatten().collect()
+}
+
+/// The steps of a registration with a role in one of their bodies, in every way.
+fn registrations_with_role(auth: &Auth) -> Vec<Vec<Step>> {
+    let mut registrations = Vec::new();
+    for (field, value) in role_fields() {
+        for (at, step) in auth.register.iter().enumerate() {
+            for call in with_field(&step.call, field, &value) {
+                let mut steps = auth.register.clone();
+                steps[at].call = call;
+                registrations.push(steps);
+            }
+        }
+    }
+    registrations
 }
 
 /// Fields by which services are told of an administrator.
@@ -159,12 +204,7 @@ async fn expendable(run: &mut Run, otherwise: Who) -> Result<Who, Error> {
     }
 }
 
-async fn register_with(run: &mut Run, vars: Vars, field: &str, value: &Value) -> Result<Who, Error> {
-    let config = run.config.clone();
-    let mut steps = config.auth.register.clone();
-    for step in &mut steps {
-        step.call = with_field(&step.call, field, value);
-    }
+async fn register_with(run: &mut Run, vars: Vars, steps: &[Step]) -> Result<Who, Error> {
     let who = run.people.len();
     let name = vars.get("username").cloned().unwrap_or_default();
     run.people.push(crate::principal::Principal {
@@ -173,7 +213,7 @@ async fn register_with(run: &mut Run, vars: Vars, field: &str, value: &Value) ->
         vars,
         ..Default::default()
     });
-    run.steps(who, &steps).await?;
+    run.steps(who, steps).await?;
     run.log_in(who).await?;
     Ok(who)
 }

@@ -15,6 +15,7 @@ pub mod nesting;
 pub mod noise;
 pub mod oracle;
 pub mod own;
+pub mod owner;
 pub mod paging;
 pub mod pool;
 pub mod replay;

@@ -1,17 +1,14 @@
-//! A captured id where it does not belong: in a query, in a header, as an owner in a body.
+//! A captured id where it does not belong: in a query, in a header. As an owner in a body: [`super::owner`].
 
 use std::collections::BTreeMap;
 
-use super::replay::{as_json, with_field};
 use super::{Get, own_rule, own_vars, prepare, with_query};
 use crate::Error;
 use crate::check::{Cast, Seen, Target};
-use crate::config::Operation;
 use crate::exchange::Request;
 use crate::ledger::Who;
 use crate::rule::Rule;
 use crate::run::Run;
-use crate::template::Vars;
 
 /// Names under which services take a user's or object's id from a query.
 const QUERY: [&str; 18] = [
@@ -128,67 +125,4 @@ fn foreign_ids(run: &Run, owner: Who, get: &Get) -> BTreeMap<String, String> {
 /// An object's id goes into `id` and `ids` only; whoever is somebody goes everywhere.
 fn fits(query: &str, name: &str) -> bool {
     (name == "id") == ["id", "ids"].contains(&query) || name != "id"
-}
-
-/// Names under which services take an owner from a body.
-const OWNERS: [&str; 10] = [
-    "owner_id",
-    "owner",
-    "ownerId",
-    "user_id",
-    "userId",
-    "user",
-    "author_id",
-    "created_by",
-    "account_id",
-    "tenant_id",
-];
-
-/// A foreign owner in the body of a create: does it turn up with him?
-pub async fn owner_field(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error> {
-    let config = run.config.clone();
-    let resource = &config.resources[at];
-    let Some(create) = &resource.create else {
-        return Ok(Seen::default());
-    };
-    let ids = own_vars(run, cast.owner);
-    let parents = run.create(cast.other, at).await?.vars;
-    for field in OWNERS {
-        let by_name = ["owner", "user", "created_by"].contains(&field);
-        let keys: &[&str] = if by_name {
-            &["username", "user_id"]
-        } else {
-            &["user_id", "id"]
-        };
-        let Some(id) = keys.iter().find_map(|key| ids.get(*key)) else {
-            continue;
-        };
-        let operation = with_field(create, field, &as_json(id));
-        let (request, tokens) = run.fill(Some(cast.other), &operation, &parents)?;
-        for token in &tokens {
-            run.ledger.register_attack(token, cast.other);
-        }
-        let attempt = run
-            .send(Rule::AccessOwnerField, Some(cast.other), request)
-            .await?;
-        run.probed(Rule::AccessOwnerField, 1);
-        let Some(list) = &resource.list else { continue };
-        if attempt.answer.ok() && resource.parent.is_none() {
-            run.call(Rule::AccessOwnerField, Some(cast.owner), list, &Vars::new())
-                .await?;
-            newest_page(run, cast.owner, list).await?;
-        }
-    }
-    Ok(Seen::default())
-}
-
-/// The end of a list that may show the oldest first.
-async fn newest_page(run: &mut Run, who: Who, list: &Operation) -> Result<(), Error> {
-    let (request, _) = run.fill(Some(who), list, &Vars::new())?;
-    let all = Request {
-        path: with_query(&request.path, "limit", "500"),
-        ..request
-    };
-    run.send(Rule::AccessOwnerField, Some(who), all).await?;
-    Ok(())
 }

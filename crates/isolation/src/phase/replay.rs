@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::{own_vars, settled, steady_view};
 use crate::Error;
+use crate::assign::{as_json, with_field};
 use crate::check::{Cast, Seen};
 use crate::config::{Operation, Resource};
 use crate::exchange::{Exchange, Request};
@@ -281,14 +280,20 @@ pub async fn body_id(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error
     let mine = run.create(cast.other, at).await?;
     let mut seen = Seen::default();
     let foreign = object.vars.get("id").cloned().unwrap_or_default();
-    for field in [
-        "id".to_owned(),
-        "_id".to_owned(),
-        "uuid".to_owned(),
-        format!("{}_id", resource.name),
-        format!("{}Id", resource.name),
-    ] {
-        let operation = with_field(update, &field, &as_json(&foreign));
+    let named = [format!("{}_id", resource.name), format!("{}Id", resource.name)];
+    let fields = ["id", "_id", "uuid"]
+        .into_iter()
+        .chain(named.iter().map(String::as_str));
+    let changed: Vec<_> = fields
+        .flat_map(|field| with_field(update, field, &as_json(&foreign)))
+        .collect();
+    if changed.is_empty() {
+        return Ok(Seen::missing(format!(
+            "no id can be added to the body of {}: it is neither a JSON object nor a form",
+            update.label()
+        )));
+    }
+    for operation in changed {
         let one = attack(
             run,
             cast.other,
@@ -303,20 +308,6 @@ pub async fn body_id(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error
         seen.missing = seen.missing.or(one.missing);
     }
     Ok(seen)
-}
-
-/// Adds a field to an operation's JSON body. Braces in the value are data, not a template.
-pub fn with_field(operation: &Operation, field: &str, value: &Value) -> Operation {
-    let mut operation = operation.clone();
-    if let Some(Value::Object(fields)) = &mut operation.json {
-        fields.insert(field.to_owned(), value.clone());
-    }
-    operation
-}
-
-/// An id as JSON: a number if it looks like one.
-pub fn as_json(id: &str) -> Value {
-    id.parse::<u64>().map_or_else(|_| Value::from(id), Value::from)
 }
 
 /// A stranger deletes; the owner looks whether it is still there.
