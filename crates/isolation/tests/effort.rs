@@ -242,3 +242,18 @@ async fn whoever_could_not_be_registered_plays_no_part() {
         report.notes
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_went_with_its_owners_account_is_not_left_behind() {
+    let service = service(&[]).await;
+    let mut config = config(service.url());
+    let note = config
+        .resources
+        .iter_mut()
+        .find(|resource| resource.name == "note");
+    note.unwrap().delete = None;
+    // Whoever was logged out has no credentials to delete anything with.
+    let report = run(config, Rule::LifetimeLogout).await;
+    assert!(report.ids > 0, "{}", report.text());
+    assert!(report.left.is_empty(), "{:?}", report.left);
+}

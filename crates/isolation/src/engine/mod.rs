@@ -116,7 +116,7 @@ async fn isolated(
     let prepared = prepare(&mut run, options, &mut self_test, progress).await;
     if prepared.is_err() {
         // Whoever was registered so far does not stay behind.
-        tidy::tidy(&mut run).await;
+        tidy::tidy(&mut run, tidy::PATIENCE).await;
     }
     let mut report = test(run, &checks, &prepared?, options, progress).await;
     report.seconds = begun.elapsed().as_secs_f64();
@@ -179,7 +179,7 @@ async fn test(
         ));
     }
     progress.say("removing what was made");
-    let left = tidy::tidy(&mut engine.run).await;
+    let left = tidy::tidy(&mut engine.run, tidy::PATIENCE).await;
     engine.report(checks, left)
 }
 
