@@ -17,6 +17,8 @@ use crate::template::{Mint, Size};
 const LANES: usize = 8;
 /// Longest time spent on it at the end of a run.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+/// The same where somebody waits for the run to stop.
+pub(crate) const HURRY: Duration = Duration::from_secs(5);
 
 /// What stays: whose it is, what it is, and why.
 type Kept = (Who, String);

@@ -243,13 +243,10 @@ impl Setup<'_> {
             seed: self.seed,
             salt: salt(),
             command: format!("farmgate isolate {} --url {}", file.display(), self.given.url),
+            stop: cancel.clone(),
             ..isolation::Options::default()
         };
-        Ok(IsolationStage {
-            config,
-            options,
-            cancel: cancel.clone(),
-        })
+        Ok(IsolationStage { config, options })
     }
 
     /// Where the figures of the baseline's server and of the candidate's come from.

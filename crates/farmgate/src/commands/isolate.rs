@@ -4,9 +4,10 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use isolation::{Config, Options, Progress, Rule};
+use isolation::{Config, Options, Progress, Report, Rule};
+use tokio_util::sync::CancellationToken;
 
-use super::options::{environment, salt};
+use super::options::{block_on, environment, salt};
 
 /// Tests whether anyone ever gets what is somebody else's
 ///
@@ -73,29 +74,41 @@ impl Isolate {
     ///
     /// # Errors
     /// When there is no verdict: exit 3.
-    pub async fn run(self, out: &mut impl Write) -> anyhow::Result<u8> {
+    pub fn run(self, out: &mut impl Write) -> anyhow::Result<u8> {
         if self.print_example {
             out.write_all(isolation::EXAMPLE.as_bytes())?;
             return Ok(0);
         }
         let config = self.config()?;
-        let options = Options {
+        let report = block_on(async |stop| {
+            let options = self.options(stop);
+            Ok(isolation::isolate(config, &options, &mut Stderr).await?)
+        })?;
+        self.publish(&report, out)?;
+        Ok(report.verdict.exit_code())
+    }
+
+    fn options(&self, stop: CancellationToken) -> Options {
+        Options {
             seed: self.seed,
             salt: salt(),
             replay: self.replay.clone(),
             only: self.rules.clone(),
             self_test: !self.no_self_test,
             command: self.command(),
-        };
-        let report = isolation::isolate(config, &options, &mut Stderr).await?;
-        let json = serde_json::to_string_pretty(&report)?;
+            stop,
+        }
+    }
+
+    fn publish(&self, report: &Report, out: &mut impl Write) -> anyhow::Result<()> {
+        let json = serde_json::to_string_pretty(report)?;
         if let Some(path) = &self.report {
             // farmgate: allow(blocking-fs) because the run is over; nothing else is going on
             std::fs::write(path, &json).with_context(|| format!("cannot write {}", path.display()))?;
         }
         let text = if self.json { json } else { report.text() };
         writeln!(out, "{}", text.trim_end())?;
-        Ok(report.verdict.exit_code())
+        Ok(())
     }
 
     fn config(&self) -> anyhow::Result<Config> {

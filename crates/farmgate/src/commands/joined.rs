@@ -9,7 +9,6 @@ use gate::report::{Detail, Finding, StageResult};
 use gate::stage::Stage;
 use gate::verdict::Verdict;
 use isolation::{Config, Options};
-use tokio_util::sync::CancellationToken;
 
 use super::isolate::Stderr;
 
@@ -84,10 +83,8 @@ fn check_result(report: &source_check::Report, took: Duration) -> StageResult {
 pub struct IsolationStage {
     /// What is tested.
     pub config: Config,
-    /// Seed, and the command that replays a finding.
+    /// Seed, the command that replays a finding, and what ends the run early.
     pub options: Options,
-    /// Ends the run early; it is then inconclusive.
-    pub cancel: CancellationToken,
 }
 
 impl Stage for IsolationStage {
@@ -99,12 +96,8 @@ impl Stage for IsolationStage {
         Box::pin(async {
             let mut progress = Stderr;
             let tested = isolation::isolate(self.config.clone(), &self.options, &mut progress);
-            let report = self
-                .cancel
-                .run_until_cancelled(tested)
+            tested
                 .await
-                .ok_or("stopped before its end")?;
-            report
                 .map(|report| isolation_result(&report))
                 .map_err(|e| whole(&e))
         })

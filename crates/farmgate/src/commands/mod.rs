@@ -68,7 +68,7 @@ pub fn run(command: Command) -> ExitCode {
         Command::Check(check) => check.run(out).map(|exit| exit as u8),
         Command::Smoke(smoke) => smoke.run(),
         Command::Load(load) => load.run(),
-        Command::Isolate(isolate) => on_runtime(isolate.run(out)),
+        Command::Isolate(isolate) => isolate.run(out),
         Command::Soak(soak) => soak.run(),
         Command::Compare(compare) => compare.run(),
         Command::Gate(gate) => gate.run(),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::LocalBoxFuture;
+use tokio_util::sync::CancellationToken;
 
 use crate::check::{Check, Violation};
 use crate::config::{Config, Role, discover};
@@ -38,6 +39,8 @@ pub struct Options {
     pub self_test: bool,
     /// The command that replays, up to the finding's id.
     pub command: String,
+    /// Ends the run early, with a report of what was done by then.
+    pub stop: CancellationToken,
 }
 
 impl Default for Options {
@@ -49,6 +52,7 @@ impl Default for Options {
             only: Vec::new(),
             self_test: true,
             command: "farmgate isolate".to_owned(),
+            stop: CancellationToken::new(),
         }
     }
 }
@@ -86,6 +90,7 @@ struct Engine<'a> {
     covered: Vec<String>,
     notes: Vec<String>,
     rounds_took: Duration,
+    stopped: bool,
 }
 
 /// Does a whole run.
@@ -108,29 +113,44 @@ async fn isolated(
     progress: &mut dyn Progress,
 ) -> Result<Report, Error> {
     let begun = Instant::now();
-    discover::complete(&mut config).await?;
-    config.validate()?;
-    let checks = chosen(&config, options)?;
+    let stop = &options.stop;
+    let discovered = stop.run_until_cancelled(discover::complete(&mut config)).await;
+    // Who stops before the service is known has nothing that could be wrong.
+    let checks = match discovered {
+        Some(discovered) => {
+            discovered?;
+            config.validate()?;
+            chosen(&config, options)?
+        }
+        None => Vec::new(),
+    };
     let mut run = Run::new(Arc::new(config), options.seed, options.salt)?;
     let mut self_test = Duration::ZERO;
-    let prepared = prepare(&mut run, options, &mut self_test, progress).await;
-    if prepared.is_err() {
+    let preparing = prepare(&mut run, options, &mut self_test, progress);
+    let prepared = stop.run_until_cancelled(preparing).await;
+    if let Some(Err(_)) = prepared {
         // Whoever was registered so far does not stay behind.
         tidy::tidy(&mut run, tidy::PATIENCE).await;
     }
-    let mut report = test(run, &checks, &prepared?, options, progress).await;
+    let workers = prepared.transpose()?.unwrap_or_default();
+    let mut report = Box::pin(test(run, &checks, &workers, options, progress)).await;
     report.seconds = begun.elapsed().as_secs_f64();
     report.self_test_seconds = self_test.as_secs_f64();
+    report.notes.extend(narrowed(options));
+    Ok(report)
+}
+
+/// What of a whole run was not asked for.
+fn narrowed(options: &Options) -> Vec<String> {
+    let mut notes = Vec::new();
     if !options.self_test {
-        report.notes.push("the self-test was left out".to_owned());
+        notes.push("the self-test was left out".to_owned());
     }
     if !options.only.is_empty() {
         let only: Vec<&str> = options.only.iter().map(|rule| rule.id()).collect();
-        report
-            .notes
-            .push(format!("only what finds {} broken was tried", only.join(", ")));
+        notes.push(format!("only what finds {} broken was tried", only.join(", ")));
     }
-    Ok(report)
+    notes
 }
 
 /// Everything without which there is no verdict: the service, the people, and then the self-test, which takes longest and
@@ -152,6 +172,21 @@ async fn prepare(
     Ok(workers)
 }
 
+impl<'a> Engine<'a> {
+    fn new(run: Run, options: &'a Options) -> Self {
+        Self {
+            notes: left_out(&run.config),
+            run,
+            options,
+            suspicions: Vec::new(),
+            uncovered: BTreeMap::new(),
+            covered: Vec::new(),
+            rounds_took: Duration::ZERO,
+            stopped: false,
+        }
+    }
+}
+
 /// Everything after the self-test.
 async fn test(
     run: Run,
@@ -160,18 +195,17 @@ async fn test(
     options: &Options,
     progress: &mut dyn Progress,
 ) -> Report {
-    let notes = left_out(&run.config);
-    let mut engine = Engine {
-        run,
-        options,
-        suspicions: Vec::new(),
-        uncovered: BTreeMap::new(),
-        covered: Vec::new(),
-        notes,
-        rounds_took: Duration::ZERO,
-    };
-    engine.rounds(checks, workers, progress).await;
-    engine.confirm(workers, progress).await;
+    let mut engine = Engine::new(run, options);
+    // On the heap: the checks hold much, and what is cancelled is held twice.
+    let testing = Box::pin(async {
+        engine.rounds(checks, workers, progress).await;
+        engine.confirm(workers, progress).await;
+    });
+    let whole = options.stop.run_until_cancelled(testing).await;
+    engine.stopped = whole.is_none();
+    if engine.stopped {
+        engine.run.cut_off();
+    }
     if let Some(first) = engine.run.refused.first() {
         let times = engine.run.refused.len();
         engine.notes.push(format!(
@@ -179,7 +213,12 @@ async fn test(
         ));
     }
     progress.say("removing what was made");
-    let left = tidy::tidy(&mut engine.run, tidy::PATIENCE).await;
+    let patience = if engine.stopped {
+        tidy::HURRY
+    } else {
+        tidy::PATIENCE
+    };
+    let left = tidy::tidy(&mut engine.run, patience).await;
     engine.report(checks, left)
 }
 

@@ -66,7 +66,15 @@ impl Engine<'_> {
         uncovered.retain(|check, _| {
             !self.covered.contains(check) && !optional.iter().any(|name| check.contains(name))
         });
-        if checks.is_empty() || self.run.counts.probes.is_empty() {
+        if self.stopped {
+            let tried = checks.iter().filter(|check| self.covered.contains(&check.id));
+            let reason = format!(
+                "stopped before its end: {} of {} checks were done",
+                tried.count(),
+                checks.len()
+            );
+            uncovered.insert("the rest".to_owned(), reason);
+        } else if checks.is_empty() || self.run.counts.probes.is_empty() {
             let reason = "nothing was probed: declare resources and views, or an OpenAPI document";
             uncovered.insert("everything".to_owned(), reason.to_owned());
         }

@@ -124,6 +124,14 @@ impl Run {
         })
     }
 
+    /// Leaves behind what a check was doing when it was cut off: its way of sending, and connections with half an answer.
+    pub fn cut_off(&mut self) {
+        self.size = None;
+        self.shared_lane = false;
+        self.impatient = false;
+        self.net = Net::new(self.net.place().clone());
+    }
+
     /// Counts probes of a rule.
     pub fn probed(&mut self, rule: Rule, times: u64) {
         *self.counts.probes.entry(rule).or_default() += times;
