@@ -257,3 +257,21 @@ async fn what_went_with_its_owners_account_is_not_left_behind() {
     assert!(report.ids > 0, "{}", report.text());
     assert!(report.left.is_empty(), "{:?}", report.left);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_that_can_be_deleted_is_isolated() {
+    let service = service(&[]).await;
+    let mut config = config(service.url());
+    let export = config
+        .resources
+        .iter_mut()
+        .find(|resource| resource.name == "export");
+    let export = export.unwrap();
+    export.read = Some(isolation::Operation::new("GET", "/files/{{file}}"));
+    export.state = None;
+    export.id = Some("/id".to_owned());
+    export.views.clear();
+    export.delete = Some(isolation::Operation::new("DELETE", "/files/{{file}}"));
+    let report = run(config, Rule::AccessDelete).await;
+    assert_eq!(report.verdict, Verdict::Isolated, "{}", report.text());
+}

@@ -323,12 +323,10 @@ pub async fn delete(run: &mut Run, cast: Cast, at: usize) -> Result<Seen, Error>
             resource.name
         )));
     };
+    seed_for_export(run, cast.owner, at).await?;
     let object = run.create(cast.owner, at).await?;
     if !run.reads_back(&object, read).await? {
-        return Ok(Seen::missing(format!(
-            "the owner's {} does not give what was written",
-            read.label()
-        )));
+        return Ok(Seen::missing(unseen(resource, read)));
     }
     let mut seen = Seen::default();
     for (who, name) in [(Some(cast.other), "a stranger"), (None, "nobody")] {
@@ -362,4 +360,16 @@ async fn gone(run: &mut Run, object: &Object, read: &Operation) -> Result<Option
         }
     }
     Ok(gone)
+}
+
+/// Why a deletion could not be seen.
+fn unseen(resource: &Resource, read: &Operation) -> String {
+    let label = read.label();
+    if resource.exports.is_empty() {
+        return format!("the owner's {label} does not give what was written");
+    }
+    format!(
+        "the owner's {label} holds nothing of what a `{}` exports: let `read` be what gives its content",
+        resource.name
+    )
 }

@@ -169,13 +169,17 @@ impl Run {
         }
     }
 
-    /// Says whether an answer holds an object's canaries; where it has none of its own, those of what it lives in, or
-    /// its id.
+    /// Says whether an answer holds an object's canaries; where it has none of its own, those of what it exports or of
+    /// what it lives in, or its id.
     pub fn shows(&self, exchange: &Exchange, object: &Object) -> bool {
         let body = &exchange.answer.body;
         let found = self.ledger.scan(body);
         if !object.tokens.is_empty() {
             return self.ledger.has_object(&found, object.id);
+        }
+        let exports = !self.config.resources[object.resource].exports.is_empty();
+        if exports && self.ledger.has_own(&found, Some(object.owner)) {
+            return true;
         }
         let id = object.vars.get("id").filter(|id| id.len() >= crate::scan::WINDOW);
         let named = id.is_some_and(|id| String::from_utf8_lossy(body).contains(id.as_str()));
