@@ -198,10 +198,15 @@ fn id_of_made(kind: &Resource, create: &Operation, answer: &Answer) -> Result<St
     };
     if !create.succeeds(answer.status) {
         let body: String = String::from_utf8_lossy(&answer.body).chars().take(160).collect();
-        return Err(failed(format!(
-            "`{}` could not be made: {} {body}",
-            kind.name, answer.status
-        )));
+        let mut reason = format!("`{}` could not be made: {} {body}", kind.name, answer.status);
+        if create.expect.is_empty() && (300..400).contains(&answer.status) {
+            let hint = format!(
+                "; if that says that it was made, put `expect = [{}]` into `create`",
+                answer.status
+            );
+            reason = reason.trim_end().to_owned() + &hint;
+        }
+        return Err(failed(reason));
     }
     kind.id_in(answer).ok_or_else(|| {
         failed(format!(
@@ -222,4 +227,30 @@ pub fn parent_vars(kind: &Resource, vars: &Vars) -> Vars {
         (name, value.clone())
     };
     vars.iter().map(named).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_create_that_redirects_says_what_to_expect() {
+        let answer = Answer {
+            status: 303,
+            headers: vec![("location".to_owned(), "/albums/7".to_owned())],
+            body: Default::default(),
+        };
+        let kind = Resource {
+            name: "album".to_owned(),
+            ..Resource::default()
+        };
+        let mut create = Operation::new("POST", "/albums");
+        let refused = id_of_made(&kind, &create, &answer).unwrap_err().to_string();
+        assert!(
+            refused.ends_with("put `expect = [303]` into `create`"),
+            "{refused}"
+        );
+        create.expect = vec![303];
+        assert_eq!(id_of_made(&kind, &create, &answer).unwrap(), "7");
+    }
 }
