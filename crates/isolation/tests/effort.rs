@@ -7,7 +7,9 @@ mod front;
 
 use std::time::Duration;
 
-use isolation::{Config, EXAMPLE, Options, PrincipalConfig, Report, Role, Rule, Silent, Verdict, isolate};
+use isolation::{
+    Config, EXAMPLE, Options, PrincipalConfig, Progress, Report, Role, Rule, Silent, Verdict, isolate,
+};
 use testbed::Running;
 
 async fn service(faults: &[&str]) -> Running {
@@ -243,19 +245,50 @@ async fn whoever_could_not_be_registered_plays_no_part() {
     );
 }
 
+/// What was said of the progress.
+#[derive(Default)]
+struct Lines(Vec<String>);
+
+impl Progress for Lines {
+    fn say(&mut self, line: &str) {
+        self.0.push(line.to_owned());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_went_with_its_owners_account_is_not_left_behind() {
+async fn a_job_that_never_gets_ready_is_waited_for_three_times_and_told() {
     let service = service(&[]).await;
     let mut config = config(service.url());
-    let note = config
+    config.effort.storm_requests = 0;
+    // The fourth time none is made any more.
+    config.effort.rounds = 2;
+    let jobs = config
         .resources
         .iter_mut()
-        .find(|resource| resource.name == "note");
-    note.unwrap().delete = None;
-    // Whoever was logged out has no credentials to delete anything with.
-    let report = run(config, Rule::LifetimeLogout).await;
-    assert!(report.ids > 0, "{}", report.text());
-    assert!(report.left.is_empty(), "{:?}", report.left);
+        .find(|resource| resource.name == "job");
+    jobs.unwrap().ready = vec!["archived".to_owned()];
+    let options = Options {
+        self_test: false,
+        only: vec![Rule::AccessRead, Rule::OracleExists],
+        ..Options::default()
+    };
+    let mut said = Lines::default();
+    let report = isolate(config, &options, &mut said).await.unwrap();
+    let waits = said
+        .0
+        .iter()
+        .filter(|line| line.starts_with("waited 10s for a `job`"));
+    assert_eq!(waits.count(), 3, "{:#?}", said.0);
+    assert_eq!(report.verdict, Verdict::Inconclusive, "{}", report.text());
+    let told: Vec<_> = report.uncovered.values().collect();
+    assert!(
+        !told.is_empty() && told.iter().all(|why| why.contains("`done`")),
+        "{told:?}"
+    );
+    assert!(
+        told.iter().any(|why| why.ends_with("no more are made")),
+        "{told:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -274,4 +307,19 @@ async fn an_export_that_can_be_deleted_is_isolated() {
     export.delete = Some(isolation::Operation::new("DELETE", "/files/{{file}}"));
     let report = run(config, Rule::AccessDelete).await;
     assert_eq!(report.verdict, Verdict::Isolated, "{}", report.text());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_went_with_its_owners_account_is_not_left_behind() {
+    let service = service(&[]).await;
+    let mut config = config(service.url());
+    let note = config
+        .resources
+        .iter_mut()
+        .find(|resource| resource.name == "note");
+    note.unwrap().delete = None;
+    // Whoever was logged out has no credentials to delete anything with.
+    let report = run(config, Rule::LifetimeLogout).await;
+    assert!(report.ids > 0, "{}", report.text());
+    assert!(report.left.is_empty(), "{:?}", report.left);
 }

@@ -34,6 +34,7 @@ impl Engine<'_> {
             for (at, check) in short() {
                 let cast = self.cast(workers, round + at);
                 self.once(check, cast).await;
+                self.tell_waits(progress);
             }
         }
         self.rounds_took = begun.elapsed();
@@ -44,6 +45,14 @@ impl Engine<'_> {
             progress.say(&format!("checking {} ({doing})", check.id));
             let cast = self.cast(workers, 0);
             self.once(check, cast).await;
+            self.tell_waits(progress);
+        }
+    }
+
+    /// Says what was waited for in vain, so that a long silence has its reason.
+    fn tell_waits(&mut self, progress: &mut dyn Progress) {
+        for wait in self.run.waits.drain(..) {
+            progress.say(&wait);
         }
     }
 

@@ -91,6 +91,10 @@ pub struct Run {
     pub lost: bool,
     /// Why registrations failed that were tried again under another name.
     pub refused: Vec<String>,
+    /// Waits in a row, by resource, that ended without a job that was ready, and the state that was last seen.
+    pub unready: BTreeMap<usize, (u32, String)>,
+    /// What has been waited for in vain since progress was last told.
+    pub waits: Vec<String>,
     /// Everything that was made, so that it can be removed in the end.
     pub made: Vec<Object>,
 }
@@ -120,6 +124,8 @@ impl Run {
             impatient: false,
             lost: false,
             refused: Vec::new(),
+            unready: BTreeMap::new(),
+            waits: Vec::new(),
             made: Vec::new(),
         })
     }

@@ -12,6 +12,11 @@ use crate::principal::take;
 use crate::rule::Rule;
 use crate::template::Vars;
 
+/// Longest wait for a job or export.
+const READY_WITHIN: Duration = Duration::from_secs(10);
+/// Waits in vain after which no more is made of a resource.
+const VAIN_WAITS: u32 = 3;
+
 impl Run {
     /// Makes an object, with its parents.
     ///
@@ -39,6 +44,7 @@ impl Run {
     pub async fn create_in(&mut self, owner: Who, resource: usize, parents: &Vars) -> Result<Object, Error> {
         let config = self.config.clone();
         let kind = &config.resources[resource];
+        self.still_waited_for(resource)?;
         let operation = kind
             .create
             .as_ref()
@@ -86,29 +92,60 @@ impl Run {
         Ok(())
     }
 
-    /// Waits until a job or export is done, at most ten seconds.
+    /// Waits until a job or export is done.
     async fn wait_ready(&mut self, object: &mut Object, kind: &Resource) -> Result<(), Error> {
         let (Some(read), Some(state)) = (&kind.read, &kind.state) else {
             return Ok(());
         };
-        let begun = Instant::now();
-        while begun.elapsed() < Duration::from_secs(10) {
+        let (begun, mut now) = (Instant::now(), None);
+        while begun.elapsed() < READY_WITHIN {
             let exchange = self
                 .call(Rule::PoolAnswer, Some(object.owner), read, &object.vars)
                 .await?;
-            let now = take(&exchange.answer, state).unwrap_or_default();
-            if kind.is_ready(&now) {
+            now = take(&exchange.answer, state);
+            if now.as_ref().is_some_and(|now| kind.is_ready(now)) {
+                self.unready.remove(&object.resource);
                 return self.capture(object, kind, &exchange.answer);
             }
-            if ["failed", "error", "cancelled", "canceled"].contains(&now.to_lowercase().as_str()) {
-                break;
+            let failed = ["failed", "error", "cancelled", "canceled"];
+            if let Some(now) = now
+                .as_ref()
+                .filter(|now| failed.contains(&now.to_lowercase().as_str()))
+            {
+                return Err(never_ready(kind, &format!("its state was `{now}`")));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        Err(Error::Network {
-            url: read.label(),
-            reason: format!("a `{}` did not become ready", kind.name),
-        })
+        let last = match now {
+            Some(now) => {
+                format!("after {READY_WITHIN:?} its `state` was still `{now}`, which `ready` does not name")
+            }
+            None => format!("{} has no `{state}`, where its `state` should be", read.label()),
+        };
+        Err(self.waited_in_vain(object.resource, kind, last))
+    }
+
+    fn waited_in_vain(&mut self, resource: usize, kind: &Resource, last: String) -> Error {
+        self.waits.push(format!(
+            "waited {READY_WITHIN:?} for a `{}` that did not become ready",
+            kind.name
+        ));
+        let error = never_ready(kind, &last);
+        let entry = self.unready.entry(resource).or_default();
+        *entry = (entry.0 + 1, last);
+        error
+    }
+
+    /// Refuses to make more of what has not become ready time after time.
+    fn still_waited_for(&self, resource: usize) -> Result<(), Error> {
+        match self.unready.get(&resource) {
+            Some((times, last)) if *times >= VAIN_WAITS => {
+                let kind = &self.config.resources[resource];
+                let last = format!("{last}; {times} were waited for, and no more are made");
+                Err(never_ready(kind, &last))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Who sees a thing of somebody's.
@@ -187,6 +224,13 @@ impl Run {
             || object
                 .parent
                 .is_some_and(|parent| self.ledger.has_object(&found, parent))
+    }
+}
+
+fn never_ready(kind: &Resource, why: &str) -> Error {
+    Error::Network {
+        url: format!("a `{}` did not become ready", kind.name),
+        reason: why.to_owned(),
     }
 }
 
