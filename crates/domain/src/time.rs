@@ -2,11 +2,11 @@
 //!
 //! What the time *is* comes from a [`Clock`](crate::ids::Clock); nothing here asks.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A moment: microseconds since 1970-01-01T00:00:00Z, from year 0 to 9999-12-30T22:00:00Z.
+/// A moment: microseconds since 1970-01-01T00:00:00Z, in the years 0 to 9999, all that RFC 3339 can write.
 ///
 /// Displayed and serialised as RFC 3339 with `Z`, with as many fractional digits as are needed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,11 +19,15 @@ pub struct TimestampError {
     reason: String,
 }
 
+/// The calendar repeats after 400 years (146,097 days).
+const CYCLE_MICROS: i64 = 146_097 * 86_400 * 1_000_000;
+const CYCLE_YEARS: i16 = 400;
+
 impl Timestamp {
     /// The first moment of the year 0.
     pub const MIN: Self = Self(-62_167_219_200_000_000);
-    /// The last moment that can be shown: 9999-12-30T22:00:00Z.
-    pub const MAX: Self = Self(253_402_207_200_000_000);
+    /// The last moment of the year 9999.
+    pub const MAX: Self = Self(253_402_300_799_999_999);
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self(0);
 
@@ -96,7 +100,7 @@ impl Timestamp {
     /// The UTC day this moment lies in.
     #[must_use]
     pub fn day(self) -> Day {
-        let date = jiff::tz::TimeZone::UTC.to_datetime(self.to_jiff()).date();
+        let date = self.civil().date();
         Day {
             year: date.year().unsigned_abs(),
             month: date.month().unsigned_abs(),
@@ -104,14 +108,27 @@ impl Timestamp {
         }
     }
 
-    fn to_jiff(self) -> jiff::Timestamp {
-        jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+    /// Date and time in UTC. The library's moments end 26 hours before the year 9999 does, so that there is room for any
+    /// time zone; what lies there is looked up one cycle of the calendar earlier.
+    fn civil(self) -> jiff::civil::DateTime {
+        let at = |micros| {
+            let moment = jiff::Timestamp::from_microsecond(micros).ok()?;
+            Some(jiff::tz::TimeZone::UTC.to_datetime(moment))
+        };
+        let later = || {
+            let earlier = at(self.0 - CYCLE_MICROS)?;
+            earlier.with().year(earlier.year() + CYCLE_YEARS).build().ok()
+        };
+        at(self.0).or_else(later).unwrap_or_default()
     }
 }
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.to_jiff().fmt(f)
+        match jiff::Timestamp::from_microsecond(self.0) {
+            Ok(moment) => moment.fmt(f),
+            Err(_) => write!(f, "{}Z", self.civil()),
+        }
     }
 }
 
@@ -153,10 +170,9 @@ impl FromStr for Timestamp {
                 reason: String::new(),
             });
         }
-        let parsed: jiff::Timestamp = text.parse().map_err(|error: jiff::Error| TimestampError {
-            reason: format!(" ({error})"),
+        let micros = micros(text).ok_or_else(|| TimestampError {
+            reason: ", on a day and at a time of day that exist".to_owned(),
         })?;
-        let micros = i64::try_from(parsed.as_nanosecond().div_euclid(1_000)).unwrap_or(i64::MAX);
         if (Self::MIN.0..=Self::MAX.0).contains(&micros) {
             return Ok(Self(micros));
         }
@@ -164,6 +180,21 @@ impl FromStr for Timestamp {
             reason: format!(", from {} to {}", Self::MIN, Self::MAX),
         })
     }
+}
+
+/// Microseconds since 1970 of a text of the right shape, if there is such a day and time. The last hours of the year 9999
+/// are beyond the library's moments, and read as those one cycle of the calendar earlier.
+fn micros(text: &str) -> Option<i64> {
+    let (text, added) = match text.strip_prefix("9999-12-") {
+        Some(rest) => (
+            Cow::from(format!("{}-12-{rest}", 9999 - CYCLE_YEARS)),
+            CYCLE_MICROS,
+        ),
+        None => (Cow::from(text), 0),
+    };
+    let parsed: jiff::Timestamp = text.parse().ok()?;
+    let micros = i64::try_from(parsed.as_nanosecond().div_euclid(1_000)).ok()?;
+    micros.checked_add(added)
 }
 
 impl Serialize for Timestamp {

@@ -90,13 +90,36 @@ fn the_range_is_held() {
         Timestamp::from_micros(i64::MIN).to_string(),
         "0000-01-01T00:00:00Z"
     );
-    assert_eq!(Timestamp::from_secs(i64::MAX).to_string(), "9999-12-30T22:00:00Z");
-    for outside in [
-        "0000-01-01T00:00:00+01:00",
-        "9999-12-30T22:00:00.000001Z",
-        "9999-12-31T23:59:59Z",
+    assert_eq!(
+        Timestamp::from_secs(i64::MAX).to_string(),
+        "9999-12-31T23:59:59.999999Z"
+    );
+    for (text, shown) in [
+        ("9999-11-30T23:59:59Z", "9999-11-30T23:59:59Z"),
+        ("9999-12-30T22:00:00Z", "9999-12-30T22:00:00Z"),
+        ("9999-12-30T22:00:00.000001Z", "9999-12-30T22:00:00.000001Z"),
+        ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
+        ("9999-12-31T23:59:59.999999999Z", "9999-12-31T23:59:59.999999Z"),
+        ("9999-12-31T23:59:59.5+01:00", "9999-12-31T22:59:59.5Z"),
+        ("0000-01-01T00:00:00Z", "0000-01-01T00:00:00Z"),
     ] {
-        assert!(outside.parse::<Timestamp>().is_err(), "{outside}");
+        let read: Timestamp = text.parse().unwrap();
+        assert_eq!(read.to_string(), shown);
+        assert_eq!(shown.parse(), Ok(read));
+    }
+    assert_eq!(Timestamp::MAX.day().to_string(), "9999-12-31");
+    for outside in ["0000-01-01T00:00:00+01:00", "9999-12-31T23:59:59-00:01"] {
+        let error = outside.parse::<Timestamp>().unwrap_err().to_string();
+        let bounds = "from 0000-01-01T00:00:00Z to 9999-12-31T23:59:59.999999Z";
+        assert!(error.ends_with(bounds), "{outside}: {error}");
+    }
+    for strange in [
+        "2026-02-30T12:00:00Z",
+        "9999-12-32T00:00:00Z",
+        "2026-01-01T24:00:00Z",
+    ] {
+        let error = strange.parse::<Timestamp>().unwrap_err().to_string();
+        assert!(error.ends_with("that exist"), "{strange}: {error}");
     }
     let hour = std::time::Duration::from_secs(3600);
     assert_eq!(Timestamp::EPOCH.plus(hour).minus(hour), Timestamp::EPOCH);

@@ -75,6 +75,16 @@ pub async fn the_same_event_twice_stays_one_and_lists_find_it(engine: Engine) {
     );
 }
 
+pub async fn an_event_may_lie_as_far_as_dates_go(engine: Engine) {
+    let service = Service::start(engine).await;
+    let ana = service.person("ana").await;
+    let far = json!({"event_type": "note", "occurred_at": "9999-12-31T23:59:59Z", "visibility": "private"});
+    let far = record(&service, &ana, far).await;
+    let path = format!("/api/events/{}", far["id"].as_str().unwrap());
+    let far = get(&service, &ana, &path).await.body;
+    assert_eq!(far["occurred_at"], "9999-12-31T23:59:59Z");
+}
+
 pub async fn a_bulk_is_recorded_whole_or_not_at_all(engine: Engine) {
     let service = Service::start(engine).await;
     let ana = service.person("ana").await;
