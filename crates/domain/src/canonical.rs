@@ -12,6 +12,8 @@ pub const MAX_DATA_BYTES: usize = 64 * 1024;
 pub const MAX_DATA_DEPTH: usize = 16;
 /// Largest integer that JSON numbers carry exactly (RFC 7493, section 2.2): 2^53 - 1.
 const MAX_EXACT: u64 = (1 << 53) - 1;
+/// The same as a number with a fraction.
+const MAX_EXACT_FLOAT: f64 = 9_007_199_254_740_991.0;
 
 /// A value without a canonical form, such as one with a number that is not finite.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +91,11 @@ fn is_exact(number: &serde_json::Number) -> bool {
     match (number.as_u64(), number.as_i64()) {
         (Some(unsigned), _) => unsigned <= MAX_EXACT,
         (None, Some(signed)) => signed.unsigned_abs() <= MAX_EXACT,
-        (None, None) => true,
+        // Whole numbers beyond 64 bits, and those written with a fraction or an exponent, come as floating point: above
+        // 2^53 each is whole, and nobody can tell any more whether it is the number that was sent.
+        (None, None) => number
+            .as_f64()
+            .is_some_and(|float| float.abs() <= MAX_EXACT_FLOAT),
     }
 }
 

@@ -26,3 +26,4 @@ pub mod push;
 pub mod registry;
 pub mod tier;
 pub mod time;
+pub mod unique;

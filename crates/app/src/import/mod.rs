@@ -9,7 +9,7 @@ mod table;
 
 use std::io::{self, BufRead};
 
-use domain::{canonical, identifier::NewIdentifier, nul, problem::FieldError};
+use domain::{canonical, identifier::NewIdentifier, nul, problem::FieldError, unique};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -197,6 +197,7 @@ struct Given {
     local_id: Option<String>,
     #[serde(default)]
     identifiers: Vec<NewIdentifier>,
+    #[serde(default, deserialize_with = "unique::value")]
     enriched_data: Option<Value>,
 }
 

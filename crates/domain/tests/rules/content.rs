@@ -38,11 +38,24 @@ fn data_is_an_object_within_size_and_depth() {
 #[test]
 fn numbers_that_canonical_json_would_change_are_refused() {
     let exact = 9_007_199_254_740_991i64;
-    assert!(codes(&json!({ "a": exact, "b": -exact, "c": 0.1, "d": 1e300 })).is_empty());
+    assert!(
+        codes(&json!({ "a": exact, "b": -exact, "c": 0.1, "d": 1e-300, "e": 9_007_199_254_740_991.0 }))
+            .is_empty()
+    );
     let wrong = codes(&json!({ "a": [1, exact + 1] }));
     assert_eq!(wrong, [("data.a[1]".to_owned(), "inexact_number")]);
     assert_eq!(codes(&json!({ "a": u64::MAX }))[0].1, "inexact_number");
     assert_eq!(codes(&json!({ "a": -exact - 1 }))[0].1, "inexact_number");
+    // Beyond 64 bits, and with an exponent: nobody knows any more which number was sent.
+    for text in [
+        "123456789012345678901234567890",
+        "-18446744073709551617",
+        "9007199254740992.0",
+        "1e300",
+    ] {
+        let number: Value = serde_json::from_str(text).unwrap();
+        assert_eq!(codes(&json!({ "a": number }))[0].1, "inexact_number", "{text}");
+    }
 }
 
 #[test]

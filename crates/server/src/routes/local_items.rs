@@ -9,6 +9,7 @@ use domain::{
     ids::{Timestamp, UserId},
     item::{DuplicateGroup, LocalItemStatus, MergeStrategy},
     problem::ErrorCode,
+    unique,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -126,7 +127,7 @@ struct CreateLocalItem {
     #[serde(default)]
     #[schema(value_type = Vec<IdentifierBody>, max_items = 64)]
     identifiers: Vec<NewIdentifier>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unique::value")]
     #[schema(value_type = Option<Object>)]
     enriched_data: Option<Value>,
     /// The workspace's own name for the item; made up when absent.

@@ -23,7 +23,7 @@ pub async fn bad_input_changes_nothing(engine: Engine) {
         "{\"a\":".repeat(200),
         "}".repeat(200)
     );
-    let bodies: [(Vec<u8>, u16, &str); 13] = [
+    let bodies: [(Vec<u8>, u16, &str); 16] = [
         (b"{\"identifiers\": [".to_vec(), 400, ""),
         (Vec::new(), 400, ""),
         (b"{\"local_id\": \"\xff\xfe\"}".to_vec(), 400, ""),
@@ -45,6 +45,21 @@ pub async fn bad_input_changes_nothing(engine: Engine) {
             "identifiers[0].value",
         ),
         (b"{\"enriched_data\": []}".to_vec(), 422, "enriched_data"),
+        (
+            b"{\"enriched_data\": {\"a\": 1, \"a\": 2}}".to_vec(),
+            422,
+            "enriched_data.a",
+        ),
+        (
+            b"{\"enriched_data\": {\"a\": [{\"b\": {\"c\": 1, \"c\": 1}}]}}".to_vec(),
+            422,
+            "enriched_data.a[0].b.c",
+        ),
+        (
+            b"{\"enriched_data\": {\"a\": 123456789012345678901}}".to_vec(),
+            422,
+            "enriched_data.a",
+        ),
         (
             format!("{{\"local_id\": \"{}\"}}", "x".repeat(10 << 20)).into_bytes(),
             413,

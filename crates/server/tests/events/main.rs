@@ -43,6 +43,7 @@ suite! {
     content::erasing_takes_payload_and_salt_and_leaves_the_leaf,
     recording::a_bulk_is_recorded_whole_or_not_at_all,
     readers::partners_see_what_is_meant_for_them_and_nothing_else,
+    recording::two_descriptions_of_an_event_must_agree,
     recording::an_event_may_lie_as_far_as_dates_go,
     recording::local_events_wait_for_the_global_id,
     readers::exports_and_statistics_count_what_was_recorded,

@@ -75,6 +75,27 @@ pub async fn the_same_event_twice_stays_one_and_lists_find_it(engine: Engine) {
     );
 }
 
+pub async fn two_descriptions_of_an_event_must_agree(engine: Engine) {
+    let service = Service::start(engine).await;
+    let ana = service.person("ana").await;
+    let mut both = json!({"event_type": "note", "description": "x", "data": {"description": "x"}});
+    record(&service, &ana, both.clone()).await;
+    both["data"]["description"] = json!("y");
+    let bulk = json!({"events": [{"event_type": "note"}, both]});
+    for (path, body, field) in [
+        ("/api/events", both, "description"),
+        ("/api/events/bulk", bulk, "events[1].description"),
+    ] {
+        let refused = post(&service, &ana, path, body).await;
+        assert_eq!(
+            (refused.status, &refused.body["errors"][0]["field"]),
+            (422, &json!(field)),
+            "neither text is dropped: {}",
+            refused.body
+        );
+    }
+}
+
 pub async fn an_event_may_lie_as_far_as_dates_go(engine: Engine) {
     let service = Service::start(engine).await;
     let ana = service.person("ana").await;

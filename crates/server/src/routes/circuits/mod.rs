@@ -14,6 +14,7 @@ use domain::{
     identity::ApiScope,
     ids::{CircuitId, Timestamp, UserId, WorkspaceId},
     problem::ErrorCode,
+    unique,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
@@ -123,8 +124,10 @@ struct CreateCircuit {
     public: Option<PublicChange>,
     /// Guards the public view.
     public_password: Option<String>,
+    #[serde(default, deserialize_with = "unique::object")]
     #[schema(value_type = Option<Object>)]
     adapter: Option<Map<String, Value>>,
+    #[serde(default, deserialize_with = "unique::object")]
     #[schema(value_type = Option<Object>)]
     post_actions: Option<Map<String, Value>>,
 }
@@ -148,8 +151,10 @@ struct UpdateCircuit {
     public: Option<PublicChange>,
     /// Guards the public view; an empty text takes the guard away.
     public_password: Option<String>,
+    #[serde(default, deserialize_with = "unique::object")]
     #[schema(value_type = Option<Object>)]
     adapter: Option<Map<String, Value>>,
+    #[serde(default, deserialize_with = "unique::object")]
     #[schema(value_type = Option<Object>)]
     post_actions: Option<Map<String, Value>>,
 }

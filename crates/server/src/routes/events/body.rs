@@ -5,6 +5,8 @@ use domain::{
     dfid::Dfid,
     event::Visibility,
     ids::{CircuitId, Timestamp, WorkspaceId},
+    problem::FieldError,
+    unique,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -37,10 +39,10 @@ pub(super) struct EventBody {
     #[serde(alias = "timestamp")]
     #[schema(value_type = Option<String>, format = "date-time")]
     occurred_at: Option<Timestamp>,
-    #[serde(alias = "metadata")]
+    #[serde(alias = "metadata", default, deserialize_with = "unique::value")]
     #[schema(value_type = Option<Object>)]
     data: Option<Value>,
-    /// Kept as `data.description`.
+    /// Kept as `data.description`; must be the same if both are given.
     description: Option<String>,
     #[serde(default)]
     #[schema(max_items = 32)]
@@ -72,8 +74,9 @@ pub(super) enum VisibilityWord {
 }
 
 impl EventBody {
-    pub(super) fn into_event(self) -> NewEvent {
-        NewEvent {
+    /// The event; `place` is what stands before the names of its fields, such as `events[2].`.
+    pub(super) fn into_event(self, place: &str) -> Result<NewEvent, FieldError> {
+        Ok(NewEvent {
             event_type: self.event_type,
             source: self.source,
             dfid: self.dfid,
@@ -81,26 +84,40 @@ impl EventBody {
             circuit_id: self.circuit_id,
             visibility: self.visibility,
             occurred_at: self.occurred_at,
-            data: describe(self.data, self.description),
+            data: describe(self.data, self.description, place)?,
             tags: self.tags,
             user_ref: self.user_id,
             project: self.project_id,
             recipients: self.recipients,
             client_event_id: self.client_event_id,
-        }
+        })
     }
 }
 
-/// Puts the description of older clients into the data, unless the data has its own.
-fn describe(data: Option<Value>, description: Option<String>) -> Option<Value> {
+/// Puts the description of older clients into the data, which may say the same itself.
+fn describe(
+    data: Option<Value>,
+    description: Option<String>,
+    place: &str,
+) -> Result<Option<Value>, FieldError> {
     let Some(description) = description else {
-        return data;
+        return Ok(data);
     };
     let mut data = data.unwrap_or_else(|| Value::Object(Map::new()));
     if let Value::Object(members) = &mut data {
-        members.entry("description").or_insert(Value::String(description));
+        let kept = members
+            .entry("description")
+            .or_insert_with(|| description.as_str().into());
+        if kept.as_str() != Some(&*description) {
+            let message = "is kept as `data.description`, which says something else: send one of them";
+            return Err(FieldError::new(
+                format!("{place}description"),
+                "contradiction",
+                message,
+            ));
+        }
     }
-    Some(data)
+    Ok(Some(data))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -116,7 +133,7 @@ pub(super) struct ChangeBody {
     /// The new tags; as before when absent.
     pub(super) tags: Option<Vec<String>>,
     /// The new data; as before when absent.
-    #[serde(alias = "metadata")]
+    #[serde(alias = "metadata", default, deserialize_with = "unique::value")]
     #[schema(value_type = Option<Object>)]
     pub(super) data: Option<Value>,
 }

@@ -104,7 +104,7 @@ async fn create_local(
 ) -> Result<(StatusCode, Json<LocalEventView>), ApiError> {
     let event = platform
         .app
-        .record_local_event(&context(&ctx)?, &local_id, body.into_event())
+        .record_local_event(&context(&ctx)?, &local_id, body.into_event("")?)
         .await?;
     let view = LocalEventView {
         id: event.id,

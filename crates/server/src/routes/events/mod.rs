@@ -13,7 +13,7 @@ use axum::{
 use domain::{
     identity::ApiScope,
     ids::{EventId, Timestamp},
-    problem::ErrorCode,
+    problem::{ErrorCode, FieldError},
 };
 use futures_util::stream;
 use http::StatusCode;
@@ -186,7 +186,7 @@ async fn create(
 ) -> Result<Response, ApiError> {
     let outcome = platform
         .app
-        .record_event(&context(&ctx)?, body.into_event())
+        .record_event(&context(&ctx)?, body.into_event("")?)
         .await?;
     if outcome.event.erased_at.is_some() {
         return Err(ApiError::new(
@@ -212,8 +212,11 @@ async fn bulk(
     State(platform): State<Platform>,
     Json(body): Json<BulkBody>,
 ) -> Result<(StatusCode, Json<BulkView>), ApiError> {
-    let new = body.events.into_iter().map(EventBody::into_event).collect();
-    let outcomes = platform.app.record_events(&context(&ctx)?, new).await?;
+    let events = body.events.into_iter().enumerate();
+    let new: Result<_, FieldError> = events
+        .map(|(index, event)| event.into_event(&format!("events[{index}].")))
+        .collect();
+    let outcomes = platform.app.record_events(&context(&ctx)?, new?).await?;
     let created = outcomes.iter().filter(|outcome| outcome.created).count();
     let events = outcomes.into_iter().map(|outcome| outcome.event.into()).collect();
     Ok((StatusCode::CREATED, Json(BulkView { created, events })))

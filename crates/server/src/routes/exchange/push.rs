@@ -12,6 +12,7 @@ use domain::{
     operation::OperationState,
     problem::{ErrorCode, Extension},
     push::PushStatus,
+    unique,
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -82,6 +83,7 @@ struct PushLocalBody {
     /// Identifiers beside the stored ones.
     #[serde(default)]
     #[schema(value_type = Vec<IdentifierBody>, max_items = 64)]
+    #[serde(default, deserialize_with = "unique::value")]
     identifiers: Vec<NewIdentifier>,
     /// Data beside the stored ones; here the request wins.
     #[schema(value_type = Option<Object>)]

@@ -10,6 +10,7 @@ use domain::{
     ids::WorkspaceId,
     item::{MergeStrategy, SplitPart},
     problem::FieldError,
+    unique,
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -98,6 +99,7 @@ fn joining_and_dividing() -> Routes<Platform> {
 struct EnrichBody {
     #[serde(default)]
     #[schema(value_type = Vec<IdentifierBody>, max_items = 64)]
+    #[serde(default, deserialize_with = "unique::value")]
     identifiers: Vec<NewIdentifier>,
     #[schema(value_type = Option<Object>)]
     enriched_data: Option<Value>,
