@@ -18,6 +18,7 @@ mod lane;
 mod leaving;
 mod limits;
 mod lists;
+mod made;
 mod nul;
 mod operations;
 mod push;
@@ -89,6 +90,9 @@ both! {
         each_recorded_event_is_paid_once,
         events_paid_together_never_overdraw,
         an_export_is_paid_and_comes_back_if_nothing_comes_of_it,
+    },
+    made::{
+        every_creation_says_where_its_thing_is,
     },
     nul::{
         every_route_refuses_u0000_wherever_it_reads_text,

@@ -274,6 +274,10 @@ impl Service {
             )
             .await;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        assert!(
+            status != 201 || headers.contains_key("location"),
+            "{method} {path} made something and does not say where it is"
+        );
         let bytes = answer.into_body().collect().await.unwrap().to_bytes();
         Answer {
             status,

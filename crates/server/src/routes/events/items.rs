@@ -6,7 +6,6 @@ use domain::{
     ids::{EventId, Timestamp},
     problem::{ErrorCode, FieldError},
 };
-use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -18,7 +17,7 @@ use super::{
     write,
 };
 use crate::{
-    ApiError, Ctx, Json, List, Listing, Operation, Path, Routes,
+    ApiError, Created, Ctx, Json, List, Listing, Operation, Path, Routes,
     extract::NoFilter,
     platform::{Platform, context},
 };
@@ -101,7 +100,7 @@ async fn create_local(
     State(platform): State<Platform>,
     Path(local_id): Path<String>,
     Json(body): Json<EventBody>,
-) -> Result<(StatusCode, Json<LocalEventView>), ApiError> {
+) -> Result<Created<LocalEventView>, ApiError> {
     let event = platform
         .app
         .record_local_event(&context(&ctx)?, &local_id, body.into_event("")?)
@@ -111,7 +110,12 @@ async fn create_local(
         local_id,
         created_at: event.created_at,
     };
-    Ok((StatusCode::CREATED, Json(view)))
+    // It is read as an event once it has moved; until then it lies with its item.
+    Ok(Created {
+        location: format!("/api/items/local/{}", view.local_id),
+        version: None,
+        body: view,
+    })
 }
 
 async fn push_local(

@@ -16,7 +16,6 @@ use domain::{
     problem::{ErrorCode, FieldError},
 };
 use futures_util::stream;
-use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -211,15 +210,22 @@ async fn bulk(
     ctx: Ctx,
     State(platform): State<Platform>,
     Json(body): Json<BulkBody>,
-) -> Result<(StatusCode, Json<BulkView>), ApiError> {
+) -> Result<Created<BulkView>, ApiError> {
     let events = body.events.into_iter().enumerate();
     let new: Result<_, FieldError> = events
         .map(|(index, event)| event.into_event(&format!("events[{index}].")))
         .collect();
     let outcomes = platform.app.record_events(&context(&ctx)?, new?).await?;
     let created = outcomes.iter().filter(|outcome| outcome.created).count();
+    // Of several, the first; the body names them all.
+    let first = outcomes.first();
+    let first = first.map(|outcome| format!("/api/events/{}", outcome.event.id));
     let events = outcomes.into_iter().map(|outcome| outcome.event.into()).collect();
-    Ok((StatusCode::CREATED, Json(BulkView { created, events })))
+    Ok(Created {
+        location: first.unwrap_or_else(|| "/api/events".to_owned()),
+        version: None,
+        body: BulkView { created, events },
+    })
 }
 
 async fn list(

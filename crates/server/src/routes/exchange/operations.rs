@@ -12,7 +12,6 @@ use domain::{
     problem::ErrorCode,
     push::PushStatus,
 };
-use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use store::operations::Operation as CircuitOperation;
@@ -20,7 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Answer, DfidBody, REFUSALS, TAG, act, read, write};
 use crate::{
-    Ctx, Json, List, Listing, Operation, Path, Path2, Routes,
+    Created, Ctx, Json, List, Listing, Operation, Path, Path2, Routes,
     platform::{Platform, context},
     routes::schema::{IdentifierView, OperationKindWord, OperationStateWord, PushStatusWord},
 };
@@ -186,8 +185,17 @@ async fn pull(
     Json(body): Json<DfidBody>,
 ) -> Answer<Response> {
     let (operation, new) = platform.app.pull(&context(&ctx)?, circuit, body.dfid).await?;
-    let status = if new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(OperationView::from(operation))).into_response())
+    let location = format!("/api/circuits/{circuit}/operations/{}", operation.id);
+    let body = OperationView::from(operation);
+    if !new {
+        return Ok(Json(body).into_response());
+    }
+    let created = Created {
+        location,
+        version: None,
+        body,
+    };
+    Ok(created.into_response())
 }
 
 async fn list_operations(

@@ -14,14 +14,13 @@ use domain::{
     push::PushStatus,
     unique,
 };
-use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{Answer, DfidBody, REFUSALS, TAG, write};
 use crate::{
-    Ctx, Json, Operation, Path, Routes,
+    Created, Ctx, Json, Operation, Path, Routes,
     platform::{Platform, context},
     routes::schema::{IdentifierBody, OperationStateWord, PushStatusWord},
 };
@@ -53,7 +52,6 @@ pub(super) fn pushing() -> Routes<Platform> {
             Operation::new(TAG, "Pushes an item that has its global id")
                 .body::<DfidBody>()
                 .returns::<PushedView>(200)
-                .returns::<PushedView>(201)
                 .problems(REFUSALS)
                 .problems(&[ErrorCode::ConflictDetected, ErrorCode::InsufficientCredits]),
             push,
@@ -83,9 +81,9 @@ struct PushLocalBody {
     /// Identifiers beside the stored ones.
     #[serde(default)]
     #[schema(value_type = Vec<IdentifierBody>, max_items = 64)]
-    #[serde(default, deserialize_with = "unique::value")]
     identifiers: Vec<NewIdentifier>,
     /// Data beside the stored ones; here the request wins.
+    #[serde(default, deserialize_with = "unique::value")]
     #[schema(value_type = Option<Object>)]
     enriched_data: Option<Value>,
 }
@@ -160,13 +158,20 @@ struct EntryError {
     more: Map<String, Value>,
 }
 
+/// 201 that leads to the item if the push made it, else 200.
 fn pushed(pushed: Pushed) -> Response {
-    let status = if pushed.created {
-        StatusCode::CREATED
-    } else {
-        StatusCode::OK
-    };
-    (status, Json(PushedView::from(pushed))).into_response()
+    let created = pushed.created;
+    let location = format!("/api/items/{}", pushed.dfid);
+    let body = PushedView::from(pushed);
+    if !created {
+        return Json(body).into_response();
+    }
+    Created {
+        location,
+        version: None,
+        body,
+    }
+    .into_response()
 }
 
 async fn push_local(

@@ -12,7 +12,6 @@ use domain::{
     problem::FieldError,
     unique,
 };
-use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::items::Item;
@@ -20,7 +19,7 @@ use utoipa::ToSchema;
 
 use super::{ItemView, TAG};
 use crate::{
-    ApiError, Ctx, IfMatch, Json, Operation, Path, Policy, Routes, Tagged,
+    ApiError, Created, Ctx, IfMatch, Json, Operation, Path, Policy, Routes, Tagged,
     platform::{Platform, context},
     routes::{
         REFUSALS,
@@ -99,8 +98,8 @@ fn joining_and_dividing() -> Routes<Platform> {
 struct EnrichBody {
     #[serde(default)]
     #[schema(value_type = Vec<IdentifierBody>, max_items = 64)]
-    #[serde(default, deserialize_with = "unique::value")]
     identifiers: Vec<NewIdentifier>,
+    #[serde(default, deserialize_with = "unique::value")]
     #[schema(value_type = Option<Object>)]
     enriched_data: Option<Value>,
 }
@@ -222,7 +221,7 @@ async fn split(
     State(platform): State<Platform>,
     Path(dfid): Path<Dfid>,
     Json(body): Json<SplitBody>,
-) -> Result<(StatusCode, Json<SplitView>), ApiError> {
+) -> Result<Created<SplitView>, ApiError> {
     let parts: Result<Vec<_>, _> = body
         .parts
         .into_iter()
@@ -231,7 +230,13 @@ async fn split(
         .collect();
     let parts = parts.map_err(ApiError::invalid)?;
     let dfids = platform.app.split_item(&context(&ctx)?, dfid, &parts).await?;
-    Ok((StatusCode::CREATED, Json(SplitView { dfids })))
+    // Of several, the first; the body names them all.
+    let first = dfids.first().copied().unwrap_or(dfid);
+    Ok(Created {
+        location: format!("/api/items/{first}"),
+        version: None,
+        body: SplitView { dfids },
+    })
 }
 
 async fn deprecate(
@@ -250,11 +255,16 @@ async fn share(
     State(platform): State<Platform>,
     Path(dfid): Path<Dfid>,
     Json(body): Json<ShareBody>,
-) -> Result<(StatusCode, Json<SharedView>), ApiError> {
+) -> Result<Created<SharedView>, ApiError> {
     let context = context(&ctx)?;
     let workspace_id = platform
         .app
         .share_item(&context, dfid, body.workspace_id, body.username.as_deref())
         .await?;
-    Ok((StatusCode::CREATED, Json(SharedView { dfid, workspace_id })))
+    // The right to read has no place of its own: it leads to what can be read now.
+    Ok(Created {
+        location: format!("/api/items/{dfid}"),
+        version: None,
+        body: SharedView { dfid, workspace_id },
+    })
 }
