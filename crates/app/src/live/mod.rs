@@ -172,15 +172,23 @@ impl Hub {
             self.pump().await?;
         }
         let now = self.clock.now();
-        let (after, gap) = match resume {
-            Some(token) if now.since(token.at) <= RESUME => (Some(token.position), false),
-            Some(_) => (None, true),
-            None => (None, false),
-        };
         let here = self.position.load(Ordering::Acquire);
+        let (after, gap) = match resume {
+            None => (None, false),
+            Some(token) if now.since(token.at) > RESUME => (None, true),
+            Some(token) if token.position > here && token.position > self.newest().await? => (None, true),
+            Some(token) => (Some(token.position), false),
+        };
         Ok(Subscription::new(
             place, holder, receiver, stopped, after, here, gap,
         ))
+    }
+
+    /// The position of the newest message of all. This process may lag behind another, which has handed out more; but a
+    /// token beyond this one is from before the database was put back to an earlier state.
+    async fn newest(&self) -> Result<i64> {
+        let scope = Scope::system();
+        Ok(live::last(&self.db.scoped(&scope)).await?)
     }
 
     /// Counts the connection in; the place takes it out again, whatever happens.

@@ -30,6 +30,8 @@ use crate::{
 const TAG: &str = "live";
 /// Largest message a client may send; it has nothing to say but signs of life.
 const MAX_INCOMING: usize = 4 * 1024;
+/// Largest frame that is read to its end before it is refused: who reads the refusal must have sent all of it.
+const MAX_FRAME: usize = 64 * 1024;
 
 /// The routes under `/api/live`.
 #[must_use]
@@ -134,6 +136,7 @@ async fn open(
     let subscription = platform.app.live().subscribe(holder, resume).await?;
     let answer = upgrade
         .max_message_size(MAX_INCOMING)
+        .max_frame_size(MAX_FRAME)
         .on_upgrade(move |socket| socket::serve(socket, subscription, topics));
     Ok(answer.into_response())
 }

@@ -294,6 +294,44 @@ pub async fn a_long_silence_does_not_age_the_token(engine: Engine) {
     assert_eq!(message(&mut back).await.2["details"]["id"], missed["id"]);
 }
 
+pub async fn a_token_ahead_of_the_server_is_told_of_a_loss(engine: Engine) {
+    let service = Service::start(engine).await;
+    let ana = service.person("ana").await;
+    let behind = service.replica().await;
+    let _open = behind.app.live().subscribe(holder(&ana), None).await.unwrap();
+    let mut here = service.app.live().subscribe(holder(&ana), None).await.unwrap();
+    record(&service, &ana, json!({"event_type": "a"})).await;
+    relay(&service).await;
+    let (_, token, _) = message(&mut here).await;
+    // Another process has not read as far yet: nothing is lost.
+    let mut there = behind
+        .app
+        .live()
+        .subscribe(holder(&ana), Some(token))
+        .await
+        .unwrap();
+    let second = record(&service, &ana, json!({"event_type": "b"})).await;
+    relay(&service).await;
+    while behind.app.live().pump().await.unwrap() > 0 {}
+    let (seq, _, data) = message(&mut there).await;
+    assert_eq!((seq, &data["details"]["id"]), (1, &second["id"]));
+
+    // A database from before the token was given, as after a restore.
+    let restored = Service::start(engine).await;
+    let ana = restored.person("ana").await;
+    let mut back = restored
+        .app
+        .live()
+        .subscribe(holder(&ana), Some(token))
+        .await
+        .unwrap();
+    let lost = next(&mut back).await;
+    assert!(matches!(lost, Delivery::Lost { missed: None, .. }), "{lost:?}");
+    let event = record(&restored, &ana, json!({"event_type": "c"})).await;
+    relay(&restored).await;
+    assert_eq!(message(&mut back).await.2["details"]["id"], event["id"]);
+}
+
 pub async fn logging_out_closes_the_connection(engine: Engine) {
     let service = Service::start(engine).await;
     let (ana, bob) = (service.person("ana").await, service.person("bob").await);

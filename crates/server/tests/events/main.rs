@@ -75,6 +75,7 @@ suite! {
     live::a_user_has_so_many_connections_and_no_more,
     live::revoked_rights_close_what_they_opened,
     live::a_long_silence_does_not_age_the_token,
+    live::a_token_ahead_of_the_server_is_told_of_a_loss,
     sockets::events_are_streamed_and_a_return_misses_nothing,
     sockets::the_end_of_the_server_ends_the_streams,
     metrics::gauges_follow_what_waits_and_what_is_used,

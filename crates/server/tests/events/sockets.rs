@@ -7,7 +7,7 @@ use std::{convert::Infallible, net::IpAddr, time::Duration};
 
 use axum::{body::Body, extract::Request};
 use db::Engine;
-use futures_util::StreamExt;
+use futures_util::{SinkExt, StreamExt};
 use http_body_util::BodyExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -19,7 +19,11 @@ use tokio::{
 };
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{Error, Message, client::IntoClientRequest},
+    tungstenite::{
+        Error, Message,
+        client::IntoClientRequest,
+        protocol::{CloseFrame, frame::coding::CloseCode},
+    },
 };
 use tokio_util::sync::CancellationToken;
 
@@ -129,6 +133,44 @@ async fn who_gives_no_sign_of_life_is_closed_after_900_seconds() {
             .any(|frame| frame[0] == 0x88 && frame[2..] == code),
         "the last frame tells why"
     );
+}
+
+/// The code of the close frame that comes next.
+async fn closed(socket: &mut Socket) -> u16 {
+    loop {
+        match timeout(DEADLINE, socket.next()).await.expect("an end in time") {
+            Some(Ok(Message::Close(Some(frame)))) => return frame.code.into(),
+            Some(Ok(_)) => {}
+            other => panic!("no close frame: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_closes_is_answered() {
+    let service = Service::start(Engine::Sqlite).await;
+    let ana = service.person("ana").await;
+    let mut socket = greeted(&service, &ana).await;
+    let frame = CloseFrame {
+        code: CloseCode::Normal,
+        reason: "done".into(),
+    };
+    socket.close(Some(frame)).await.unwrap();
+    assert_eq!(closed(&mut socket).await, 1000);
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_large_is_told_so() {
+    let service = Service::start(Engine::Sqlite).await;
+    let ana = service.person("ana").await;
+    // A frame that is read to its end, and one that is not.
+    for size in [5_000, 300_000] {
+        let mut socket = greeted(&service, &ana).await;
+        // The server may close before it has taken all.
+        let sent = timeout(DEADLINE, socket.send(Message::text("x".repeat(size)))).await;
+        drop(sent);
+        assert_eq!(closed(&mut socket).await, 1009);
+    }
 }
 
 #[tokio::test]
