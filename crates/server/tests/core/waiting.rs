@@ -159,7 +159,8 @@ pub async fn an_approval_checks_the_rules_again(engine: Engine) {
         .expect(200, &ana, "PATCH", &circuit, json!({"status": "active"}))
         .await;
     let member = format!("{circuit}/members/{}", bia.user_id);
-    service.expect(204, &ana, "DELETE", &member, Value::Null).await;
+    let viewer = json!({"role": "viewer"});
+    service.expect(200, &ana, "PUT", &member, viewer).await;
     let failed = service.expect(200, &ana, "POST", &path, json!({})).await;
     assert_eq!(failed["state"], "failed", "{failed}");
 }
