@@ -13,7 +13,8 @@ statements! {
         insert into item_grants (workspace_id, dfid, owner_id, source, circuit_id, granted_by, created_at)
         values ($1, $2, $3, $4, $5, $6, $7)
         on conflict (workspace_id, dfid) do nothing";
-    // The aliases are the items that were merged into this one; of these, the owner's.
+    // The aliases are the items that were merged into this one; of these, the owner's. `is true` keeps PostgreSQL from
+    // reading all of the owner's items in place of looking each alias up.
     INSERT_MERGED = "item_grants.insert_merged",
         sqlite: "
         insert into item_grants (workspace_id, dfid, owner_id, source, circuit_id, granted_by, created_at)
@@ -31,7 +32,7 @@ statements! {
           join items i on i.dfid = g.dfid
           cross join lateral jsonb_array_elements_text(cast(i.aliases as jsonb)) as a (dfid)
           join items m on m.dfid = a.dfid
-         where g.workspace_id = $1 and g.dfid = $2 and i.workspace_id = $3 and m.workspace_id = $3
+         where g.workspace_id = $1 and g.dfid = $2 and i.workspace_id = $3 and (m.workspace_id = $3) is true
         on conflict (workspace_id, dfid) do nothing";
     JOIN = "item_grants.join", "
         insert into item_grants (workspace_id, dfid, owner_id, source, circuit_id, granted_by, created_at)
