@@ -47,9 +47,13 @@ impl CostTable {
             .unwrap_or(0)
     }
 
-    /// Sets a cost.
+    /// Sets a cost. What costs nothing has no entry, so that tables that mean the same are the same.
     pub fn set(&mut self, operation: CostedOperation, tier: Tier, credits: u64) {
-        self.0.entry(operation).or_default().insert(tier, credits);
+        if credits > 0 {
+            self.0.entry(operation).or_default().insert(tier, credits);
+        } else if let Some(tiers) = self.0.get_mut(&operation) {
+            tiers.remove(&tier);
+        }
     }
 
     /// Names each cost above the largest amount of a movement.
