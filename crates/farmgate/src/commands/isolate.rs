@@ -102,12 +102,12 @@ impl Isolate {
 
     fn publish(&self, report: &Report, out: &mut impl Write) -> anyhow::Result<()> {
         let json = serde_json::to_string_pretty(report)?;
+        let text = if self.json { json.clone() } else { report.text() };
+        writeln!(out, "{}", text.trim_end())?;
+        // Last, so that a file that cannot be written loses no verdict.
         if let Some(path) = &self.report {
-            // farmgate: allow(blocking-fs) because the run is over; nothing else is going on
             std::fs::write(path, &json).with_context(|| format!("cannot write {}", path.display()))?;
         }
-        let text = if self.json { json } else { report.text() };
-        writeln!(out, "{}", text.trim_end())?;
         Ok(())
     }
 
