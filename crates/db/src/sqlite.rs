@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, TrySendError};
 use tokio::sync::oneshot;
@@ -213,12 +213,27 @@ pub(crate) fn open(target: &SqliteConfig, config: &DbConfig) -> Result<rusqlite:
     let open = || {
         let connection = rusqlite::Connection::open(&target.path)?;
         connection.busy_timeout(config.wait_timeout)?;
-        connection.pragma_update(None, "journal_mode", "wal")?;
+        log_ahead(&connection, config.wait_timeout)?;
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "foreign_keys", true)?;
         Ok(connection)
     };
     open().map_err(|e| classify("db.open", e))
+}
+
+/// Turns write-ahead logging on, which a file keeps. To do so SQLite raises a lock that it holds, and who meets another
+/// doing the same is refused at once, whatever the time-out: it waits for that one's lock then, and tries again.
+fn log_ahead(connection: &rusqlite::Connection, patience: Duration) -> rusqlite::Result<()> {
+    let until = Instant::now() + patience;
+    loop {
+        let done = connection.pragma_update(None, "journal_mode", "wal");
+        let busy =
+            |error: &rusqlite::Error| error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy);
+        if !done.as_ref().is_err_and(busy) || Instant::now() >= until {
+            return done;
+        }
+        connection.execute_batch("begin immediate; rollback")?;
+    }
 }
 
 /// A unit of work; it takes its place in the writer's queue with its first statement.
