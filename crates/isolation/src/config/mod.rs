@@ -53,6 +53,12 @@ pub struct Config {
     pub effort: Effort,
 }
 
+/// A file that configures more than isolation.
+#[derive(Deserialize)]
+struct Within {
+    isolation: Config,
+}
+
 impl Config {
     /// Reads a file's text; the whole file is the configuration.
     ///
@@ -74,17 +80,13 @@ impl Config {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Error::Config(format!("cannot read {file}: {error}")))?;
         let table: toml::Table = toml::from_str(&text).map_err(|error| Error::toml(&file, &error))?;
-        match table.get("isolation") {
-            Some(inner) => {
-                let config: Self = inner
-                    .clone()
-                    .try_into()
-                    .map_err(|error| Error::toml(&file, &error))?;
-                config.validate()?;
-                Ok(config)
-            }
-            None => Self::parse(&file, &text),
+        if !table.contains_key("isolation") {
+            return Self::parse(&file, &text);
         }
+        // From the text, not from the table: an error has its line and column then.
+        let Within { isolation } = toml::from_str(&text).map_err(|error| Error::toml(&file, &error))?;
+        isolation.validate()?;
+        Ok(isolation)
     }
 
     /// Takes the principals' secrets from the environment, as far as they are set there.
