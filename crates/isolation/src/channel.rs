@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::HeaderMap;
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::WebSocketStream;
@@ -168,7 +168,7 @@ impl Channel {
             outgoing = outgoing.header(name.as_str(), value.as_str());
         }
         let outgoing = outgoing
-            .body(Empty::<Bytes>::new())
+            .body(Full::new(Bytes::new()))
             .map_err(|error| error.to_string())?;
         let answer = sender
             .send_request(outgoing)
