@@ -7,9 +7,7 @@ mod front;
 
 use std::time::Duration;
 
-use isolation::{
-    Config, EXAMPLE, Options, PrincipalConfig, Progress, Report, Role, Rule, Silent, Verdict, isolate,
-};
+use isolation::{Config, EXAMPLE, Options, PrincipalConfig, Report, Role, Rule, Silent, Verdict, isolate};
 use testbed::Running;
 
 async fn service(faults: &[&str]) -> Running {
@@ -245,16 +243,6 @@ async fn whoever_could_not_be_registered_plays_no_part() {
     );
 }
 
-/// What was said of the progress.
-#[derive(Default)]
-struct Lines(Vec<String>);
-
-impl Progress for Lines {
-    fn say(&mut self, line: &str) {
-        self.0.push(line.to_owned());
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_that_never_gets_ready_is_waited_for_three_times_and_told() {
     let service = service(&[]).await;
@@ -272,13 +260,12 @@ async fn a_job_that_never_gets_ready_is_waited_for_three_times_and_told() {
         only: vec![Rule::AccessRead, Rule::OracleExists],
         ..Options::default()
     };
-    let mut said = Lines::default();
+    let mut said = Vec::new();
     let report = isolate(config, &options, &mut said).await.unwrap();
     let waits = said
-        .0
         .iter()
         .filter(|line| line.starts_with("waited 10s for a `job`"));
-    assert_eq!(waits.count(), 3, "{:#?}", said.0);
+    assert_eq!(waits.count(), 3, "{:#?}", said);
     assert_eq!(report.verdict, Verdict::Inconclusive, "{}", report.text());
     let told: Vec<_> = report.uncovered.values().collect();
     assert!(

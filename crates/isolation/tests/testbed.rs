@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use isolation::{Config, EXAMPLE, Options, Progress, Report, Rule, Silent, Verdict, isolate};
+use isolation::{Config, EXAMPLE, Options, Report, Rule, Silent, Verdict, isolate};
 use testbed::{FAULTS, Fault, Running};
 
 /// Classes of faults that need many requests in flight at once: they are looked for with the storm and the noise.
@@ -295,20 +295,10 @@ async fn a_service_that_is_not_there_is_an_error() {
         .unwrap();
     let mut config = Config::parse("example.toml", EXAMPLE).unwrap();
     config.target.url = Some(format!("http://{closed}"));
-    let mut said = Lines::default();
+    let mut said = Vec::new();
     let error = isolate(config, &Options::default(), &mut said).await.unwrap_err();
     assert!(error.to_string().contains(&closed.to_string()), "{error}");
-    assert_eq!(said.0, Vec::<String>::new(), "it is told before the self-test");
-}
-
-/// What was said of the progress.
-#[derive(Default)]
-struct Lines(Vec<String>);
-
-impl Progress for Lines {
-    fn say(&mut self, line: &str) {
-        self.0.push(line.to_owned());
-    }
+    assert_eq!(said, Vec::<String>::new(), "it is told before the self-test");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -320,10 +310,10 @@ async fn progress_says_what_is_being_done_and_nothing_like_a_finding() {
         only: vec![Rule::AccessRead, Rule::OracleExists, Rule::PoolAnswer],
         ..options(1)
     };
-    let mut said = Lines::default();
+    let mut said = Vec::new();
     let report = isolate(config, &options, &mut said).await.unwrap();
     assert_eq!(report.verdict, Verdict::Breached);
-    for line in &said.0 {
+    for line in &said {
         let beginnings = [
             "people: ",
             "round 1 of 1: ",
@@ -341,9 +331,9 @@ async fn progress_says_what_is_being_done_and_nothing_like_a_finding() {
         "confirming access.read:note GET /notes/{{id}} (seen, no finding yet)",
     ] {
         assert!(
-            said.0.iter().any(|line| line == wanted),
+            said.iter().any(|line| line == wanted),
             "{wanted} is not in {:#?}",
-            said.0
+            said
         );
     }
 }
@@ -355,13 +345,13 @@ async fn people_without_credentials_are_told_before_the_self_test() {
     config.auth.login[0]
         .capture
         .insert("x".to_owned(), "/no/such/field".to_owned());
-    let mut said = Lines::default();
+    let mut said = Vec::new();
     let error = isolate(config, &Options::default(), &mut said).await.unwrap_err();
     assert!(
         error.to_string().contains("the answer has no `/no/such/field`"),
         "{error}"
     );
-    assert_eq!(said.0, ["people: registering and logging in"]);
+    assert_eq!(said, ["people: registering and logging in"]);
 }
 
 #[test]

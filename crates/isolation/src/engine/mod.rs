@@ -71,6 +71,13 @@ impl Progress for Silent {
     fn say(&mut self, _: &str) {}
 }
 
+/// Keeps the lines, one after the other.
+impl Progress for Vec<String> {
+    fn say(&mut self, line: &str) {
+        self.push(line.to_owned());
+    }
+}
+
 /// Something that was seen, until it is confirmed.
 struct Suspicion {
     check: Check,
