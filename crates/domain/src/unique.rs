@@ -1,6 +1,7 @@
 //! JSON in which no object has a name twice. `serde_json::Value` by itself keeps the last of two and says nothing.
 //!
-//! For `#[serde(deserialize_with = ...)]` on what people attach to items, events and circuits.
+//! For `#[serde(deserialize_with = ...)]` on what people attach to items, events and circuits, and for whole documents: a
+//! text must not mean two things (RFC 8259, section 4).
 
 use std::fmt;
 
@@ -9,6 +10,17 @@ use serde::{
     de::{Error, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Map, Number, Value};
+
+/// Most characters of a name that are shown back.
+const SHOWN: usize = 64;
+
+/// Reads a whole text.
+///
+/// # Errors
+/// If it is not JSON, or an object in it has a name twice; the message names it.
+pub fn read(text: &[u8]) -> Result<Value, serde_json::Error> {
+    serde_json::from_slice(text).map(|Unique(value)| value)
+}
 
 /// Reads any value, or nothing for null.
 ///
@@ -91,8 +103,9 @@ impl<'de> Visitor<'de> for Reader {
         let mut map = Map::new();
         while let Some(name) = members.next_key::<String>()? {
             if map.contains_key(&name) {
+                let shown: String = name.chars().take(SHOWN).collect();
                 // Serde's own words, so that it is told like a member of a known type that is given twice.
-                return Err(A::Error::custom(format_args!("duplicate field `{name}`")));
+                return Err(A::Error::custom(format_args!("duplicate field `{shown}`")));
             }
             let Unique(value) = members.next_value()?;
             map.insert(name, value);

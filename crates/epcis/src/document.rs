@@ -1,8 +1,9 @@
 //! From a document to its events: capture documents, query documents, bare events, lists of events.
 
+use domain::unique;
 use serde_json::{Map, Value};
 
-use crate::{Event, Problem, event, json};
+use crate::{Event, Problem, event};
 
 /// A document taken apart. Every event is either sound or has its problems; none is left out.
 #[derive(Clone, Debug)]
@@ -28,11 +29,12 @@ impl Document {
 /// Reads the text of a document.
 ///
 /// # Errors
-/// If the text is not JSON or names a member of an object twice, or the JSON is no EPCIS document. Problems of single events are in [`Document::events`].
+/// If the text is not JSON or names a member of an object twice, or the JSON is no EPCIS document. Problems of single
+/// events are in [`Document::events`].
 pub fn read(text: &[u8]) -> Result<Document, Vec<Problem>> {
     // A byte order mark is legal in files and not in JSON (RFC 8259, section 8.1 lets a reader ignore it).
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    let value = json::read(text).map_err(|error| {
+    let value = unique::read(text).map_err(|error| {
         let message = if error.is_data() {
             error.to_string()
         } else {

@@ -8,7 +8,6 @@ mod document;
 mod epc;
 mod event;
 mod identity;
-mod json;
 mod vocabulary;
 
 pub use document::{Document, read, read_value};

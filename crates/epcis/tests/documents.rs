@@ -189,9 +189,7 @@ fn a_member_that_stands_twice_is_refused_with_its_place() {
         let problems = read(text.as_bytes()).unwrap_err();
         let message = problems[0].to_string();
         assert!(
-            message.starts_with(&format!(
-                "the member `{name}` stands twice in one object at line 1 column "
-            )),
+            message.starts_with(&format!("duplicate field `{name}` at line 1 column ")),
             "{message}"
         );
     }
