@@ -94,6 +94,29 @@ pub struct Created<T> {
     pub body: T,
 }
 
+impl<T> Created<T> {
+    /// An entity without a version.
+    pub const fn at(location: String, body: T) -> Self {
+        Self {
+            location,
+            version: None,
+            body,
+        }
+    }
+}
+
+impl<T: Serialize> Created<T> {
+    /// The answer to what may be asked again: 201 if it is `new`, else 200 with the same body.
+    pub fn or_ok(self, new: bool) -> Response {
+        let mut response = self.into_response();
+        if !new {
+            *response.status_mut() = StatusCode::OK;
+            response.headers_mut().remove(header::LOCATION);
+        }
+        response
+    }
+}
+
 impl<T: Serialize> IntoResponse for Created<T> {
     fn into_response(self) -> Response {
         let mut response = (StatusCode::CREATED, Json(self.body)).into_response();

@@ -178,11 +178,7 @@ fn created(made: RevealedKey) -> Created<RevealedView> {
         key: made.key.into(),
         secret: made.text.reveal().to_owned(),
     };
-    Created {
-        location,
-        version: None,
-        body,
-    }
+    Created::at(location, body)
 }
 
 async fn list(ctx: Ctx, State(platform): State<Platform>, list: List) -> Result<Listing<KeyView>, ApiError> {

@@ -232,11 +232,7 @@ async fn start(
 ) -> Result<Created<JobView>, ApiError> {
     let task = body.into_task()?;
     let job = platform.app.start_job(&context(&ctx)?, &task).await?;
-    Ok(Created {
-        location: format!("/api/jobs/{}", job.id),
-        version: None,
-        body: job.into(),
-    })
+    Ok(Created::at(format!("/api/jobs/{}", job.id), job.into()))
 }
 
 async fn list(

@@ -106,11 +106,7 @@ impl RegisteredView {
             id: made.workspace_id,
             slug: made.slug,
         };
-        Created {
-            location,
-            version: None,
-            body: Self { user, workspace },
-        }
+        Created::at(location, Self { user, workspace })
     }
 }
 

@@ -232,11 +232,7 @@ async fn invite(
         .invite_to_circuit(&context, id, &body.username, &body.role, &body.message)
         .await?;
     let location = format!("/api/circuits/{id}/invitations/{}", invitation.id);
-    Ok(Created {
-        location,
-        version: None,
-        body: invitation.into(),
-    })
+    Ok(Created::at(location, invitation.into()))
 }
 
 async fn list_invitations(
@@ -312,11 +308,7 @@ async fn ask_to_join(
         .app
         .request_to_join(&context(&ctx)?, id, &body.message)
         .await?;
-    Ok(Created {
-        location: "/api/join-requests".to_owned(),
-        version: None,
-        body: request.into(),
-    })
+    Ok(Created::at("/api/join-requests".to_owned(), request.into()))
 }
 
 async fn list_requests(

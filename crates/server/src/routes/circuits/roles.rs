@@ -112,11 +112,10 @@ async fn create_role(
         .app
         .create_circuit_role(&context(&ctx)?, id, &body.name, body.permissions)
         .await?;
-    Ok(Created {
-        location: format!("/api/circuits/{id}/roles/{}", role.name),
-        version: None,
-        body: role.into(),
-    })
+    Ok(Created::at(
+        format!("/api/circuits/{id}/roles/{}", role.name),
+        role.into(),
+    ))
 }
 
 async fn update_role(

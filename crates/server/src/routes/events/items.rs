@@ -111,11 +111,8 @@ async fn create_local(
         created_at: event.created_at,
     };
     // It is read as an event once it has moved; until then it lies with its item.
-    Ok(Created {
-        location: format!("/api/items/local/{}", view.local_id),
-        version: None,
-        body: view,
-    })
+    let location = format!("/api/items/local/{}", view.local_id);
+    Ok(Created::at(location, view))
 }
 
 async fn push_local(

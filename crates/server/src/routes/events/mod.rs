@@ -6,10 +6,7 @@ mod query;
 mod view;
 
 use app::events::{EventChange, EventQuery, export::Format};
-use axum::{
-    extract::State,
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, response::Response};
 use domain::{
     identity::ApiScope,
     ids::{EventId, Timestamp},
@@ -194,16 +191,12 @@ async fn create(
         ));
     }
     let (location, version) = (format!("/api/events/{}", outcome.event.id), outcome.event.version);
-    let body = EventView::from(outcome.event);
-    Ok(match outcome.created {
-        true => Created {
-            location,
-            version: Some(version),
-            body,
-        }
-        .into_response(),
-        false => Tagged::new(version, body).into_response(),
-    })
+    let created = Created {
+        location,
+        version: Some(version),
+        body: EventView::from(outcome.event),
+    };
+    Ok(created.or_ok(outcome.created))
 }
 
 async fn bulk(
@@ -221,11 +214,8 @@ async fn bulk(
     let first = outcomes.first();
     let first = first.map(|outcome| format!("/api/events/{}", outcome.event.id));
     let events = outcomes.into_iter().map(|outcome| outcome.event.into()).collect();
-    Ok(Created {
-        location: first.unwrap_or_else(|| "/api/events".to_owned()),
-        version: None,
-        body: BulkView { created, events },
-    })
+    let location = first.unwrap_or_else(|| "/api/events".to_owned());
+    Ok(Created::at(location, BulkView { created, events }))
 }
 
 async fn list(

@@ -1,9 +1,6 @@
 //! Pulling, and the operations that wait for somebody's word.
 
-use axum::{
-    extract::State,
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, response::Response};
 use domain::{
     dfid::Dfid,
     identifier::Identifier,
@@ -186,16 +183,7 @@ async fn pull(
 ) -> Answer<Response> {
     let (operation, new) = platform.app.pull(&context(&ctx)?, circuit, body.dfid).await?;
     let location = format!("/api/circuits/{circuit}/operations/{}", operation.id);
-    let body = OperationView::from(operation);
-    if !new {
-        return Ok(Json(body).into_response());
-    }
-    let created = Created {
-        location,
-        version: None,
-        body,
-    };
-    Ok(created.into_response())
+    Ok(Created::at(location, OperationView::from(operation)).or_ok(new))
 }
 
 async fn list_operations(

@@ -1,10 +1,7 @@
 //! Pushing: local items, items with a DFID, batches.
 
 use app::push::{PushLocal, Pushed};
-use axum::{
-    extract::State,
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, response::Response};
 use domain::{
     dfid::Dfid,
     identifier::NewIdentifier,
@@ -160,18 +157,8 @@ struct EntryError {
 
 /// 201 that leads to the item if the push made it, else 200.
 fn pushed(pushed: Pushed) -> Response {
-    let created = pushed.created;
-    let location = format!("/api/items/{}", pushed.dfid);
-    let body = PushedView::from(pushed);
-    if !created {
-        return Json(body).into_response();
-    }
-    Created {
-        location,
-        version: None,
-        body,
-    }
-    .into_response()
+    let (new, location) = (pushed.created, format!("/api/items/{}", pushed.dfid));
+    Created::at(location, PushedView::from(pushed)).or_ok(new)
 }
 
 async fn push_local(

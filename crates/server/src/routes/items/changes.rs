@@ -232,11 +232,7 @@ async fn split(
     let dfids = platform.app.split_item(&context(&ctx)?, dfid, &parts).await?;
     // Of several, the first; the body names them all.
     let first = dfids.first().copied().unwrap_or(dfid);
-    Ok(Created {
-        location: format!("/api/items/{first}"),
-        version: None,
-        body: SplitView { dfids },
-    })
+    Ok(Created::at(format!("/api/items/{first}"), SplitView { dfids }))
 }
 
 async fn deprecate(
@@ -262,9 +258,8 @@ async fn share(
         .share_item(&context, dfid, body.workspace_id, body.username.as_deref())
         .await?;
     // The right to read has no place of its own: it leads to what can be read now.
-    Ok(Created {
-        location: format!("/api/items/{dfid}"),
-        version: None,
-        body: SharedView { dfid, workspace_id },
-    })
+    Ok(Created::at(
+        format!("/api/items/{dfid}"),
+        SharedView { dfid, workspace_id },
+    ))
 }
