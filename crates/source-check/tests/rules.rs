@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its files has failed")]
 
-use std::ffi::OsStr;
 use std::path::Path;
 
 use serde_json::Value;
@@ -220,7 +219,7 @@ fn a_reason_that_is_too_short_is_told_so() {
 
 #[test]
 fn no_color_is_heeded_on_a_terminal() {
-    let coloured = |is_terminal, value: Option<&str>| output::coloured(is_terminal, value.map(OsStr::new));
+    let coloured = output::coloured;
     assert!(coloured(true, None) && coloured(true, Some("")));
     assert!(!coloured(true, Some("1")) && !coloured(true, Some("0")));
     assert!(!coloured(false, None));

@@ -9,6 +9,7 @@ use source_check::output::{self, Ci};
 use source_check::{Baseline, Report, Rule, Verdict, docs};
 
 use super::Exit;
+use crate::args::Environment;
 
 /// Finds blocking locks and blocking work in async Rust source
 #[derive(clap::Args, Debug)]
@@ -53,7 +54,7 @@ enum PrintCi {
 
 impl Check {
     /// Runs the check and writes its result to `out`.
-    pub fn run(self, out: &mut impl Write) -> anyhow::Result<Exit> {
+    pub fn run(self, environment: &Environment, out: &mut impl Write) -> anyhow::Result<Exit> {
         if let Some(text) = self.information()? {
             out.write_all(text.as_bytes())?;
             return Ok(Exit::Ok);
@@ -73,7 +74,7 @@ impl Check {
                 Baseline::parse(&text).map_err(|reason| anyhow::anyhow!("{}: {reason}", file.display()))?;
             baseline.apply(&mut report);
         }
-        out.write_all(self.render(&report).as_bytes())?;
+        out.write_all(self.render(&report, environment).as_bytes())?;
         Ok(match report.verdict() {
             Verdict::Pass => Exit::Ok,
             Verdict::Fail => Exit::Failed,
@@ -98,14 +99,16 @@ impl Check {
         }))
     }
 
-    fn render(&self, report: &Report) -> String {
+    fn render(&self, report: &Report, environment: &Environment) -> String {
         match (self.json, self.sarif) {
             (true, _) => output::json(report),
             (_, true) => output::sarif(report),
             _ => {
-                let no_color = std::env::var_os("NO_COLOR");
-                let coloured = output::coloured(std::io::stdout().is_terminal(), no_color.as_deref());
-                output::people(report, coloured)
+                let no_color = environment.get("NO_COLOR").map(String::as_str);
+                output::people(
+                    report,
+                    output::coloured(std::io::stdout().is_terminal(), no_color),
+                )
             }
         }
     }

@@ -65,7 +65,7 @@ pub fn run(command: Command) -> ExitCode {
         Command::Migrate(migrate) => on_runtime(migrate.run(&environment, out)).map(|exit| exit as u8),
         Command::Config(config) => config.run(&environment, out).map(|exit| exit as u8),
         Command::Import(import) => on_runtime(import.run(&environment, out)).map(|exit| exit as u8),
-        Command::Check(check) => check.run(out).map(|exit| exit as u8),
+        Command::Check(check) => check.run(&environment, out).map(|exit| exit as u8),
         Command::Smoke(smoke) => smoke.run(),
         Command::Load(load) => load.run(),
         Command::Isolate(isolate) => isolate.run(out),

@@ -3,8 +3,6 @@
 mod people;
 mod sarif;
 
-use std::ffi::OsStr;
-
 use serde::Serialize;
 
 pub use people::people;
@@ -31,8 +29,8 @@ pub fn json(report: &Report) -> String {
 
 /// Whether text for people is coloured: on a terminal, unless `NO_COLOR`, whose value is given, asks for none by being
 /// set to anything but nothing.
-pub fn coloured(is_terminal: bool, no_color: Option<&OsStr>) -> bool {
-    is_terminal && no_color.is_none_or(OsStr::is_empty)
+pub fn coloured(is_terminal: bool, no_color: Option<&str>) -> bool {
+    is_terminal && no_color.is_none_or(str::is_empty)
 }
 
 /// Where a recipe is for.
