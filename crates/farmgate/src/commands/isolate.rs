@@ -80,6 +80,9 @@ impl Isolate {
             return Ok(0);
         }
         let config = self.config()?;
+        if let Some(path) = &self.report {
+            gate::report::check_writable(path)?;
+        }
         let report = block_on(async |stop| {
             let options = self.options(stop);
             Ok(isolation::isolate(config, &options, &mut Stderr).await?)

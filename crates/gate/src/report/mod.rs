@@ -17,4 +17,4 @@ pub use evidence::{CellReport, CompareReport, LoadReport, SmokeReport, SmokeRow,
 pub use merge::{BadMerge, merge};
 pub use model::{Detail, Environment, Finding, Report, SCHEMA, StageResult, schema};
 pub use summary::summary;
-pub use write::{Format, WriteError, check_path, render, write};
+pub use write::{Format, WriteError, check_path, check_writable, render, write};

@@ -90,6 +90,14 @@ pub fn write(report: &Report, path: &Path) -> Result<(), WriteError> {
 /// See [`WriteError`].
 pub fn check_path(path: &Path) -> Result<(), WriteError> {
     Format::of(path)?;
+    check_writable(path)
+}
+
+/// As [`check_path`], for a file that is written by somebody else, in a form of its own.
+///
+/// # Errors
+/// See [`WriteError`].
+pub fn check_writable(path: &Path) -> Result<(), WriteError> {
     try_path(path).map_err(|why| failed(path, why))
 }
 
