@@ -115,7 +115,12 @@ impl Scenario {
 
     /// The folder below which files are sent or compared.
     pub(crate) fn files<'a>(&'a self, settings: &'a Settings) -> &'a Path {
-        let beside = || Path::new(&self.inner.name).parent().unwrap_or(Path::new(""));
+        let beside = || {
+            let folder = Path::new(&self.inner.name).parent();
+            folder
+                .filter(|folder| !folder.as_os_str().is_empty())
+                .unwrap_or(Path::new("."))
+        };
         settings.file_root.as_deref().unwrap_or_else(beside)
     }
 

@@ -47,13 +47,7 @@ pub(super) fn implicit_content_type(kind: &BodyKind) -> Option<&'static str> {
 pub(super) async fn file(scope: Scope<'_>, name: &Template) -> Run<Bytes> {
     let text = scope.text(name)?;
     let failed = |message: String| Failure::new(name.pos, ErrorKind::File, message);
-    let root = scope.files.to_owned();
-    let folder = std::path::absolute(if root.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        &root
-    })
-    .unwrap_or_else(|_| root.clone());
+    let folder = std::path::absolute(scope.files).unwrap_or_else(|_| scope.files.to_owned());
     let path = resolve(&folder, &text).ok_or_else(|| {
         let folder = folder.display();
         failed(format!(

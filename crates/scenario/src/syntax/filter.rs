@@ -5,6 +5,7 @@ use super::error::{Parse, ParseError};
 use super::query::{argument, jsonpath, regex_pattern, xpath};
 use super::reader::Reader;
 use super::{number, text};
+use crate::support::FILTERS;
 
 /// Filters one after the other, each after a space.
 pub(super) fn filters(reader: &mut Reader) -> Parse<Vec<Filter>> {
@@ -21,48 +22,14 @@ pub(super) fn filters(reader: &mut Reader) -> Parse<Vec<Filter>> {
     Ok(filters)
 }
 
-/// Names of the filters. The order decides where one name begins another.
-const NAMES: [&str; 33] = [
-    "base64Decode",
-    "base64Encode",
-    "base64UrlSafeDecode",
-    "base64UrlSafeEncode",
-    "charsetDecode",
-    "count",
-    "daysAfterNow",
-    "daysBeforeNow",
-    "decode",
-    "first",
-    "format",
-    "dateFormat",
-    "htmlEscape",
-    "htmlUnescape",
-    "jsonpath",
-    "last",
-    "location",
-    "nth",
-    "regex",
-    "replaceRegex",
-    "replace",
-    "split",
-    "toDate",
-    "toFloat",
-    "toHex",
-    "toInt",
-    "toString",
-    "urlDecode",
-    "urlEncode",
-    "urlQueryParam",
-    "utf8Decode",
-    "utf8Encode",
-    "xpath",
-];
-
 fn filter(reader: &mut Reader) -> Parse<Filter> {
     let pos = reader.pos();
-    let Some(name) = NAMES.into_iter().find(|name| reader.take(name)) else {
+    // Where one name begins another, the longer one is meant.
+    let named = FILTERS.into_iter().filter(|name| reader.starts_with(name));
+    let Some(name) = named.max_by_key(|name| name.len()) else {
         return Err(ParseError::soft(pos, "expecting a filter"));
     };
+    reader.take(name);
     Ok(Filter {
         pos,
         kind: kind(name, reader)?,
