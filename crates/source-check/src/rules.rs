@@ -190,9 +190,9 @@ const SHARED_STORE_LOCK: Text = Text {
     title: "one lock around a whole store in shared state",
     why: "Every request waits for every other, whatever it wants from the store. It holds in tests and freezes under \
           load; an asynchronous lock only hides the queue.",
-    mend: "Let the database hold the state, shard it by key, or use a concurrent map (a guard of `dashmap` kept across an `.await` blocks others as \
-           well, and this check does not see it); share the store itself and lock \
-           inside it what must be locked.",
+    mend: "Let the database hold the state, shard it by key, or use a concurrent map (a guard of `dashmap` kept across an \
+           `.await` blocks others as well, and this check does not see it); share the store itself and lock inside it \
+           what must be locked.",
     bad: "use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::RwLock;

@@ -14,7 +14,8 @@ statements! {
 /// Lets the rest of this unit of work see and change the rows of all these workspaces.
 ///
 /// Only where members of one circuit meet: a push that adds to an item another member owns, the approval of what
-/// another member asked for, and the end of it when that member is taken out. Every statement still names the workspace whose rows it means.
+/// another member asked for, and the end of it when that member is taken out. Every statement still names the workspace
+/// whose rows it means.
 pub async fn widen(tx: &Tx, workspaces: &[WorkspaceId]) -> Result<(), StoreError> {
     let list: Vec<_> = workspaces.iter().map(ToString::to_string).collect();
     tx.all(WIDEN, bind![format!("{{{}}}", list.join(","))])

@@ -119,8 +119,8 @@ impl Identity<'_> {
     }
 
     /// Takes a member out, or lets the caller leave. What the membership gave ends with it and does not come back with
-    /// a new one: sessions and API keys in the workspace, seats in circuits held
-    /// for it, open invitations, and what waits for approval.
+    /// a new one: sessions and API keys in the workspace, seats in circuits held for it, open invitations, and what
+    /// waits for approval.
     ///
     /// # Errors
     /// Not found; forbidden for one with a role above the caller's; conflict for the last owner.
