@@ -85,6 +85,7 @@ const LOADS: (usize, usize) = (1, 128);
 /// The reader of single items: requests that arrive while a query is under way share the next one.
 #[must_use]
 pub fn item_loader(db: &Db) -> ItemLoader {
+    let pressure = db.pressure().clone();
     let db = db.clone();
     Coalescer::new(LOADS.0, LOADS.1, move |keys: Vec<(WorkspaceId, Dfid)>| {
         let db = db.clone();
@@ -96,6 +97,7 @@ pub fn item_loader(db: &Db) -> ItemLoader {
             store::items::load(&db.scoped(&scope), &keys).await
         }
     })
+    .counted_in(&pressure)
 }
 
 impl App {
@@ -107,6 +109,7 @@ impl App {
             Arc::clone(&parts.clock),
             live::Limits::default(),
         );
+        let lane = push::lane::lane(&parts.db);
         Self {
             parts: Arc::new(parts),
             live,
@@ -114,7 +117,7 @@ impl App {
             refusals: Arc::default(),
             figures: Arc::default(),
             incidents_opened: Arc::default(),
-            lane: push::lane::lane(),
+            lane,
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::DbError;
+use crate::{DbError, Pressure};
 
 type Answer<V> = Result<Option<Arc<V>>, DbError>;
 type Loading<K, V> = Pin<Box<dyn Future<Output = Result<HashMap<K, V>, DbError>> + Send>>;
@@ -20,12 +20,14 @@ type Loading<K, V> = Pin<Box<dyn Future<Output = Result<HashMap<K, V>, DbError>>
 /// nothing in flight a request is sent at once. A caller that is dropped costs nothing and disturbs nobody.
 pub struct Coalescer<K, V> {
     inner: Arc<Inner<K, V>>,
+    pressure: Pressure,
 }
 
 impl<K, V> Clone for Coalescer<K, V> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
+            pressure: self.pressure.clone(),
         }
     }
 }
@@ -70,7 +72,15 @@ where
                     requests: 0,
                 }),
             }),
+            pressure: Pressure::none(),
         }
+    }
+
+    /// The same, its requests counted among those that writes give way to.
+    #[must_use]
+    pub fn counted_in(mut self, pressure: &Pressure) -> Self {
+        self.pressure = pressure.clone();
+        self
     }
 
     /// Reads a key; `None` if it does not exist.
@@ -78,6 +88,7 @@ where
     /// # Errors
     /// The shared query's error, or [`DbError::Unavailable`] if too many requests wait.
     pub async fn get(&self, key: K) -> Answer<V> {
+        let _waiting = self.pressure.read();
         let (sender, receiver) = oneshot::channel();
         let start = {
             let mut state = self.inner.lock();

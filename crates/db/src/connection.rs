@@ -13,7 +13,7 @@ use crate::probe::Probe;
 use crate::signal::{Listener, Signals};
 use crate::sqlite::Sqlite;
 use crate::unit::{Tx, Unit};
-use crate::{DbConfig, DbError, Engine, Read, Row, Scope, Sql, Step, Target, Value};
+use crate::{DbConfig, DbError, Engine, Pressure, Read, Row, Scope, Sql, Step, Target, Value};
 
 /// What a statement left behind.
 #[derive(Debug, Default)]
@@ -45,6 +45,7 @@ pub struct Db {
     backend: Backend,
     observer: Arc<dyn Observer>,
     signals: Arc<Signals>,
+    pressure: Pressure,
 }
 
 impl Db {
@@ -67,12 +68,24 @@ impl Db {
                     Backend::Postgres(Postgres::open(target, &config, observer.clone()).await?)
                 }
             };
+            let pressure = match &backend {
+                Backend::Sqlite(_) => Pressure::none(),
+                Backend::Postgres(postgres) => postgres.pressure().clone(),
+            };
             Ok(Self {
                 backend,
                 observer,
                 signals,
+                pressure,
             })
         })
+    }
+
+    /// The shared reads that wait, which batches of writes give way to. Felt on PostgreSQL only: SQLite's one writer
+    /// makes its batches by itself.
+    #[must_use]
+    pub const fn pressure(&self) -> &Pressure {
+        &self.pressure
     }
 
     /// Hears what [`wake`](crate::wake) tells of a topic from now on. On PostgreSQL the first call opens a connection

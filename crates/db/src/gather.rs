@@ -6,8 +6,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
-use crate::DbError;
+use crate::{DbError, GiveWay};
 
 type Work<J, R> = dyn Fn(Vec<J>) -> Pin<Box<dyn Future<Output = Vec<R>> + Send>> + Send + Sync;
 type Batch<J, R> = Vec<(J, oneshot::Sender<R>)>;
@@ -33,12 +34,15 @@ struct Inner<J, R> {
     max_in_flight: usize,
     max_batch: usize,
     work: Box<Work<J, R>>,
+    give_way: GiveWay,
     /// Held for a few instructions, never across an await.
     state: Mutex<State<J, R>>,
 }
 
 struct State<J, R> {
     in_flight: usize,
+    /// When the last batch began.
+    begun: Option<Instant>,
     waiting: VecDeque<(J, oneshot::Sender<R>)>,
 }
 
@@ -57,13 +61,24 @@ where
         F: Future<Output = Vec<R>> + Send + 'static,
         W: Fn(Vec<J>) -> F + Send + Sync + 'static,
     {
+        Self::after_reads(GiveWay::never(), max_in_flight, max_batch, work)
+    }
+
+    /// The same, with batches that give way to reads.
+    pub fn after_reads<F, W>(give_way: GiveWay, max_in_flight: usize, max_batch: usize, work: W) -> Self
+    where
+        F: Future<Output = Vec<R>> + Send + 'static,
+        W: Fn(Vec<J>) -> F + Send + Sync + 'static,
+    {
         Self {
             inner: Arc::new(Inner {
                 max_in_flight: max_in_flight.max(1),
                 max_batch: max_batch.max(1),
                 work: Box::new(move |jobs| Box::pin(work(jobs))),
+                give_way,
                 state: Mutex::new(State {
                     in_flight: 0,
+                    begun: None,
                     waiting: VecDeque::new(),
                 }),
             }),
@@ -112,6 +127,7 @@ where
             freed: false,
         };
         loop {
+            slot.inner.give_way().await;
             let_others_in().await;
             let Some(batch) = slot.inner.take() else { break };
             let (jobs, callers): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
@@ -127,6 +143,13 @@ where
         slot.freed = true;
     }
 
+    async fn give_way(&self) {
+        let begun = self.lock().begun;
+        if let Some(begun) = begun {
+            self.give_way.after(begun).await;
+        }
+    }
+
     /// Takes the next batch, without the jobs whose callers left; frees the slot if nobody waits.
     fn take(&self) -> Option<Batch<J, R>> {
         let mut state = self.lock();
@@ -136,6 +159,7 @@ where
         }
         let count = state.waiting.len().min(self.max_batch);
         let batch = state.waiting.drain(..count).collect::<Batch<J, R>>();
+        state.begun = Some(Instant::now());
         drop(state);
         Some(
             batch

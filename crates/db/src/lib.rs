@@ -1,7 +1,8 @@
 //! The engine layer: one small face over SQLite and PostgreSQL.
 //!
-//! Here live units of work, single reads, the coalescer for point reads, wake-ups between processes, the routing
-//! of reads to a replica, migrations, and everything the two engines do differently. No table of the product is known here: resources and their SQL live in `store`.
+//! Here live units of work, single reads, the coalescer for point reads, the gathering of writes, wake-ups between
+//! processes, the routing of reads to a replica, migrations, and everything the two engines do differently. No table of
+//! the product is known here: resources and their SQL live in `store`.
 //! This is the only crate that names a database driver.
 
 mod coalesce;
@@ -15,6 +16,7 @@ mod meter;
 pub mod migrate;
 mod observer;
 mod postgres;
+mod pressure;
 mod probe;
 mod row;
 mod scope;
@@ -33,6 +35,7 @@ pub use face::Read;
 pub use gather::Gather;
 pub use meter::{Meter, Part, PartKind, Parts};
 pub use observer::{NoObserver, Observer, PoolStats, ReplicaStats};
+pub use pressure::{GiveWay, Pressure};
 pub use row::{Cell, FromValue, JsonText, Micros, Row};
 pub use scope::{Scope, Tenant};
 pub use signal::{Listener, wake};

@@ -21,8 +21,8 @@ use tokio::sync::watch;
 use crate::connection::Outcome;
 use crate::signal::Signals;
 use crate::{
-    DbConfig, DbError, Observer, PoolStats, PostgresConfig, ReplicaStats, Row, Scope, Sql, Step, Tenant,
-    Value,
+    DbConfig, DbError, Observer, PoolStats, PostgresConfig, Pressure, ReplicaStats, Row, Scope, Sql, Step,
+    Tenant, Value,
 };
 use address::Address;
 pub(crate) use address::{check, connect_login};
@@ -33,11 +33,15 @@ pub(crate) use pool::PLANS;
 use pool::{Pool, Role};
 use replica::Replica;
 
+/// Shared reads that wait from which on batches of writes give way. Ten clients never reach it, fifty do.
+const MANY_READS: usize = 16;
+
 #[derive(Clone)]
 pub(crate) struct Postgres {
     app: Pool,
     system: Pool,
     groups: Groups,
+    pressure: Pressure,
     replica: Option<Replica>,
     background: Arc<Background>,
 }
@@ -91,14 +95,20 @@ impl Postgres {
             address: Address::parse(target, &target.url)?,
             listens: AtomicBool::new(false),
         });
-        let groups = group::groups(&app);
+        let pressure = Pressure::from(MANY_READS);
+        let groups = group::groups(&app, &pressure);
         Ok(Self {
             app,
             system,
             replica,
             groups,
+            pressure,
             background,
         })
+    }
+
+    pub const fn pressure(&self) -> &Pressure {
+        &self.pressure
     }
 
     /// Begins to hear the wake-ups of other processes. A second call changes nothing.

@@ -73,6 +73,7 @@ async fn deployment_key(db: &Db, now: Timestamp, ids: &dyn IdSource) -> std::res
 // The tenant is what these two reads find out, so they can't name it: the id and the secret's hash select the row.
 
 fn session_reads(db: Db) -> Coalescer<SessionId, sessions::Authenticated> {
+    let pressure = db.pressure().clone();
     Coalescer::new(IN_FLIGHT, BATCH, move |ids| {
         let db = db.clone();
         async move {
@@ -83,9 +84,11 @@ fn session_reads(db: Db) -> Coalescer<SessionId, sessions::Authenticated> {
                 .collect::<HashMap<_, _>>())
         }
     })
+    .counted_in(&pressure)
 }
 
 fn key_reads(db: Db) -> Coalescer<ApiKeyId, api_keys::Authenticated> {
+    let pressure = db.pressure().clone();
     Coalescer::new(IN_FLIGHT, BATCH, move |ids| {
         let db = db.clone();
         async move {
@@ -96,6 +99,7 @@ fn key_reads(db: Db) -> Coalescer<ApiKeyId, api_keys::Authenticated> {
                 .collect::<HashMap<_, _>>())
         }
     })
+    .counted_in(&pressure)
 }
 
 impl Services {

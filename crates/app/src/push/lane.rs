@@ -1,7 +1,10 @@
 //! Pushes that arrive together. Most make a new item out of a local one and touch nothing else, or repeat a push: those
 //! share a transaction, and each of their statements carries a row for every push. All others go alone.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use db::Step;
 use domain::{
@@ -31,6 +34,9 @@ use crate::{App, Ctx, Record, Result};
 
 /// Most pushes in one transaction.
 const MOST: usize = 48;
+/// How long after the one before it a transaction waits for reads, at most: half of what single writes wait, since a push
+/// takes three round trips more.
+const LONGEST: Duration = Duration::from_millis(20);
 
 /// A push that waits for its turn.
 pub(crate) struct Waiting {
@@ -48,8 +54,12 @@ type Answer = Option<Result<Pushed>>;
 pub(crate) type Lane = db::Gather<Waiting, Answer>;
 
 /// A lane with one transaction under way at a time: the next one carries all that came meanwhile.
-pub(crate) fn lane() -> Lane {
-    db::Gather::new(1, MOST, |waiting: Vec<Waiting>| async move {
+pub(crate) fn lane(db: &db::Db) -> Lane {
+    let give_way = db::GiveWay {
+        to: db.pressure().clone(),
+        longest: LONGEST,
+    };
+    db::Gather::after_reads(give_way, 1, MOST, |waiting: Vec<Waiting>| async move {
         carry_out(&waiting).await
     })
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 
@@ -12,12 +13,14 @@ use super::pool::Pool;
 use super::{bulk, guard_text, run};
 use crate::connection::Outcome;
 use crate::gather::Gather;
-use crate::{DbError, Scope, Step};
+use crate::{DbError, GiveWay, Pressure, Scope, Step};
 
 /// Transactions of this kind that are under way at a time.
 const IN_FLIGHT: usize = 2;
 /// Most units in one.
-const MOST: usize = 64;
+const MOST: usize = 128;
+/// How long after the one before it a transaction waits for reads, at most.
+const LONGEST: Duration = Duration::from_millis(40);
 
 /// A unit and whose rows it may touch.
 type Unit = (Scope, Vec<Step>);
@@ -25,9 +28,13 @@ type Answer = Result<Vec<Outcome>, DbError>;
 pub(super) type Groups = Gather<Unit, Answer>;
 
 /// The units that wait for this pool.
-pub(super) fn groups(pool: &Pool) -> Groups {
+pub(super) fn groups(pool: &Pool, pressure: &Pressure) -> Groups {
     let pool = pool.clone();
-    Gather::new(IN_FLIGHT, MOST, move |units: Vec<Unit>| {
+    let give_way = GiveWay {
+        to: pressure.clone(),
+        longest: LONGEST,
+    };
+    Gather::after_reads(give_way, IN_FLIGHT, MOST, move |units: Vec<Unit>| {
         let pool = pool.clone();
         async move { Group::of(units).carry_out(&pool).await }
     })

@@ -8,6 +8,7 @@ mod grouping;
 mod idle;
 mod migrations;
 mod plans;
+mod pressure;
 mod replica;
 mod security;
 mod signals;
