@@ -1,9 +1,12 @@
-//! Serving to the world: TLS and the way to it, proxies, compression, a full server.
+//! Serving to the world: TLS and the way to it, proxies, a full server. Certificates that are renewed and compression
+//! stand beside.
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
+mod compression;
+mod renewal;
+
 use std::{
-    io::Read as _,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
@@ -20,7 +23,7 @@ use domain::{
     tier::Tier,
 };
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
+use http::{HeaderMap, StatusCode, Version, header};
 use http_body_util::BodyExt;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
@@ -244,155 +247,6 @@ async fn tls_speaks_both_versions_of_http_and_says_to_stay() {
     running.end().await;
 }
 
-/// A certificate for `localhost` in two files that a test replaces.
-struct Files {
-    folder: tempfile::TempDir,
-}
-
-impl Files {
-    fn write(&self, certificate: &str, key: &str) {
-        std::fs::write(self.certificate(), certificate).unwrap();
-        std::fs::write(self.key(), key).unwrap();
-    }
-
-    fn certificate(&self) -> std::path::PathBuf {
-        self.folder.path().join("certificate.pem")
-    }
-
-    fn key(&self) -> std::path::PathBuf {
-        self.folder.path().join("key.pem")
-    }
-}
-
-/// A certificate for `localhost` that ends in this year: certificate, key, what a client must trust.
-fn ending(year: i32) -> (String, String, RootCertStore) {
-    let mut wanted = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
-    wanted.not_after = rcgen::date_time_ymd(year, 3, 4);
-    let key = rcgen::KeyPair::generate().unwrap();
-    let made = wanted.self_signed(&key).unwrap();
-    let mut roots = RootCertStore::empty();
-    roots.add(made.der().clone()).unwrap();
-    (made.pem(), key.serialize_pem(), roots)
-}
-
-async fn asks_over(stream: &mut tokio_rustls::client::TlsStream<TcpStream>) -> String {
-    let request = b"GET /place HTTP/1.1\r\nhost: localhost\r\n\r\n";
-    stream.write_all(request).await.unwrap();
-    let mut answer = vec![0; 4096];
-    let read = stream.read(&mut answer).await.unwrap();
-    String::from_utf8_lossy(&answer[..read]).into_owned()
-}
-
-/// A server that takes its certificate from files.
-struct Renewing {
-    files: Files,
-    certificates: Arc<tls::Certificates>,
-    running: Running,
-}
-
-impl Renewing {
-    async fn start(certificate: &str, key: &str) -> Self {
-        let files = Files {
-            folder: tempfile::tempdir().unwrap(),
-        };
-        files.write(certificate, key);
-        let certificates = tls::Certificates::open(&files.certificate(), &files.key()).unwrap();
-        let acceptor = certificates.acceptor().unwrap();
-        let running = Running::start(edge(EdgeConfig::default()), Some(acceptor)).await;
-        Self {
-            files,
-            certificates,
-            running,
-        }
-    }
-
-    fn look(&self) -> Result<tls::Look, tls::TlsError> {
-        let now = domain::ids::Timestamp::from_secs(1_800_000_000);
-        self.certificates.look(now)
-    }
-
-    /// Writes what is no certificate to serve: it is refused, and the one before goes on being served.
-    async fn refuses(&self, certificate: &str, key: &str, roots: &RootCertStore) {
-        self.files.write(certificate, key);
-        assert!(self.look().is_err(), "{certificate}");
-        assert!(self.answers(roots).await);
-    }
-
-    /// Whether a new connection that trusts these is answered.
-    async fn answers(&self, roots: &RootCertStore) -> bool {
-        let mut stream = over_tls(self.running.address, roots.clone(), b"http/1.1").await;
-        asks_over(&mut stream).await.starts_with("HTTP/1.1 200")
-    }
-
-    fn figures(&self) -> String {
-        let mut registry = prometheus_client::registry::Registry::default();
-        registry.register_collector(Box::new(tls::TlsCollector(Arc::clone(&self.certificates))));
-        let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
-        text
-    }
-}
-
-#[tokio::test]
-async fn a_renewed_certificate_is_served_and_a_broken_one_is_not() {
-    let (first, second, gone) = (ending(2048), ending(2051), ending(2001));
-    let server = Renewing::start(&first.0, &first.1).await;
-    let mut open = over_tls(server.running.address, first.2.clone(), b"http/1.1").await;
-    let figures = server.figures();
-    assert!(
-        figures.contains("tls_certificate_expires_seconds 2466892800\n"),
-        "{figures}"
-    );
-    assert_eq!(server.look().unwrap(), tls::Look::Same);
-
-    // Halfway through a renewal, with another's key, unreadable, and over already.
-    for (certificate, key) in [
-        (second.0.as_str(), first.1.as_str()),
-        ("-----BEGIN CERTIFICATE-----\nAAAA\n", second.1.as_str()),
-        ("", ""),
-        (gone.0.as_str(), gone.1.as_str()),
-    ] {
-        server.refuses(certificate, key, &first.2).await;
-    }
-    let look = server.look().unwrap();
-    assert_eq!(look, tls::Look::Same, "what is wrong is said once");
-    std::fs::remove_file(server.files.key()).unwrap();
-    assert!(matches!(server.look(), Err(tls::TlsError::File(..))));
-
-    server.files.write(&second.0, &second.1);
-    assert_eq!(server.look().unwrap(), tls::Look::Renewed);
-    assert!(server.answers(&second.2).await);
-    assert!(
-        asks_over(&mut open).await.starts_with("HTTP/1.1 200"),
-        "an open one lives on"
-    );
-    let figures = server.figures();
-    for line in [
-        "tls_certificate_expires_seconds 2561500800\n",
-        "tls_certificate_renewals_total 1\n",
-        "tls_certificate_failures_total 5\n",
-    ] {
-        assert!(figures.contains(line), "{line}: {figures}");
-    }
-    drop(open);
-    server.running.end().await;
-}
-
-#[test]
-fn a_certificate_with_a_foreign_key_is_refused() {
-    let made = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let (one, other) = (made(), made());
-    let mixed = tls::acceptor(
-        one.cert.pem().as_bytes(),
-        other.signing_key.serialize_pem().as_bytes(),
-    );
-    assert!(matches!(mixed.err(), Some(tls::TlsError::Pair(_))));
-    assert!(matches!(
-        tls::acceptor(b"none", b"none").err(),
-        Some(tls::TlsError::Certificate(_) | tls::TlsError::Key(_))
-    ));
-}
-
 #[tokio::test]
 async fn plain_http_is_sent_on_to_https() {
     let redirect = |port| Redirect::new(port, Arc::clone(edge(EdgeConfig::default()).metrics()));
@@ -506,59 +360,6 @@ async fn a_client_cannot_leave_its_limit_by_naming_another_address() {
 }
 
 const BEARER: (&str, &str) = ("authorization", "Bearer t");
-
-async fn coding(path: &str, headers: &[(&str, &str)]) -> (Option<HeaderValue>, Vec<u8>) {
-    let edge = edge(EdgeConfig::default());
-    let (status, headers, body) = ask(&edge, path, "127.0.0.1", headers).await;
-    assert_eq!(status, 200, "{path}");
-    assert!(
-        headers[header::VARY]
-            .to_str()
-            .unwrap()
-            .contains("accept-encoding")
-    );
-    (headers.get(header::CONTENT_ENCODING).cloned(), body)
-}
-
-#[tokio::test]
-async fn large_json_is_compressed_for_who_wants_it() {
-    let (none, plain) = coding("/large", &[BEARER]).await;
-    assert_eq!(none, None);
-    for wish in ["gzip", "br, GZIP;q=0.5", "*"] {
-        let (coding, packed) = coding("/large", &[BEARER, ("accept-encoding", wish)]).await;
-        assert_eq!(coding.unwrap(), "gzip", "{wish}");
-        assert!(packed.len() * 5 < plain.len());
-        let mut unpacked = Vec::new();
-        flate2::read::GzDecoder::new(&*packed)
-            .read_to_end(&mut unpacked)
-            .unwrap();
-        assert_eq!(unpacked, plain);
-    }
-    for wish in ["br", "gzip;q=0, *", "identity"] {
-        let (coding, _) = coding("/large", &[BEARER, ("accept-encoding", wish)]).await;
-        assert_eq!(coding, None, "{wish}");
-    }
-}
-
-#[tokio::test]
-async fn what_is_small_streamed_tagged_or_in_reach_of_breach_is_not_compressed() {
-    let gzip = ("accept-encoding", "gzip");
-    for path in ["/small", "/streamed", "/tagged", "/signs-in"] {
-        assert_eq!(coding(path, &[BEARER, gzip]).await.0, None, "{path}");
-    }
-    let (coding, _) = coding("/large", &[("cookie", "session=s"), gzip]).await;
-    assert_eq!(coding, None, "a browser sends the cookie for whoever asks it to");
-}
-
-#[tokio::test]
-async fn head_tells_the_length_of_the_compressed_answer() {
-    let edge = edge(EdgeConfig::default());
-    let wish = [BEARER, ("accept-encoding", "gzip")];
-    let (_, _, body) = ask(&edge, "/large", "127.0.0.1", &wish).await;
-    let (_, headers, none) = ask_with("HEAD", &edge, "/large", "127.0.0.1", &wish).await;
-    assert!(none.is_empty());
-    assert_eq!(headers[header::CONTENT_LENGTH], body.len().to_string());
-}
 
 #[tokio::test]
 async fn a_full_server_says_so_at_once_and_when_to_come_back() {
