@@ -33,7 +33,7 @@ pub(crate) use pool::PLANS;
 use pool::{Pool, Role};
 use replica::Replica;
 
-/// Shared reads that wait from which on batches of writes give way. Ten clients never reach it, fifty do.
+/// Shared reads that wait from which on batches of writes give way. Ten requests at a time never reach it.
 const MANY_READS: usize = 16;
 
 #[derive(Clone)]

@@ -34,8 +34,8 @@ use crate::{App, Ctx, Record, Result};
 
 /// Most pushes in one transaction.
 const MOST: usize = 48;
-/// How long after the one before it a transaction waits for reads, at most: half of what single writes wait, since a push
-/// takes three round trips more.
+/// How long after the one before it a transaction waits for reads, at most: half of what single writes wait, since
+/// pushes take three round trips and those one.
 const LONGEST: Duration = Duration::from_millis(20);
 
 /// A push that waits for its turn.
